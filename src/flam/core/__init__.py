@@ -1,0 +1,26 @@
+"""Floor 0: events, frame scores, the time axis, errors and configuration."""
+
+from flam.core.config import from_mapping, load_yaml, save_yaml, to_mapping
+from flam.core.errors import AnnotationError, AudioError, ConfigError, FlamError, ModelError, OutputError
+from flam.core.events import Event, RecordingEvents
+from flam.core.scores import FrameScores
+from flam.core.timegrid import TimeGrid, round_half_up, seconds_to_samples
+
+__all__ = [
+    "AnnotationError",
+    "AudioError",
+    "ConfigError",
+    "Event",
+    "FlamError",
+    "FrameScores",
+    "ModelError",
+    "OutputError",
+    "RecordingEvents",
+    "TimeGrid",
+    "from_mapping",
+    "load_yaml",
+    "round_half_up",
+    "save_yaml",
+    "seconds_to_samples",
+    "to_mapping",
+]

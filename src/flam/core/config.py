@@ -1,0 +1,124 @@
+"""Strict YAML to frozen dataclass and back: a typo is an error, a default is never repeated in YAML."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from flam.core.errors import ConfigError
+
+T = TypeVar("T")
+
+
+def from_mapping(config_class: type[T], mapping: Any, where: str = "config") -> T:
+    """Build a (nested) dataclass from a mapping, refusing unknown keys and wrong types.
+
+    Raises
+    ------
+    ConfigError : unknown key, missing key, or a value of the wrong type; the message names the place
+
+    >>> from flam.core.timegrid import TimeGrid
+    >>> from_mapping(TimeGrid, {"sample_rate": 48000, "hop_samples": 480})
+    TimeGrid(sample_rate=48000, hop_samples=480)
+    >>> from_mapping(TimeGrid, {"sample_rat": 48000})
+    Traceback (most recent call last):
+    flam.core.errors.ConfigError: config: unknown key 'sample_rat'; known keys: hop_samples, sample_rate
+    """
+    if not isinstance(mapping, dict):
+        raise ConfigError(f"{where}: {mapping!r} is not a mapping of keys to values")
+    hints = typing.get_type_hints(config_class)
+    fields = {field.name: field for field in dataclasses.fields(config_class)}  # type: ignore[arg-type]
+    for key in mapping:
+        if key not in fields:
+            raise ConfigError(f"{where}: unknown key {key!r}; known keys: {', '.join(sorted(fields))}")
+    missing = [
+        name
+        for name, field in fields.items()
+        if name not in mapping and field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    ]
+    if missing:
+        raise ConfigError(f"{where}: missing key {missing[0]!r}")
+    values = {key: _value(hints[key], value, f"{where}.{key}") for key, value in mapping.items()}
+    try:
+        return config_class(**values)
+    except ValueError as error:
+        raise ConfigError(f"{where}: {error}") from error
+
+
+def _value(hint: Any, value: Any, where: str) -> Any:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        if value is None and type(None) in arguments:
+            return None
+        options = [argument for argument in arguments if argument is not type(None)]
+        if len(options) == 1:
+            return _value(options[0], value, where)
+        for option in options:
+            try:
+                return _value(option, value, where)
+            except ConfigError:
+                continue
+        raise ConfigError(f"{where}: {value!r} is none of {', '.join(map(str, options))}")
+    if origin is typing.Literal:
+        if value not in arguments:
+            raise ConfigError(f"{where}: {value!r} is not one of {', '.join(map(repr, arguments))}")
+        return value
+    if origin in (tuple, list):
+        if not isinstance(value, (list, tuple)):
+            raise ConfigError(f"{where}: {value!r} is not a list")
+        if origin is tuple and arguments[-1:] != (Ellipsis,):
+            if len(value) != len(arguments):
+                raise ConfigError(f"{where}: {value!r} needs {len(arguments)} values")
+            return tuple(_value(a, v, f"{where}[{i}]") for i, (a, v) in enumerate(zip(arguments, value, strict=True)))
+        return origin(_value(arguments[0], item, f"{where}[{i}]") for i, item in enumerate(value))
+    if origin is dict:
+        if not isinstance(value, dict):
+            raise ConfigError(f"{where}: {value!r} is not a mapping")
+        return {_value(arguments[0], k, where): _value(arguments[1], v, f"{where}.{k}") for k, v in value.items()}
+    if dataclasses.is_dataclass(hint):
+        return from_mapping(hint, value, where)  # type: ignore[arg-type]
+    if hint is Any:
+        return value
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if hint is Path and isinstance(value, str):
+        return Path(value)
+    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
+        raise ConfigError(f"{where}: {value!r} is not of type {hint.__name__}")
+    return value
+
+
+def to_mapping(config: Any) -> Any:
+    """The reverse of ``from_mapping``: plain dicts, lists, numbers and strings."""
+    if dataclasses.is_dataclass(config) and not isinstance(config, type):
+        return {field.name: to_mapping(getattr(config, field.name)) for field in dataclasses.fields(config)}
+    if isinstance(config, (list, tuple)):
+        return [to_mapping(item) for item in config]
+    if isinstance(config, dict):
+        return {key: to_mapping(value) for key, value in config.items()}
+    return str(config) if isinstance(config, Path) else config
+
+
+def load_yaml(config_class: type[T], path: str | Path) -> T:
+    """Read a YAML file into a dataclass.
+
+    Raises
+    ------
+    ConfigError : the file is missing, is not YAML, or does not fit the dataclass
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+        mapping = yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path}: can't be read as YAML ({error})") from error
+    return from_mapping(config_class, {} if mapping is None else mapping, str(path))
+
+
+def save_yaml(config: Any, path: str | Path) -> None:
+    """Write a dataclass as YAML that ``load_yaml`` reads back equal."""
+    Path(path).write_text(yaml.safe_dump(to_mapping(config), sort_keys=False), encoding="utf-8")

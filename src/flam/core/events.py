@@ -1,0 +1,56 @@
+"""What a detector finds and an annotator writes: which sound, from when to when."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, order=True)
+class Event:
+    """A sound between two times of a recording, half-open: [onset_s, offset_s).
+
+    Parameters
+    ----------
+    onset_s, offset_s : seconds from the start of the recording, ``0 <= onset_s <= offset_s``
+    prompt : the text that was asked for, or the label an annotator gave
+    mean_score, max_score : probability in [0, 1] over the event's frames; None for an event that nobody scored
+
+    >>> event = Event(1.0, 2.5, "dog barking", mean_score=0.8, max_score=0.95)
+    >>> event.duration_s
+    1.5
+    """
+
+    onset_s: float
+    offset_s: float
+    prompt: str
+    mean_score: float | None = None
+    max_score: float | None = None
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.onset_s) and math.isfinite(self.offset_s) and 0 <= self.onset_s <= self.offset_s):
+            raise ValueError(
+                f"event {self.prompt!r} has onset_s {self.onset_s} and offset_s {self.offset_s}; "
+                "both must be finite with 0 <= onset_s <= offset_s"
+            )
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return self.offset_s - self.onset_s
+
+
+@dataclass(frozen=True)
+class RecordingEvents:
+    """The events of one recording, ordered by onset.
+
+    Parameters
+    ----------
+    recording : path or name of the recording, as the user gave it
+    duration_s : length of the recording in seconds; None where a label file does not say
+    events : the events found or annotated
+    """
+
+    recording: str
+    duration_s: float | None
+    events: tuple[Event, ...]

@@ -1,0 +1,107 @@
+"""Frame scores: the whole contract between a model and everything that reads its output."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from flam.core.errors import FlamError
+from flam.core.timegrid import TimeGrid
+
+
+@dataclass(frozen=True)
+class FrameScores:
+    """A probability for every frame and prompt, for a recording or a piece of one.
+
+    Parameters
+    ----------
+    scores : (T, K) float32 array in [0, 1]
+    prompts : K texts, in column order
+    grid : the time axis; row t is frame ``start_frame + t``
+    start_frame : position of the first row, so that pieces of a stream know their place
+    n_samples : samples of the recording (at ``grid.sample_rate``) that these rows cover, fewer than T frames hold when the
+        recording ends inside its last frame
+    """
+
+    scores: np.ndarray
+    prompts: tuple[str, ...]
+    grid: TimeGrid
+    start_frame: int
+    n_samples: int
+
+    def __post_init__(self) -> None:
+        if self.scores.ndim != 2 or self.scores.shape[1] != len(self.prompts):
+            raise ValueError(f"scores of shape {self.scores.shape} need (T, K) with K = {len(self.prompts)} prompts")
+        if self.grid.n_frames(self.n_samples) != self.scores.shape[0]:
+            raise ValueError(
+                f"{self.scores.shape[0]} frames of scores do not fit {self.n_samples} samples, "
+                f"which take {self.grid.n_frames(self.n_samples)} frames"
+            )
+
+    @property
+    def start_s(self) -> float:
+        """Start of the first frame in seconds."""
+        return self.grid.frame_s(self.start_frame)
+
+    @property
+    def end_s(self) -> float:
+        """End of the covered samples in seconds: never after the end of the recording."""
+        return (self.start_frame * self.grid.hop_samples + self.n_samples) / self.grid.sample_rate
+
+    @staticmethod
+    def concatenate(pieces: Iterable[FrameScores]) -> FrameScores:
+        """Join consecutive pieces of one recording.
+
+        Raises
+        ------
+        ValueError : no pieces, other prompts or grid, or a gap between two pieces
+        """
+        pieces = list(pieces)
+        if not pieces:
+            raise ValueError("no pieces of frame scores to join")
+        first, expected_frame = pieces[0], pieces[0].start_frame
+        for piece in pieces:
+            if piece.prompts != first.prompts or piece.grid != first.grid or piece.start_frame != expected_frame:
+                raise ValueError(
+                    f"piece at frame {piece.start_frame} does not continue the one that ends at frame {expected_frame} "
+                    "with the same prompts and grid"
+                )
+            expected_frame += piece.scores.shape[0]
+        return FrameScores(
+            np.concatenate([piece.scores for piece in pieces]),
+            first.prompts,
+            first.grid,
+            first.start_frame,
+            sum(piece.n_samples for piece in pieces),
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Write as a compressed ``.npz`` that ``FrameScores.load`` and plain numpy read."""
+        with open(path, "wb") as file:
+            np.savez_compressed(
+                file,
+                scores=self.scores,
+                prompts=np.array(self.prompts, dtype=np.str_),
+                grid=np.array([self.grid.sample_rate, self.grid.hop_samples, self.start_frame, self.n_samples]),
+            )
+
+    @staticmethod
+    def load(path: str | Path) -> FrameScores:
+        """Read what ``save`` wrote.
+
+        Raises
+        ------
+        FlamError : the file is not a saved FrameScores
+        """
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                sample_rate, hop_samples, start_frame, n_samples = (int(value) for value in arrays["grid"])
+                prompts = tuple(str(prompt) for prompt in arrays["prompts"])
+                return FrameScores(
+                    arrays["scores"], prompts, TimeGrid(sample_rate, hop_samples), start_frame, n_samples
+                )
+        except (KeyError, ValueError, OSError) as error:
+            raise FlamError(f"{path}: not saved frame scores ({error}); write them with FrameScores.save") from error
