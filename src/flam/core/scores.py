@@ -22,8 +22,8 @@ class FrameScores:
     prompts : K texts, in column order
     grid : the time axis; row t is frame ``start_frame + t``
     start_frame : position of the first row, so that pieces of a stream know their place
-    n_samples : samples of the recording (at ``grid.sample_rate``) that these rows cover, fewer than T frames hold when the
-        recording ends inside its last frame
+    n_samples : samples of the recording (at ``grid.sample_rate``) that these rows cover, fewer than T frames hold when
+        the recording ends inside its last frame
     """
 
     scores: np.ndarray
