@@ -60,7 +60,7 @@ class WindowGrid:
         return tokens.roll(self.shift, (1, 2))[:, : self.height, : self.width]
 
     def mask(self, device: torch.device) -> Tensor | None:
-        """(M, S, S) float tensor, -100 between tokens that rolling or padding brought together, else 0; None if all 0."""
+        """(M, S, S) float tensor, -100 between tokens that rolling or padding brought together; None if all are 0."""
         return _mask(self, device)
 
     def bias_index(self, table_window: int, device: torch.device) -> Tensor:
