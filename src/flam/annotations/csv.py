@@ -1,0 +1,70 @@
+"""CSV with a header, one event per row; a recording without events keeps a row with empty cells."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TextIO
+
+from flam.annotations.delimited import numbered_rows
+from flam.annotations.format import Format
+from flam.annotations.parsing import group_by_recording, parse_event
+from flam.annotations.writing import decimal
+from flam.core import AnnotationError, Event, RecordingEvents
+
+COLUMNS = ("recording", "onset_s", "offset_s", "prompt", "mean_score", "max_score")
+
+
+def write_csv(recordings: Iterable[RecordingEvents], file: TextIO) -> None:
+    """Write one row per event, times to the microsecond."""
+    rows = csv.writer(file, lineterminator="\n")
+    rows.writerow(COLUMNS)
+    for recording in recordings:
+        for event in recording.events:
+            times, scores = (event.onset_s, event.offset_s), (event.mean_score, event.max_score)
+            rows.writerow((recording.recording, *map(decimal, times), event.prompt, *map(decimal, scores)))
+        if not recording.events:
+            rows.writerow((recording.recording, *[""] * (len(COLUMNS) - 1)))
+
+
+def read_csv(text: str, path: Path) -> list[RecordingEvents]:
+    """Read rows by the names in the header: scores may be missing, columns may be in any order, others are ignored.
+
+    >>> [found] = read_csv("recording,onset_s,offset_s,prompt\\na.wav,1,2,siren\\n", Path("events.csv"))
+    >>> found.recording, found.events[0].offset_s
+    ('a.wav', 2.0)
+    """
+    return group_by_recording(_rows(text, path))
+
+
+def _rows(text: str, path: Path) -> Iterator[tuple[str, Event | None]]:
+    rows = numbered_rows(text, path, ",")
+    header = next(rows, ("", []))[1]
+    missing = [name for name in COLUMNS[:4] if name not in header]
+    if missing:
+        raise AnnotationError(
+            f"{path}, line 1: the header has no column {missing[0]!r}; it needs {','.join(COLUMNS[:4])}"
+        )
+    for where, cells in rows:
+        if len(cells) != len(header):
+            raise AnnotationError(
+                f"{where}: {len(cells)} cells under a header of {len(header)}; put quotes around cells with commas"
+            )
+        row = dict(zip(header, cells, strict=True))
+        scores = row.get("mean_score"), row.get("max_score")
+        empty = not (row["onset_s"] or row["offset_s"] or row["prompt"])
+        event = None if empty else parse_event(where, row["onset_s"], row["offset_s"], row["prompt"], *scores)
+        yield row["recording"], event
+
+
+FORMAT = Format(
+    "csv",
+    ".csv",
+    write_csv,
+    read_csv,
+    many=True,
+    keeps_scores=True,
+    keeps_duration=False,
+    keeps_line_breaks=True,
+)

@@ -1,0 +1,72 @@
+"""Timed cues, the part that SRT and WebVTT share: ``[dog barking]`` from one millisecond to another."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from flam.annotations.parsing import parse_event
+from flam.annotations.writing import single_line
+from flam.core import AnnotationError, Event, round_half_up
+
+_TIME = r"(?:(\d+):)?(\d{1,2}):(\d{1,2})[.,](\d{1,3})"
+_TIMING = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}(?:\s.*)?")
+
+
+def cue_timing(event: Event, decimal_mark: str) -> str:
+    """The timing line of an event; a cue lasts 1 ms at least, since players drop empty ones.
+
+    >>> cue_timing(Event(1.5, 3723.25, "siren"), ",")
+    '00:00:01,500 --> 01:02:03,250'
+    """
+    start_ms = round_half_up(event.onset_s * 1000)
+    end_ms = max(round_half_up(event.offset_s * 1000), start_ms + 1)
+    return f"{_clock(start_ms, decimal_mark)} --> {_clock(end_ms, decimal_mark)}"
+
+
+def _clock(milliseconds: int, decimal_mark: str) -> str:
+    seconds, milliseconds = divmod(milliseconds, 1000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02d}:{minutes:02d}:{seconds:02d}{decimal_mark}{milliseconds:03d}"
+
+
+def cue_text(event: Event) -> str:
+    """The prompt as a caption of a sound: in brackets, on one line."""
+    return f"[{single_line(event.prompt)}]"
+
+
+def parse_cues(text: str, path: Path, plain: Callable[[str], str]) -> Iterator[Event]:
+    """Yield an event per cue, brackets removed; what stands between cues (numbers, notes, styles) is ignored.
+
+    Parameters
+    ----------
+    plain : turns the text of a cue into plain text
+
+    Raises
+    ------
+    AnnotationError : a line with an arrow is no timing, or a cue ends before it starts
+    """
+    lines = iter(enumerate((line.removesuffix("\r") for line in text.split("\n")), start=1))
+    for number, line in lines:
+        if "-->" not in line:
+            continue
+        where = f"{path}, line {number}"
+        timing = _TIMING.fullmatch(line)
+        if timing is None:
+            raise AnnotationError(f"{where}: {line!r} is not a timing; write 00:00:01,500 --> 00:00:02,750")
+        payload = []
+        for _, following in lines:
+            if not following.strip():
+                break
+            payload.append(following)
+        caption = plain(" ".join(payload))
+        bracketed = len(caption) >= 2 and caption.startswith("[") and caption.endswith("]")
+        onset_s, offset_s = _seconds(*timing.groups()[:4]), _seconds(*timing.groups()[4:])
+        yield parse_event(where, onset_s, offset_s, caption[1:-1] if bracketed else caption)
+
+
+def _seconds(hours: str | None, minutes: str, seconds: str, fraction: str) -> float:
+    whole = (int(hours) if hours is not None else 0) * 3600 + int(minutes) * 60 + int(seconds)
+    return (whole * 1000 + int(fraction.ljust(3, "0"))) / 1000

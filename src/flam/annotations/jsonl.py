@@ -1,0 +1,59 @@
+"""JSON lines: one event per line with its recording; a recording without events keeps a line with its name only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TextIO
+
+from flam.annotations.format import Format
+from flam.annotations.json import event_from_mapping
+from flam.annotations.parsing import group_by_recording
+from flam.annotations.writing import event_mapping
+from flam.core import AnnotationError, Event, RecordingEvents
+
+
+def write_jsonl(recordings: Iterable[RecordingEvents], file: TextIO) -> None:
+    """Write one line per event as soon as its recording is there, times to the microsecond."""
+    for recording in recordings:
+        name: dict[str, str | float | None] = {"recording": recording.recording}
+        lines = [name | event_mapping(event) for event in recording.events] if recording.events else [name]
+        file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+        file.flush()
+
+
+def read_jsonl(text: str, path: Path) -> list[RecordingEvents]:
+    """Read lines of any order into recordings.
+
+    >>> line = '{"recording": "a.wav", "onset_s": 1, "offset_s": 2.5, "prompt": "siren"}'
+    >>> read_jsonl(line, Path("events.jsonl"))[0].events[0].duration_s
+    1.5
+    """
+    return group_by_recording(_rows(text, path))
+
+
+def _rows(text: str, path: Path) -> Iterator[tuple[str, Event | None]]:
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        where = f"{path}, line {number}"
+        try:
+            item = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise AnnotationError(f"{where}: not valid JSON ({error.msg}); write one object per line") from None
+        if not isinstance(item, dict) or not isinstance(item.get("recording"), str):
+            raise AnnotationError(f"{where}: no object with a text under 'recording'; add the recording's name")
+        yield item["recording"], None if item.keys() == {"recording"} else event_from_mapping(item, where)
+
+
+FORMAT = Format(
+    "jsonl",
+    ".jsonl",
+    write_jsonl,
+    read_jsonl,
+    many=True,
+    keeps_scores=True,
+    keeps_duration=False,
+    keeps_line_breaks=True,
+)

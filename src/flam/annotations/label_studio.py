@@ -1,0 +1,119 @@
+"""Label Studio: tasks with predictions to review, and the annotations that people made of them.
+
+The labelling configuration of the project names ``label`` and ``audio``::
+
+    <View>
+      <Labels name="label" toName="audio"><Label value="dog barking"/></Labels>
+      <Audio name="audio" value="$audio"/>
+    </View>
+
+Recordings are written as given; Label Studio plays those it can reach (a URL, or ``/data/local-files/?d=...``).
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TextIO
+
+from flam.annotations.format import Format
+from flam.annotations.parsing import by_onset, load_json, object_under, objects_under, parse_duration, parse_event
+from flam.annotations.writing import rounded, rounded_score
+from flam.core import AnnotationError, Event, RecordingEvents
+
+
+def write_label_studio(recordings: Iterable[RecordingEvents], file: TextIO) -> None:
+    """Write one pre-annotated task per recording, ready for Import, times to the microsecond."""
+    file.write("[")
+    for number, recording in enumerate(recordings):
+        file.write(",\n" if number else "\n")
+        json.dump(_task(recording), file, ensure_ascii=False)
+    file.write("\n]\n")
+
+
+def _task(recording: RecordingEvents) -> dict[str, Any]:
+    duration_s = None if recording.duration_s is None else rounded(recording.duration_s)
+    length = {} if duration_s is None else {"original_length": duration_s}
+    prediction: dict[str, Any] = {
+        "model_version": "flam",
+        "result": [_region(event, number) | length for number, event in enumerate(recording.events, start=1)],
+    }
+    scores = [region["score"] for region in prediction["result"] if "score" in region]
+    if scores:
+        prediction["score"] = round(statistics.fmean(scores), 6)
+    return {"data": {"audio": recording.recording, "duration_s": duration_s}, "predictions": [prediction]}
+
+
+def _region(event: Event, number: int) -> dict[str, Any]:
+    mean_score, max_score = rounded_score(event.mean_score), rounded_score(event.max_score)
+    region: dict[str, Any] = {
+        "id": f"event-{number}",
+        "from_name": "label",
+        "to_name": "audio",
+        "type": "labels",
+        "value": {
+            "start": rounded(event.onset_s),
+            "end": rounded(event.offset_s),
+            "channel": 0,
+            "labels": [event.prompt],
+        },
+    }
+    if mean_score is not None:
+        region["score"] = mean_score
+    if max_score is not None:
+        region["meta"] = {"max_score": max_score}
+    return region
+
+
+def read_label_studio(text: str, path: Path) -> list[RecordingEvents]:
+    """Read an export in the format "JSON", or tasks before import.
+
+    The latest annotation that was not cancelled counts, without one the latest prediction; a region with several
+    labels is an event for each.
+
+    Raises
+    ------
+    AnnotationError : not a list of tasks, a task without audio, or a region that is not an event
+    """
+    tasks = load_json(text, path)
+    if not isinstance(tasks, list):
+        raise AnnotationError(f'{path}: not a list of tasks; export the project as "JSON"')
+    return [_recording(task, f"{path}, task {number}") for number, task in enumerate(tasks, start=1)]
+
+
+def _recording(task: Any, where: str) -> RecordingEvents:
+    data = task.get("data") if isinstance(task, dict) else None
+    if not isinstance(data, dict) or not isinstance(data.get("audio"), str):
+        raise AnnotationError(f"{where}: no text under data.audio; export as \"JSON\" a project with value='$audio'")
+    done = [item for item in objects_under(task, "annotations", where) if not item.get("was_cancelled")]
+    candidates = done if done else objects_under(task, "predictions", where)
+    latest = max(candidates, key=lambda item: str(item.get("updated_at", "")), default={})
+    events: list[Event] = []
+    for number, region in enumerate(objects_under(latest, "result", where), start=1):
+        if region.get("type") == "labels":
+            events += _events(region, f"{where}, region {number}")
+    return RecordingEvents(data["audio"], parse_duration(where, data.get("duration_s")), by_onset(events))
+
+
+def _events(region: dict[str, Any], where: str) -> list[Event]:
+    value = object_under(region, "value", where)
+    max_score = object_under(region, "meta", where).get("max_score")
+    labels = value.get("labels")
+    if not isinstance(labels, list):
+        raise AnnotationError(f"{where}: {labels!r} under 'labels' is not a list; write one label as ['dog barking']")
+    times = value.get("start"), value.get("end")
+    return [parse_event(where, *times, label, region.get("score"), max_score) for label in labels]
+
+
+FORMAT = Format(
+    "label-studio",
+    ".label-studio.json",
+    write_label_studio,
+    read_label_studio,
+    many=True,
+    keeps_scores=True,
+    keeps_duration=True,
+    keeps_line_breaks=True,
+)

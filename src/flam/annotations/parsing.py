@@ -1,0 +1,142 @@
+"""From the fields of an event list to events, with messages that name the place in the file."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from flam.core import AnnotationError, Event, RecordingEvents
+
+
+def parse_event(
+    where: str, onset: Any, offset: Any, prompt: Any, mean_score: Any = None, max_score: Any = None
+) -> Event:
+    """Build an event from texts or numbers.
+
+    Parameters
+    ----------
+    where : file and place in it, such as ``labels.txt, line 3``
+    onset, offset : seconds
+    prompt : the label
+    mean_score, max_score : None, an empty text or NaN where nobody scored
+
+    Raises
+    ------
+    AnnotationError : a time or score is not a number, the label is not text, or the event ends before it starts
+
+    >>> parse_event("labels.txt, line 3", "1.5", "2", "siren")
+    Event(onset_s=1.5, offset_s=2.0, prompt='siren', mean_score=None, max_score=None)
+    """
+    if not isinstance(prompt, str):
+        raise AnnotationError(f"{where}: label {prompt!r} is not text; put it in quotes")
+    onset_s, offset_s = _number(where, "onset", onset), _number(where, "offset", offset)
+    try:
+        return Event(onset_s, offset_s, prompt, _score(where, mean_score), _score(where, max_score))
+    except ValueError:
+        raise AnnotationError(
+            f"{where}: onset {onset!r} and offset {offset!r} must be finite with 0 <= onset <= offset; correct them"
+        ) from None
+
+
+def _number(where: str, field: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise AnnotationError(
+            f"{where}: {field} {value!r} is not a number; write it with a point, such as 1.25"
+        ) from None
+
+
+def _score(where: str, value: Any) -> float | None:
+    if value is None or value == "":
+        return None
+    score = _number(where, "score", value)
+    return None if math.isnan(score) else score
+
+
+def group_by_recording(rows: Iterable[tuple[str, Event | None]]) -> list[RecordingEvents]:
+    """Collect rows into recordings, in the order of first appearance, each ordered by onset.
+
+    Parameters
+    ----------
+    rows : (recording, event) pairs; None for a recording that is listed without an event
+
+    >>> [found] = group_by_recording([("a.wav", Event(2.0, 3.0, "siren")), ("a.wav", Event(0.0, 1.0, "dog"))])
+    >>> [event.prompt for event in found.events]
+    ['dog', 'siren']
+    """
+    found: dict[str, list[Event]] = {}
+    for recording, event in rows:
+        events = found.setdefault(recording, [])
+        if event is not None:
+            events.append(event)
+    return [RecordingEvents(recording, None, by_onset(events)) for recording, events in found.items()]
+
+
+def by_onset(events: Iterable[Event]) -> tuple[Event, ...]:
+    """Order events by onset; equal onsets stay in file order."""
+    return tuple(sorted(events, key=lambda event: event.onset_s))
+
+
+def parse_duration(where: str, value: Any) -> float | None:
+    """Duration of a recording in seconds, None where the file does not say.
+
+    Raises
+    ------
+    AnnotationError : not a finite number of at least 0
+    """
+    if value is None:
+        return None
+    duration_s = _number(where, "duration", value)
+    if not (math.isfinite(duration_s) and duration_s >= 0):
+        raise AnnotationError(f"{where}: duration {value!r} must be a finite number of at least 0; correct it")
+    return duration_s
+
+
+def load_json(text: str, path: Path) -> Any:
+    """Parse a JSON document.
+
+    Raises
+    ------
+    AnnotationError : not JSON; the message names the line
+    """
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise AnnotationError(
+            f"{path}, line {error.lineno}: not valid JSON ({error.msg}); correct it or name the format of the file"
+        ) from None
+
+
+def objects_under(container: Any, key: str, where: str) -> list[dict[str, Any]]:
+    """The list of JSON objects under a key, empty where the key is absent.
+
+    Raises
+    ------
+    AnnotationError : the container is no object, or the value is no list of objects
+
+    >>> objects_under({"events": [{}]}, "events", "a.json"), objects_under({}, "events", "a.json")
+    ([{}], [])
+    """
+    value = container.get(key, []) if isinstance(container, dict) else None
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise AnnotationError(f"{where}: no list of objects under {key!r}; write [] where there are none")
+    return value
+
+
+def object_under(container: dict[str, Any], key: str, where: str) -> dict[str, Any]:
+    """The JSON object under a key, empty where the key is absent or null.
+
+    Raises
+    ------
+    AnnotationError : the value is something else
+    """
+    value = container.get(key)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise AnnotationError(f"{where}: {value!r} under {key!r} is not an object; write {{}} where there is nothing")
+    return value

@@ -1,0 +1,103 @@
+"""The formats by name, and the two functions that use them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TextIO
+
+from flam.annotations import (
+    audacity,
+    csv,
+    dcase,
+    jams,
+    json,
+    jsonl,
+    label_studio,
+    raven,
+    srt,
+    table,
+    vtt,
+)
+from flam.annotations.atomic import atomic_text
+from flam.annotations.format import Format
+from flam.annotations.guess import guess_format
+from flam.core import AnnotationError, ConfigError, RecordingEvents
+
+_MODULES = (table, csv, json, jsonl, audacity, raven, dcase, jams, label_studio, srt, vtt)
+FORMATS: dict[str, Format] = {module.FORMAT.name: module.FORMAT for module in _MODULES}
+
+
+def write_events(
+    recordings: Iterable[RecordingEvents], target: str | Path | TextIO, format: str, **options: Any
+) -> None:
+    """Write event lists, one recording after the other.
+
+    Parameters
+    ----------
+    recordings : taken one at a time; formats for many recordings write each before they ask for the next
+    target : a path, which appears only once it is complete, or an open text file
+    format : a key of ``FORMATS``
+    options : what the writer of the format takes, such as ``width`` for ``table`` or ``high_freq_hz`` for ``raven``
+
+    Raises
+    ------
+    AnnotationError : unknown format, several recordings for a format that holds one, or a text that is not Unicode
+    ConfigError : an option that the format does not have
+    OutputError : the path can't be written
+
+    >>> import sys
+    >>> from flam.core import Event
+    >>> write_events([RecordingEvents("a.wav", 10.0, (Event(1.0, 2.5, "siren"),))], sys.stdout, "csv")
+    recording,onset_s,offset_s,prompt,mean_score,max_score
+    a.wav,1.000000,2.500000,siren,,
+    """
+    writer = _format(format).write
+    known = list(inspect.signature(writer).parameters)[2:]
+    for name in options:
+        if name not in known:
+            raise ConfigError(f"format {format!r} has no option {name!r}; its options: {', '.join(known) or 'none'}")
+    try:
+        if isinstance(target, (str, Path)):
+            with atomic_text(Path(target)) as file:
+                writer(recordings, file, **options)
+        else:
+            writer(recordings, target, **options)
+    except UnicodeEncodeError as error:
+        bad = error.object[error.start : error.end]
+        raise AnnotationError(
+            f"{bad!r} can't be written as {error.encoding}; rename the recording or prompt, or write to a UTF-8 file"
+        ) from error
+
+
+def read_events(path: str | Path, format: str | None = None) -> list[RecordingEvents]:
+    """Read event lists from a file.
+
+    Parameters
+    ----------
+    path : a UTF-8 file
+    format : a key of ``FORMATS``; None to tell it from the name and the first lines
+
+    Raises
+    ------
+    AnnotationError : the file is missing or not UTF-8, its format is not clear, or a place in it can't be understood
+    """
+    path = Path(path)
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise AnnotationError(f"{path}: can't be read ({error.strerror}); check the path") from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise AnnotationError(f"{path}, line {line}: not UTF-8; save the file with that encoding") from error
+    reader = _format(guess_format(path, text) if format is None else format).read
+    if reader is None:
+        raise AnnotationError(f"{path}: format {format!r} is for people and can't be read back; write csv or json")
+    return reader(text, path)
+
+
+def _format(name: str) -> Format:
+    if name not in FORMATS:
+        raise AnnotationError(f"format {name!r} is not known; choose one of {', '.join(FORMATS)}")
+    return FORMATS[name]
