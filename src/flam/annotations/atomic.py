@@ -22,6 +22,7 @@ def atomic_text(path: Path) -> Iterator[TextIO]:
     ------
     OutputError : no permission, no such folder, no space, or the path is a folder
     """
+    part = Path(os.path.realpath(path)).with_name(f".{secrets.token_hex(8)}.part")
     try:
         if path.is_dir():
             raise OutputError(f"{path}: is a folder; name a file in it")
@@ -29,15 +30,15 @@ def atomic_text(path: Path) -> Iterator[TextIO]:
             with open(path, "w", encoding="utf-8", newline="\n") as file:
                 yield file
             return
-        target = Path(os.path.realpath(path))  # the file behind a link, so that the link stays
-        part = target.with_name(f".{secrets.token_hex(8)}.part")
         try:
             with open(part, "x", encoding="utf-8", newline="\n") as file:
                 yield file
-            os.replace(part, target)
+            os.replace(part, os.path.realpath(path))  # the file behind a link, so that the link stays
         finally:
             part.unlink(missing_ok=True)
     except OSError as error:
+        if error.filename not in (None, str(path), str(part)):
+            raise  # about a file that the block reads, not the one it writes
         raise OutputError(
             f"{path}: can't be written ({error.strerror}); check that the folder exists, allows writing and has space"
         ) from error

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TextIO
 
-from flam.annotations.delimited import numbered_rows
+from flam.annotations.delimited import delimited_row, numbered_rows
 from flam.annotations.format import Format
 from flam.annotations.parsing import group_by_recording, parse_event
 from flam.annotations.writing import decimal
@@ -18,14 +17,14 @@ COLUMNS = ("recording", "onset_s", "offset_s", "prompt", "mean_score", "max_scor
 
 def write_csv(recordings: Iterable[RecordingEvents], file: TextIO) -> None:
     """Write one row per event, times to the microsecond."""
-    rows = csv.writer(file, lineterminator="\n")
-    rows.writerow(COLUMNS)
+    file.write(delimited_row(COLUMNS, ","))
     for recording in recordings:
         for event in recording.events:
             times, scores = (event.onset_s, event.offset_s), (event.mean_score, event.max_score)
-            rows.writerow((recording.recording, *map(decimal, times), event.prompt, *map(decimal, scores)))
+            cells = (recording.recording, *map(decimal, times), event.prompt, *map(decimal, scores))
+            file.write(delimited_row(cells, ","))
         if not recording.events:
-            rows.writerow((recording.recording, *[""] * (len(COLUMNS) - 1)))
+            file.write(delimited_row((recording.recording, *[""] * (len(COLUMNS) - 1)), ","))
 
 
 def read_csv(text: str, path: Path) -> list[RecordingEvents]:

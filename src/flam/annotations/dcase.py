@@ -5,12 +5,11 @@ Cells are quoted as pandas quotes them. A recording without events keeps a row w
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TextIO
 
-from flam.annotations.delimited import numbered_rows
+from flam.annotations.delimited import delimited_row, numbered_rows
 from flam.annotations.format import Format
 from flam.annotations.parsing import group_by_recording, parse_event
 from flam.annotations.writing import decimal
@@ -21,13 +20,13 @@ COLUMNS = ["filename", "onset", "offset", "event_label"]
 
 def write_dcase(recordings: Iterable[RecordingEvents], file: TextIO) -> None:
     """Write one row per event below the usual header, times to the microsecond."""
-    rows = csv.writer(file, delimiter="\t", lineterminator="\n")
-    rows.writerow(COLUMNS)
+    file.write(delimited_row(COLUMNS, "\t"))
     for recording in recordings:
         for event in recording.events:
-            rows.writerow((recording.recording, decimal(event.onset_s), decimal(event.offset_s), event.prompt))
+            cells = (recording.recording, decimal(event.onset_s), decimal(event.offset_s), event.prompt)
+            file.write(delimited_row(cells, "\t"))
         if not recording.events:
-            rows.writerow((recording.recording, "", "", ""))
+            file.write(delimited_row((recording.recording, "", "", ""), "\t"))
 
 
 def read_dcase(text: str, path: Path) -> list[RecordingEvents]:

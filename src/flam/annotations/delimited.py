@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from flam.core import AnnotationError
@@ -29,3 +29,15 @@ def numbered_rows(text: str, path: Path, delimiter: str) -> Iterator[tuple[str, 
             line = reader.line_num + 1
     except csv.Error as error:
         raise AnnotationError(f"{path}, line {line}: {error}; close the quotes of this row or double them") from None
+
+
+def delimited_row(cells: Iterable[str], delimiter: str) -> str:
+    """A row of text, cells quoted where they must be.
+
+    >>> delimited_row(["rain, wind", "1"], ",")
+    '"rain, wind",1\\n'
+    """
+    buffer = io.StringIO()
+    # csv quotes a lone carriage return only where it is a part of the line terminator
+    csv.writer(buffer, delimiter=delimiter, lineterminator="\r\n").writerow(cells)
+    return buffer.getvalue().removesuffix("\r\n") + "\n"

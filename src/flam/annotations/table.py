@@ -33,7 +33,6 @@ def write_table(recordings: Iterable[RecordingEvents], file: TextIO, width: int 
     for recording in recordings:
         console.print(_heading(recording), style="bold", soft_wrap=True)
         if recording.events:
-            # right padding would leave spaces at the end of lines, which matter in a pipe
             table = Table(box=None, pad_edge=False, padding=(0, 0, 0, 2), header_style="dim")
             for name in ("onset", "offset"):
                 table.add_column(name, justify="right", no_wrap=True)

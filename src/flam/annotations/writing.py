@@ -13,7 +13,7 @@ _BREAKS = re.compile("[\t\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+")
 
 def rounded(seconds: float) -> float:
     """Seconds to the microsecond, which tells samples apart at any rate below 500 kHz."""
-    return round(seconds, 6)
+    return round(float(seconds), 6)
 
 
 def rounded_score(score: float | None) -> float | None:
