@@ -1,0 +1,27 @@
+"""Floor 1: audio in and out - open, stream, resample, cut into windows, write, measure loudness."""
+
+from flam.audio.loudness import a_weighted_levels_db, a_weighted_rms_db, a_weighting_db, active_spans_s
+from flam.audio.recording import Recording, mono_blocks, open_recording, read_audio
+from flam.audio.resample import resample, resample_blocks, resampled_length
+from flam.audio.walk import RECORDING_SUFFIXES, find_recordings
+from flam.audio.windows import Window, windows
+from flam.audio.write import write_audio
+
+__all__ = [
+    "RECORDING_SUFFIXES",
+    "Recording",
+    "Window",
+    "a_weighted_levels_db",
+    "a_weighted_rms_db",
+    "a_weighting_db",
+    "active_spans_s",
+    "find_recordings",
+    "mono_blocks",
+    "open_recording",
+    "read_audio",
+    "resample",
+    "resample_blocks",
+    "resampled_length",
+    "windows",
+    "write_audio",
+]
