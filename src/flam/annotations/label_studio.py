@@ -29,7 +29,7 @@ def write_label_studio(recordings: Iterable[RecordingEvents], file: TextIO) -> N
     file.write("[")
     for number, recording in enumerate(recordings):
         file.write(",\n" if number else "\n")
-        json.dump(_task(recording), file, ensure_ascii=False)
+        file.write(json.dumps(_task(recording), ensure_ascii=False))
     file.write("\n]\n")
 
 
