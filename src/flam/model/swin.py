@@ -63,9 +63,14 @@ class WindowGrid:
         """(M, S, S) float tensor, -100 between tokens that rolling or padding brought together; None if all are 0."""
         return _mask(self, device)
 
-    def bias_index(self, table_window: int, device: torch.device) -> Tensor:
-        """(S * S,) rows of a relative position table made for windows of ``table_window`` x ``table_window`` tokens."""
-        return _bias_index(self.window, table_window, device)
+    def position_bias(self, table: Tensor, table_window: int) -> Tensor:
+        """(heads, S, S) bias out of a ((2 w - 1)^2, heads) table for windows of w = ``table_window`` tokens a side.
+
+        Windows smaller than that use the middle of the table.
+        """
+        size = self.window[0] * self.window[1]
+        index = _bias_index(self.window, table_window, table.device)
+        return table[index].view(size, size, -1).permute(2, 0, 1)
 
 
 @functools.lru_cache(maxsize=64)
@@ -107,17 +112,12 @@ class WindowAttention(nn.Module):
         self.relative_position_bias_table = nn.Parameter(torch.empty((2 * window - 1) ** 2, heads))
         nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
 
-    def position_bias(self, grid: WindowGrid) -> Tensor:
-        """(heads, S, S) bias to the scores; a window smaller than the table's uses the middle of the table."""
-        table = self.relative_position_bias_table
-        size = grid.window[0] * grid.window[1]
-        return table[grid.bias_index(self.window, table.device)].view(size, size, self.heads).permute(2, 0, 1)
-
     def forward(self, windows: Tensor, grid: WindowGrid) -> Tensor:
         """(B, M, S, C) -> (B, M, S, C)"""
         qkv = self.qkv(windows).unflatten(-1, (3, self.heads, -1))
         query, key, value = qkv.permute(3, 0, 1, 4, 2, 5)  # each (B, M, heads, S, C / heads)
-        scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-2, -1) + self.position_bias(grid)
+        bias = grid.position_bias(self.relative_position_bias_table, self.window)
+        scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-2, -1) + bias
         mask = grid.mask(windows.device)
         if mask is not None:
             scores = scores + mask[:, None]
@@ -184,9 +184,13 @@ class PatchMerging(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, H, W, C) -> (B, ceil(H / 2), ceil(W / 2), 2 C)"""
-        tokens = functional.pad(tokens, (0, 0, 0, tokens.shape[2] % 2, 0, tokens.shape[1] % 2))
-        quarters = [tokens[:, row::2, column::2] for column in range(2) for row in range(2)]
-        return self.reduction(self.norm(torch.cat(quarters, dim=-1)))
+        return self.reduction(self.norm(join_quarters(tokens)))
+
+
+def join_quarters(tokens: Tensor) -> Tensor:
+    """(B, H, W, C) map to (B, ceil(H / 2), ceil(W / 2), 4 C): upper left, lower left, upper right, lower right."""
+    tokens = functional.pad(tokens, (0, 0, 0, tokens.shape[2] % 2, 0, tokens.shape[1] % 2))
+    return torch.cat([tokens[:, row::2, column::2] for column in range(2) for row in range(2)], dim=-1)
 
 
 class SwinStage(nn.Module):

@@ -1,0 +1,1 @@
+"""Floor 3: what training and evaluation read: waveform banks, phrase sets, shards."""

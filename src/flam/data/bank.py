@@ -1,0 +1,107 @@
+"""A bank of decoded waveforms: every clip once, as 16-bit samples in one file, with its level and active spans."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from flam.audio import a_weighted_levels_db, active_spans_s, read_audio
+from flam.core import AudioError, ConfigError
+from flam.synth.library import SourceClip
+
+LEVEL_FLOOR_DB = -70.0
+
+
+class WaveformBank:
+    """Random access to the clips of a library without decoding them again.
+
+    Parameters
+    ----------
+    folder : what ``WaveformBank.build`` wrote
+    """
+
+    def __init__(self, folder: str | Path):
+        folder = Path(folder)
+        try:
+            self._index: dict[str, dict] = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{folder}: not a waveform bank ({error}); make one with WaveformBank.build") from error
+        self._samples = np.memmap(folder / "samples.i16", dtype=np.int16, mode="r")
+        self.sample_rate: int = 48_000
+
+    def __contains__(self, clip_id: str) -> bool:
+        return clip_id in self._index
+
+    def waveform(self, clip_id: str) -> np.ndarray:
+        """(N,) float32 samples of a clip in [-1, 1)."""
+        entry = self._index[clip_id]
+        return self._samples[entry["start"] : entry["start"] + entry["n_samples"]].astype(np.float32) / 32768.0
+
+    def n_samples(self, clip_id: str) -> int:
+        """Length of a clip in samples."""
+        return self._index[clip_id]["n_samples"]
+
+    def spans_s(self, clip_id: str) -> list[tuple[float, float]]:
+        """Where a clip is active, (onset_s, offset_s) in seconds."""
+        return [(onset_s, offset_s) for onset_s, offset_s in self._index[clip_id]["spans_s"]]
+
+    def level_db(self, clip_id: str) -> float:
+        """A-weighted level of the clip's active part, dB re full scale."""
+        return self._index[clip_id]["level_db"]
+
+    @staticmethod
+    def build(
+        clips: Sequence[SourceClip],
+        folder: str | Path,
+        relative_threshold_db: float = 35.0,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> list[str]:
+        """Decode clips into a bank; silent and broken clips are left out and named in the result.
+
+        Parameters
+        ----------
+        clips : the library
+        folder : where the bank is written; it appears whole or not at all
+        relative_threshold_db : a moment this far below the clip's loudest one is inactive, as is one below -70 dB
+        progress : called with (clips done, clips in all)
+
+        Returns
+        -------
+        ids of the clips that were left out
+        """
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        index: dict[str, dict] = {}
+        skipped, start, sample_rate = [], 0, 48_000
+        with open(folder / "samples.i16.part", "wb") as file:
+            for done, clip in enumerate(clips, start=1):
+                try:
+                    waveform = read_audio(clip.path, sample_rate)
+                    levels_db = a_weighted_levels_db(waveform, sample_rate)
+                except AudioError:
+                    skipped.append(clip.clip_id)
+                    continue
+                threshold_db = max(LEVEL_FLOOR_DB, float(levels_db.max(initial=-200.0)) - relative_threshold_db)
+                spans_s = active_spans_s(waveform, sample_rate, threshold_db=threshold_db)
+                if not spans_s or levels_db.max() < LEVEL_FLOOR_DB:
+                    skipped.append(clip.clip_id)
+                    continue
+                power = 10 ** (levels_db[levels_db >= threshold_db] / 10)
+                file.write(np.clip(np.round(waveform * 32768.0), -32768, 32767).astype(np.int16).tobytes())
+                index[clip.clip_id] = {
+                    "start": start,
+                    "n_samples": len(waveform),
+                    "spans_s": [[round(onset_s, 5), round(offset_s, 5)] for onset_s, offset_s in spans_s],
+                    "level_db": round(10 * float(np.log10(power.mean())), 3),
+                }
+                start += len(waveform)
+                if progress is not None:
+                    progress(done, len(clips))
+        os.replace(folder / "samples.i16.part", folder / "samples.i16")
+        (folder / "index.json.part").write_text(json.dumps(index), encoding="utf-8")
+        os.replace(folder / "index.json.part", folder / "index.json")
+        return skipped

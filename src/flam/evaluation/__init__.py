@@ -1,0 +1,1 @@
+"""Floor 2: metrics, from tables of scores alone."""

@@ -1,0 +1,48 @@
+"""The instance loss (Eq. 1): whole clips against whole texts, both ways."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def infonce_loss(
+    audio_features: Tensor,
+    text_features: Tensor,
+    log_temperature_inverse: Tensor,
+    positives: Tensor,
+    valid: Tensor | None = None,
+) -> Tensor:
+    """Symmetric InfoNCE; a clip or text may have several right partners (captions repeat), whose shares are added up.
+
+    With one right partner each, ``positives`` the identity, it is the usual loss.
+
+    Parameters
+    ----------
+    audio_features : (B, D) float tensor, L2-normalised along D
+    text_features : (K, D) float tensor, L2-normalised along D
+    log_temperature_inverse : scalar tensor; logits are ``exp`` of it times the cosine
+    positives : (B, K) bool tensor, True where clip and text belong together; rows and columns without any are left out
+    valid : (B, K) bool tensor; pairs that are False are neither right nor wrong (the text may be true of the clip). None:
+        all count
+
+    Returns
+    -------
+    scalar; 0 where nothing belongs together
+
+    >>> features = torch.eye(2)
+    >>> round(infonce_loss(features, features, torch.tensor(0.0), torch.eye(2, dtype=torch.bool)).item(), 4)
+    0.3133
+    """
+    logits = log_temperature_inverse.exp() * audio_features @ text_features.T
+    if valid is not None:
+        logits = logits.masked_fill(~(valid | positives), float("-inf"))
+    return (_one_way(logits, positives) + _one_way(logits.T, positives.T)) / 2
+
+
+def _one_way(logits: Tensor, positives: Tensor) -> Tensor:
+    chosen = positives.any(dim=1)
+    logits, positives = logits[chosen], positives[chosen]
+    right = logits.masked_fill(~positives, float("-inf")).logsumexp(dim=1)
+    losses = logits.logsumexp(dim=1) - right
+    return losses.mean() if len(losses) else logits.sum() * 0

@@ -1,0 +1,158 @@
+"""Checkpoints: a folder of config.json, model.safetensors and tokenizer.json; nothing in it is ever unpickled."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
+
+from flam.core import ModelError, OutputError, from_mapping, to_mapping
+from flam.model.flam import FLAM, FLAMConfig
+
+FORMAT = "flam-checkpoint-1"
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a user should know before using a model.
+
+    Parameters
+    ----------
+    name, summary : one line each
+    licence : of the weights, an SPDX name where there is one
+    source : where the weights come from
+    facts : further lines for ``flam models info``, title to text
+    """
+
+    name: str = ""
+    summary: str = ""
+    licence: str = "unknown"
+    source: str = ""
+    facts: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A loaded checkpoint.
+
+    Parameters
+    ----------
+    model : in evaluation mode, float32, on the CPU
+    card : what to know about it
+    detection : the operating point that was chosen for this model; keys of ``flam.detection.DetectionConfig``
+    """
+
+    model: FLAM
+    card: ModelCard
+    detection: dict[str, Any]
+
+
+def save_checkpoint(
+    model: FLAM,
+    folder: str | Path,
+    card: ModelCard | None = None,
+    detection: dict[str, Any] | None = None,
+    dtype: torch.dtype | None = None,
+) -> None:
+    """Write a checkpoint folder; it appears whole or not at all, and replaces one that is there.
+
+    Parameters
+    ----------
+    dtype : type that floating-point weights are stored in, for example ``torch.float16``; None keeps theirs
+
+    Raises
+    ------
+    OutputError : the folder can't be written
+    """
+    folder = Path(folder)
+    weights = {
+        name: value.to(dtype) if dtype is not None and value.is_floating_point() else value
+        for name, value in model.state_dict().items()
+    }
+    config = {
+        "format": FORMAT,
+        "model": to_mapping(model.config),
+        "card": to_mapping(ModelCard() if card is None else card),
+        "detection": {} if detection is None else detection,
+    }
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        try:
+            save_file({name: value.contiguous().cpu() for name, value in weights.items()}, part / "model.safetensors")
+            (part / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+            if model.tokenizer is not None:
+                model.tokenizer.save(str(part / "tokenizer.json"))
+            part.chmod(0o755)
+            if folder.exists():
+                shutil.rmtree(folder)
+            os.replace(part, folder)
+        except BaseException:
+            shutil.rmtree(part, ignore_errors=True)
+            raise
+    except OSError as error:
+        raise OutputError(
+            f"{folder}: the checkpoint can't be written ({error.strerror}); choose another folder"
+        ) from error
+
+
+def load_checkpoint(folder: str | Path) -> Checkpoint:
+    """Read a checkpoint folder.
+
+    Raises
+    ------
+    ModelError : a file is missing or damaged, or the weights don't fit the configuration
+    ConfigError : the configuration holds an unknown key
+    """
+    folder = Path(folder)
+    config = read_config(folder)
+    tokenizer_path = folder / "tokenizer.json"
+    try:
+        weights = load_file(folder / "model.safetensors")
+        tokenizer = Tokenizer.from_file(str(tokenizer_path)) if tokenizer_path.exists() else None
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{folder}: weights can't be read ({error}); fetch or convert the model again") from error
+    model = FLAM(from_mapping(FLAMConfig, config["model"], f"{folder}/config.json: model"), tokenizer)
+    expected = {name: value.shape for name, value in model.state_dict().items()}
+    wrong = [name for name in expected if name not in weights or weights[name].shape != expected[name]]
+    surplus = sorted(weights.keys() - expected.keys())
+    if wrong or surplus:
+        raise ModelError(
+            f"{folder}: weights don't fit config.json (missing or of another shape: {wrong[:3]}, "
+            f"unknown: {surplus[:3]}); fetch or convert the model again"
+        )
+    model.load_state_dict(weights)
+    return Checkpoint(
+        model.eval(),
+        from_mapping(ModelCard, config.get("card", {}), f"{folder}/config.json: card"),
+        config.get("detection", {}),
+    )
+
+
+def read_config(folder: str | Path) -> dict[str, Any]:
+    """The content of a checkpoint's config.json, without loading weights.
+
+    Raises
+    ------
+    ModelError : not a checkpoint folder
+    """
+    path = Path(folder) / "config.json"
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"{folder}: not a model folder ({error}); it needs config.json and model.safetensors, "
+            "as flam models convert and flam models download write them"
+        ) from error
+    if not isinstance(config, dict) or config.get("format") != FORMAT or "model" not in config:
+        raise ModelError(f"{path}: not in the format {FORMAT!r}; convert the model with flam models convert")
+    return config

@@ -1,0 +1,195 @@
+"""FLAM: an audio tower and a text tower that meet in one space, and a calibrated probability for every frame and text.
+
+Wu et al., "FLAM: Frame-Wise Language-Audio Modeling", ICML 2025 (arXiv 2505.05335). Equation numbers are the paper's.
+Shapes: B clips, N samples, T frames, K texts, L tokens, C and E embedding sizes of the towers, D joint dimension.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, get_args
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+from torch.nn import functional
+
+from flam.core import ModelError, TimeGrid
+from flam.model.convnet import ConvEncoder, ConvEncoderConfig
+from flam.model.htsat import HTSAT, HTSATConfig
+from flam.model.text import (
+    LightTextConfig,
+    LightTextEncoder,
+    RobertaTextConfig,
+    RobertaTextEncoder,
+    TextTokens,
+    tokenize,
+)
+
+ScoreMethod = Literal["unbiased", "approximate", "posterior"]
+
+
+@dataclass(frozen=True)
+class FLAMConfig:
+    """A whole model.
+
+    Parameters
+    ----------
+    audio, text : the towers
+    joint_dim : D, size of the joint space
+    hidden_dim : width of the two projections between towers and joint space
+    """
+
+    audio: HTSATConfig | ConvEncoderConfig = field(default_factory=HTSATConfig)
+    text: RobertaTextConfig | LightTextConfig = field(default_factory=RobertaTextConfig)
+    joint_dim: int = 512
+    hidden_dim: int = 512
+
+
+class AudioFeatures(NamedTuple):
+    """``frame_features (B, T, D)`` and ``audio_features (B, D)``, both L2-normalised along D."""
+
+    frame_features: Tensor
+    audio_features: Tensor
+
+
+class TextFeatures(NamedTuple):
+    """``text_features (K, D)``, L2-normalised; per-text ``logit_scale (K,)`` > 0 and ``logit_bias (K,)`` (Eq. 2)."""
+
+    text_features: Tensor
+    logit_scale: Tensor
+    logit_bias: Tensor
+
+
+class FLAM(nn.Module):
+    """Two towers, two projections, two heads.
+
+    Parameters
+    ----------
+    config : sizes of everything
+    tokenizer : splits texts into the pieces that the text tower knows; only ``embed_text`` needs it
+
+    >>> from flam.model.convnet import ConvEncoderConfig
+    >>> from flam.model.text import LightTextConfig, TextTokens
+    >>> model = FLAM(FLAMConfig(audio=ConvEncoderConfig(), text=LightTextConfig(vocab_size=10))).eval()
+    >>> frames, clips = model.embed_audio(torch.randn(2, 38400))
+    >>> texts = model.encode_tokens(TextTokens(torch.tensor([[1, 2], [3, 4]]), torch.ones(2, 2, dtype=torch.bool)))
+    >>> score(frames, texts, "unbiased").shape
+    torch.Size([2, 10, 2])
+    """
+
+    def __init__(self, config: FLAMConfig, tokenizer: Tokenizer | None = None):
+        super().__init__()
+        self.config = config
+        self.tokenizer = tokenizer
+        self.audio_encoder = (
+            ConvEncoder(config.audio) if isinstance(config.audio, ConvEncoderConfig) else HTSAT(config.audio)
+        )
+        self.text_encoder = (
+            LightTextEncoder(config.text)
+            if isinstance(config.text, LightTextConfig)
+            else RobertaTextEncoder(config.text)
+        )
+        self.audio_projection = _projection(self.audio_encoder.embed_dim, config.hidden_dim, config.joint_dim)
+        self.text_projection = _projection(self.text_encoder.embed_dim, config.hidden_dim, config.joint_dim)
+        self.logit_scale_head = _scalar_head(self.text_encoder.embed_dim, initial=math.log(10))
+        self.logit_bias_head = _scalar_head(self.text_encoder.embed_dim, initial=-8.0)
+        # temperature of the instance loss (Eq. 1), as its logarithm
+        self.log_temperature_inverse = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
+
+    @property
+    def grid(self) -> TimeGrid:
+        """The time axis of the frames."""
+        return TimeGrid(self.audio_encoder.sample_rate, self.audio_encoder.frame_hop_samples)
+
+    def embed_audio(self, waveform: Tensor) -> AudioFeatures:
+        """Features of (B, N) waveforms at the model's sample rate, for every frame and for the whole.
+
+        The global feature is the mean of the frame embeddings before the projection, then the same projection.
+        """
+        return self.project_audio(self.audio_encoder(waveform))
+
+    def project_audio(self, frame_embedding: Tensor) -> AudioFeatures:
+        """(B, T, C) frame embeddings of the audio tower into the joint space."""
+        frame_features = functional.normalize(self.audio_projection(frame_embedding), dim=-1)
+        audio_features = functional.normalize(self.audio_projection(frame_embedding.mean(dim=1)), dim=-1)
+        return AudioFeatures(frame_features, audio_features)
+
+    def embed_text(self, texts: Sequence[str]) -> TextFeatures:
+        """Features, scale and bias of K texts; K may be 0.
+
+        Raises
+        ------
+        ModelError : an empty text, or a model without a tokenizer
+        """
+        if self.tokenizer is None:
+            raise ModelError("this model has no tokenizer; give FLAM one, or load a checkpoint that holds one")
+        device = self.log_temperature_inverse.device
+        if not texts:
+            return TextFeatures(
+                torch.zeros(0, self.config.joint_dim, device=device),
+                torch.zeros(0, device=device),
+                torch.zeros(0, device=device),
+            )
+        tokens = tokenize(self.tokenizer, texts, self.text_encoder.max_tokens, self.text_encoder.pad_id)
+        return self.encode_tokens(TextTokens(tokens.ids.to(device), tokens.mask.to(device)))
+
+    def encode_tokens(self, tokens: TextTokens) -> TextFeatures:
+        """Features, scale and bias of (K, L) tokens: Eq. 2's alpha(y) and beta(y)."""
+        return self.project_text(self.text_encoder(tokens))
+
+    def project_text(self, text_embedding: Tensor) -> TextFeatures:
+        """(K, E) text embeddings of the text tower into the joint space, and through the two heads."""
+        return TextFeatures(
+            functional.normalize(self.text_projection(text_embedding), dim=-1),
+            self.logit_scale_head(text_embedding).squeeze(-1).exp(),
+            self.logit_bias_head(text_embedding).squeeze(-1),
+        )
+
+
+def cosine(frame_features: Tensor, text_features: Tensor) -> Tensor:
+    """(B, T, D) and (K, D) normalised features to (B, T, K) cosines."""
+    return frame_features @ text_features.T
+
+
+def score(frame_features: Tensor, texts: TextFeatures, method: ScoreMethod) -> Tensor:
+    """Probability that a text sounds in a frame.
+
+    Parameters
+    ----------
+    frame_features : (B, T, D) float tensor, L2-normalised along D
+    texts : features, scale and bias of K texts
+    method : "unbiased" (Eq. 7), free of the training prior: 0.5 where the cosine is 0; "approximate" (Eq. 8), without
+        the bias; "posterior", sigmoid of Eq. 2's logit, the probability under the training prior
+
+    Returns
+    -------
+    (B, T, K) float tensor in [0, 1]
+
+    Raises
+    ------
+    ModelError : an unknown method
+    """
+    alpha_c = texts.logit_scale * cosine(frame_features, texts.text_features)
+    if method == "unbiased":
+        # Eq. 7, sigmoid(h) / (sigmoid(h) + sigmoid(beta)), as a logit: no quotient of two numbers near 0
+        h = alpha_c + texts.logit_bias
+        return torch.sigmoid(alpha_c - functional.softplus(h) + functional.softplus(texts.logit_bias))
+    if method == "approximate":
+        return torch.sigmoid(alpha_c)
+    if method == "posterior":
+        return torch.sigmoid(alpha_c + texts.logit_bias)
+    raise ModelError(f"unknown score {method!r}; choose one of {', '.join(get_args(ScoreMethod))}")
+
+
+def _projection(n_in: int, n_hidden: int, n_out: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(n_in, n_hidden), nn.ReLU(), nn.Linear(n_hidden, n_out))
+
+
+def _scalar_head(n_in: int, initial: float) -> nn.Sequential:
+    head = nn.Sequential(nn.Linear(n_in, n_in), nn.GELU(), nn.Linear(n_in, 1))
+    with torch.no_grad():
+        head[2].bias += initial
+    return head

@@ -1,0 +1,155 @@
+"""The text towers: RoBERTa for the full-size model, word pieces with two small layers for the shipped one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+from flam.core import ModelError
+
+
+class TextTokens(NamedTuple):
+    """Token ids (K, L) and mask (K, L), True where a token is real."""
+
+    ids: Tensor
+    mask: Tensor
+
+
+def tokenize(tokenizer: Tokenizer, texts: Sequence[str], max_tokens: int, pad_id: int) -> TextTokens:
+    """Encode texts, cut to ``max_tokens`` and padded to the longest of them only.
+
+    Raises
+    ------
+    ModelError : a text is empty, or holds nothing the tokenizer knows
+    """
+    for text in texts:
+        if not text.strip():
+            raise ModelError(f"prompt {text!r} is empty; a prompt needs at least one word")
+    pieces = []
+    for encoding in tokenizer.encode_batch(list(texts)):
+        # the last id is the end mark of tokenizers that have one; keep it when cutting
+        ids = encoding.ids if len(encoding.ids) <= max_tokens else [*encoding.ids[: max_tokens - 1], encoding.ids[-1]]
+        pieces.append(ids if ids else [0])
+    longest = max((len(ids) for ids in pieces), default=1)
+    table = torch.full((len(pieces), longest), pad_id, dtype=torch.long)
+    mask = torch.zeros((len(pieces), longest), dtype=torch.bool)
+    for row, ids in enumerate(pieces):
+        table[row, : len(ids)] = torch.tensor(ids)
+        mask[row, : len(ids)] = True
+    return TextTokens(table, mask)
+
+
+@dataclass(frozen=True)
+class LightTextConfig:
+    """Sizes of ``LightTextEncoder``.
+
+    Parameters
+    ----------
+    vocab_size : word pieces
+    embed_dim : E, size of a piece and of the result
+    n_blocks, mlp_dim : residual blocks on the pooled pieces, and their width
+    max_tokens : longer texts are cut
+    """
+
+    kind: Literal["light"] = "light"
+    vocab_size: int = 8000
+    embed_dim: int = 256
+    n_blocks: int = 2
+    mlp_dim: int = 512
+    max_tokens: int = 77
+
+
+class LightTextEncoder(nn.Module):
+    """A mean of word pieces weighted by how much each says, then a few residual blocks; word order is not seen.
+
+    >>> encoder = LightTextEncoder(LightTextConfig(vocab_size=10)).eval()
+    >>> encoder(TextTokens(torch.tensor([[1, 2]]), torch.ones(1, 2, dtype=torch.bool))).shape
+    torch.Size([1, 256])
+    """
+
+    pad_id = 0
+
+    def __init__(self, config: LightTextConfig):
+        super().__init__()
+        self.config = config
+        self.embed_dim = config.embed_dim
+        self.max_tokens = config.max_tokens
+        self.pieces = nn.Embedding(config.vocab_size, config.embed_dim)
+        self.importance = nn.Embedding(config.vocab_size, 1)
+        self.blocks = nn.ModuleList(
+            nn.Sequential(
+                nn.LayerNorm(config.embed_dim),
+                nn.Linear(config.embed_dim, config.mlp_dim),
+                nn.GELU(),
+                nn.Linear(config.mlp_dim, config.embed_dim),
+            )
+            for _ in range(config.n_blocks)
+        )
+        self.norm = nn.LayerNorm(config.embed_dim)
+        nn.init.zeros_(self.importance.weight)
+
+    def forward(self, tokens: TextTokens) -> Tensor:
+        """(K, L) tokens to (K, E) text embeddings."""
+        ids, mask = tokens
+        weights = self.importance(ids).masked_fill(~mask[..., None], float("-inf")).softmax(dim=1)
+        state = (weights * self.pieces(ids)).sum(dim=1)
+        for block in self.blocks:
+            state = state + block(state)
+        return self.norm(state)
+
+
+@dataclass(frozen=True)
+class RobertaTextConfig:
+    """Sizes of the RoBERTa text encoder; the defaults are RoBERTa-base (METHOD section 3).
+
+    Parameters
+    ----------
+    max_tokens : longer texts are cut
+    """
+
+    kind: Literal["roberta"] = "roberta"
+    vocab_size: int = 50265
+    embed_dim: int = 768
+    n_layers: int = 12
+    n_heads: int = 12
+    mlp_dim: int = 3072
+    n_positions: int = 514
+    max_tokens: int = 77
+
+
+class RobertaTextEncoder(nn.Module):
+    """RoBERTa's pooler output, through ``transformers``."""
+
+    pad_id = 1
+
+    def __init__(self, config: RobertaTextConfig):
+        super().__init__()
+        try:
+            from transformers import RobertaConfig, RobertaModel
+        except ImportError as error:
+            raise ModelError('this model needs transformers; install it with pip install "flam-audio[base]"') from error
+        self.config = config
+        self.embed_dim = config.embed_dim
+        self.max_tokens = config.max_tokens
+        self.roberta = RobertaModel(
+            RobertaConfig(
+                vocab_size=config.vocab_size,
+                hidden_size=config.embed_dim,
+                num_hidden_layers=config.n_layers,
+                num_attention_heads=config.n_heads,
+                intermediate_size=config.mlp_dim,
+                max_position_embeddings=config.n_positions,
+                type_vocab_size=1,
+                layer_norm_eps=1e-5,
+                pad_token_id=self.pad_id,
+            )
+        )
+
+    def forward(self, tokens: TextTokens) -> Tensor:
+        """(K, L) tokens to (K, E) text embeddings."""
+        return self.roberta(tokens.ids, attention_mask=tokens.mask.long()).pooler_output

@@ -1,0 +1,99 @@
+"""The source library: which clips there are, what they hold, and which of them training may see."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from flam.core import ConfigError
+
+KINDS = ("event", "background", "speech", "music")
+
+
+@dataclass(frozen=True)
+class SourceClip:
+    """One recording of the library.
+
+    Parameters
+    ----------
+    clip_id : unique name
+    path : audio file
+    label : class shared by clips of the same sound; empty where nobody said what it holds
+    caption : plain words, may be empty
+    kind : one of event, background, speech, music
+    group : clips of one upload or one sitting share it; splits keep groups whole
+    fold : fold of a published split, or empty
+    source, licence : where it came from and on what terms, carried to the model card
+    """
+
+    clip_id: str
+    path: Path
+    label: str
+    caption: str
+    kind: str
+    group: str
+    fold: str
+    source: str
+    licence: str
+
+
+def read_manifest(path: str | Path) -> list[SourceClip]:
+    """Read a manifest CSV: columns id, file, label, caption, kind, group, source, licence; ``esc50_fold`` is optional.
+
+    Raises
+    ------
+    ConfigError : the file can't be read, lacks a column, repeats an id or names an unknown kind
+    """
+    path = Path(path)
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: can't be read as a manifest ({error})") from error
+    needed = {"id", "file", "label", "caption", "kind", "group", "source", "licence"}
+    if not rows or needed - rows[0].keys():
+        missing = sorted(needed - rows[0].keys()) if rows else sorted(needed)
+        raise ConfigError(f"{path}: no clips, or no column {', '.join(missing)}; a manifest needs both")
+    clips = []
+    for number, row in enumerate(rows, start=2):
+        if row["kind"] not in KINDS:
+            raise ConfigError(f"{path}, line {number}: kind {row['kind']!r} is not one of {', '.join(KINDS)}")
+        clips.append(
+            SourceClip(
+                clip_id=row["id"],
+                path=path.parent / row["file"],
+                label="" if row["label"] == "unlabelled" else row["label"],
+                caption=row["caption"],
+                kind=row["kind"],
+                group=row["group"],
+                fold=row.get("esc50_fold", ""),
+                source=row["source"],
+                licence=row["licence"],
+            )
+        )
+    if len({clip.clip_id for clip in clips}) < len(clips):
+        raise ConfigError(f"{path}: clip ids repeat; each clip needs its own")
+    return clips
+
+
+def held_out(clip: SourceClip, share: float, folds: Sequence[str], merged_sources: Sequence[str]) -> bool:
+    """Whether a clip is kept for evaluation: its fold is named, or its group falls into the held-out share.
+
+    Parameters
+    ----------
+    share : part of the groups to hold out, in [0, 1]; a group's place depends on its name alone
+    folds : published folds that are held out whole; clips that have a fold follow it and nothing else
+    merged_sources : sources that share recordings and so count as one group
+
+    >>> clip = SourceClip("a", Path("a.ogg"), "bell", "", "event", "g1", "4", "x", "CC0")
+    >>> held_out(clip, share=0.0, folds=["4"], merged_sources=[])
+    True
+    """
+    if clip.fold:
+        return clip.fold in folds
+    group = "merged" if clip.source in merged_sources else clip.group
+    place = int.from_bytes(hashlib.sha256(group.encode()).digest()[:4], "big") / 2**32
+    return place < share

@@ -1,0 +1,185 @@
+"""From a library of clips to a trained flam-mini, in steps that can be repeated, interrupted and run side by side.
+
+    python -m flam.training configs/flam_mini.yaml --library LIBRARY/manifest.csv --teacher TAGGER.tflite \
+        --pairs PAIRS.tsv.gz --work runs/flam-mini
+
+Steps, each resumable: ``bank`` decodes the clips, ``text`` pretrains the text tower, ``pool`` renders scenes with the
+teacher's targets, ``fit`` trains, ``package`` writes the checkpoint. Without ``--steps`` all run in this order; ``pool`` may run
+beside ``fit`` in another process (``--shards 0:320:2`` and ``--shards 1:320:2`` share the work).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+from tokenizers import Tokenizer
+
+from flam.core import FlamError, load_yaml, save_yaml
+from flam.data.bank import WaveformBank
+from flam.data.phrases import load_phrases
+from flam.model.checkpoint import save_checkpoint
+from flam.model.flam import FLAM
+from flam.synth.library import SourceClip, held_out, read_manifest
+from flam.training.flam_mini import MiniConfig, clip_accuracy, fit, pool_auroc
+from flam.training.pool import Pool, build_pool
+from flam.training.teacher import Teacher
+from flam.training.text_pretraining import pretrain_text, read_pairs, train_tokenizer
+from flam.training.texts import LabelTexts
+
+STEPS = ("bank", "text", "pool", "fit", "package")
+console = Console(stderr=True)
+
+
+class Run:
+    """One run: its configuration, its library split in two, and its working folder."""
+
+    def __init__(self, arguments: argparse.Namespace):
+        self.arguments = arguments
+        self.config = load_yaml(MiniConfig, arguments.config)
+        self.work: Path = arguments.work
+        self.work.mkdir(parents=True, exist_ok=True)
+        save_yaml(self.config, self.work / "config.yaml")
+        self.clips = read_manifest(arguments.library)
+        self.labels = sorted({clip.label for clip in self.clips if clip.label})
+        config = self.config
+        split = [
+            (clip, held_out(clip, config.held_out_share, config.held_out_folds, config.merged_sources))
+            for clip in self.clips
+        ]
+        self.training_clips = [clip for clip, out in split if not out]
+        self.held_out_clips = [clip for clip, out in split if out]
+        self.phrase_sets = load_phrases(arguments.phrases)
+
+    def bank(self) -> None:
+        """Decode every clip once."""
+        if (self.work / "bank" / "index.json").exists():
+            return
+        left_out = WaveformBank.build(self.clips, self.work / "bank", progress=_progress("clips decoded"))
+        console.print(f"{len(left_out)} silent or broken clips left out: {', '.join(left_out[:10])}")
+
+    def text(self) -> None:
+        """Learn word pieces and pretrain the text tower."""
+        path = self.work / "text.pt"
+        if path.exists():
+            return
+        pairs = read_pairs(self.arguments.pairs)
+        groups = [(phrases.label, *phrases.phrases) for phrases in self.phrase_sets.values()]
+        # phrases weigh more than glosses, so that words for sounds become pieces of their own
+        corpus = [text for pair in pairs for text in pair] + 20 * [text for group in groups for text in group]
+        tokenizer = train_tokenizer(corpus, self.config.model.text.vocab_size)
+        tokenizer.save(str(self.work / "tokenizer.json"))
+        model = self.new_model()
+        reference = None
+        if self.arguments.reference_texts is not None:
+            with np.load(self.arguments.reference_texts) as arrays:
+                reference = ([str(t) for t in arrays["labels"]], torch.from_numpy(arrays["emb"].astype(np.float32)))
+        pretrain_text(
+            model.text_encoder,
+            model.text_projection,
+            tokenizer,
+            pairs,
+            groups,
+            reference,
+            self.config.text,
+            console.print,
+        )
+        torch.save({"encoder": model.text_encoder.state_dict(), "projection": model.text_projection.state_dict()}, path)
+
+    def pool(self) -> None:
+        """Render scenes: first those for validation, from held-out clips alone, then those for training."""
+        bank, teacher = WaveformBank(self.work / "bank"), Teacher(self.arguments.teacher)
+        first, last, stride = self.arguments.shards or (0, self.config.n_shards, 1)
+        for name, clips, shards in (
+            ("validation", self.held_out_clips, range(first, self.config.n_validation_shards, stride)),
+            ("training", self.training_clips, range(first, last, stride)),
+        ):
+            report = _progress(f"{name} shards, the last")
+            build_pool(
+                clips, self.labels, bank, teacher, self.work / name, shards, self.config.pool, lambda i: report(i, last)
+            )
+
+    def fit(self) -> None:
+        """Train on the finished part of the pool."""
+        model = self.new_model()
+        pretrained = torch.load(self.work / "text.pt", weights_only=True)
+        model.text_encoder.load_state_dict(pretrained["encoder"])
+        model.text_projection.load_state_dict(pretrained["projection"])
+        texts = LabelTexts(self.labels, self.training_clips, self.phrase_sets, model.tokenizer)
+        validation_pool = Pool(self.work / "validation")
+        rows = validation_pool.take(np.arange(len(validation_pool)))
+        bank = WaveformBank(self.work / "bank")
+        fold_clips = [clip for clip in self.held_out_clips if clip.fold]
+        logmels = [self._logmel(model, bank, clip) for clip in fold_clips]
+
+        def validation(averaged: FLAM) -> dict[str, float]:
+            return {
+                "validation_frame_auroc": round(pool_auroc(averaged, rows, texts), 4),
+                "validation_top1": round(clip_accuracy(averaged, logmels, [clip.label for clip in fold_clips]), 4),
+            }
+
+        averaged = fit(self.config, model, texts, Pool(self.work / "training"), validation, self.work)
+        torch.save(averaged.state_dict(), self.work / "model.pt")
+
+    def package(self) -> None:
+        """Write the trained model in the project's checkpoint format, half precision."""
+        model = self.new_model()
+        model.load_state_dict(torch.load(self.work / "model.pt", weights_only=True))
+        save_checkpoint(model, self.work / "flam-mini", dtype=torch.float16)
+        console.print(f"checkpoint in {self.work / 'flam-mini'}")
+
+    def new_model(self) -> FLAM:
+        """A model with fresh weights and this run's tokenizer."""
+        torch.manual_seed(self.config.seed)
+        return FLAM(self.config.model, Tokenizer.from_file(str(self.work / "tokenizer.json")))
+
+    def _logmel(self, model: FLAM, bank: WaveformBank, clip: SourceClip) -> torch.Tensor:
+        waveform = torch.from_numpy(bank.waveform(clip.clip_id))[None]
+        n_frames = waveform.shape[1] // model.audio_encoder.frame_hop_samples
+        return model.audio_encoder.logmel(waveform)[0, : 8 * n_frames]
+
+
+def _progress(what: str):
+    def report(done: int, total: int) -> None:
+        if done % 500 == 0 or what.endswith("last") or done == total:
+            console.print(f"{what} {done} of {total}")
+
+    return report
+
+
+def _shards(text: str) -> tuple[int, int, int]:
+    first, last, *stride = (int(part) for part in text.split(":"))
+    return first, last, stride[0] if stride else 1
+
+
+def main() -> int:
+    """Parse the command line and run the steps."""
+    parser = argparse.ArgumentParser(prog="python -m flam.training", description=__doc__.splitlines()[0])
+    parser.add_argument("config", type=Path, help="recipe, for example configs/flam_mini.yaml")
+    parser.add_argument("--library", type=Path, required=True, help="manifest.csv of the clips")
+    parser.add_argument("--teacher", type=Path, help="tagger in .tflite form (step pool)")
+    parser.add_argument("--pairs", type=Path, help="pairs of texts, tab separated (step text)")
+    parser.add_argument("--reference-texts", type=Path, help="npz of labels and emb by a larger text model (step text)")
+    parser.add_argument("--phrases", type=Path, default=Path("configs/phrases"), help="folder of phrase sets")
+    parser.add_argument("--work", type=Path, required=True, help="working folder of this run")
+    parser.add_argument("--steps", nargs="+", choices=STEPS, default=list(STEPS))
+    parser.add_argument("--shards", type=_shards, help="FIRST:LAST:STRIDE of the shards to render (step pool)")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    try:
+        run = Run(arguments)
+        for step in arguments.steps:
+            getattr(run, step)()
+    except FlamError as error:
+        console.print(f"error: {error}", style="red")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,167 @@
+"""The pool: rendered scenes as log-mel, exact frame labels and the teacher's targets, made ahead of training or beside it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from flam.core import ConfigError, Event, TimeGrid
+from flam.data.bank import WaveformBank
+from flam.model.logmel import LogMel, LogMelConfig
+from flam.synth.library import SourceClip
+from flam.synth.plan import SceneConfig, SceneDrawer
+from flam.synth.render import render
+from flam.training.teacher import Teacher
+
+MAX_TEXTS = 6
+SHARD_SCENES = 250
+
+
+@dataclass(frozen=True)
+class PoolConfig:
+    """What a pool holds.
+
+    Parameters
+    ----------
+    scene : how scenes are drawn
+    seed : of the drawing
+    frame_hop_samples : frames of the labels
+    teacher_hop_frames : frames between two windows of the teacher
+    """
+
+    scene: SceneConfig = SceneConfig()
+    seed: int = 0
+    frame_hop_samples: int = 3840
+    teacher_hop_frames: int = 10
+
+
+# one row of a shard is one scene
+def shard_dtype(config: PoolConfig, sample_rate: int, n_mels: int, embedding_dim: int, n_classes: int) -> np.dtype:
+    """The record of a scene.
+
+    logmel (8 T, F) dB; embedding (W, E) and scores (W, C) of the teacher's windows; label (6,) rows of the label list, -1
+    for none; active (6, T) frames in which the label sounds; single is True where one source stands alone with its label;
+    complete is False where a source without label sounds, so that nothing can be said to be absent.
+    """
+    n_frames = round(config.scene.duration_s * sample_rate / config.frame_hop_samples)
+    n_windows = (n_frames - 13) // config.teacher_hop_frames + 1
+    return np.dtype(
+        [
+            ("logmel", np.float16, (n_frames * config.frame_hop_samples // 480, n_mels)),
+            ("embedding", np.float16, (n_windows, embedding_dim)),
+            ("scores", np.uint8, (n_windows, n_classes)),
+            ("label", np.int16, (MAX_TEXTS,)),
+            ("active", np.bool_, (MAX_TEXTS, n_frames)),
+            ("single", np.bool_),
+            ("complete", np.bool_),
+        ]
+    )
+
+
+def build_pool(
+    clips: Sequence[SourceClip],
+    labels: Sequence[str],
+    bank: WaveformBank,
+    teacher: Teacher,
+    folder: str | Path,
+    shards: range,
+    config: PoolConfig,
+    progress: Callable[[int], None] | None = None,
+) -> None:
+    """Write shards of scenes; those already there are kept, so that an interrupted run goes on where it stopped.
+
+    Parameters
+    ----------
+    clips : the library; only clips in the bank are used
+    labels : the label list that the rows of ``label`` point into
+    shards : numbers of the shards to make; shard i holds the scenes ``i * 250`` to ``i * 250 + 249`` of the seed
+    progress : called with the number of each finished shard
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    usable = [clip for clip in clips if clip.clip_id in bank]
+    drawer = SceneDrawer(usable, bank, config.scene)
+    label_of = {clip.clip_id: clip.label for clip in usable}
+    row_of = {label: row for row, label in enumerate(labels)}
+    grid = TimeGrid(bank.sample_rate, config.frame_hop_samples)
+    logmel = LogMel(LogMelConfig())
+    for shard in shards:
+        path = folder / f"{shard:06d}.npy"
+        if path.exists():
+            continue
+        rows: np.ndarray | None = None
+        for place in range(SHARD_SCENES):
+            plan = drawer.draw(config.seed, shard * SHARD_SCENES + place)
+            scene = render(plan, bank, label_of)
+            if rows is None:
+                n_frames = grid.n_frames(len(scene.waveform))
+                n_windows = (n_frames - 13) // config.teacher_hop_frames + 1
+                starts_s = np.arange(n_windows) * config.teacher_hop_frames * grid.hop_s
+            output = teacher(scene.waveform, bank.sample_rate, starts_s)
+            if rows is None:
+                n_mels, sizes = logmel.config.n_mels, (output.embedding.shape[1], output.scores.shape[1])
+                rows = np.zeros(SHARD_SCENES, shard_dtype(config, bank.sample_rate, n_mels, *sizes))
+            row = rows[place]
+            with torch.inference_mode():
+                row["logmel"] = logmel(torch.from_numpy(scene.waveform)[None])[0, : row["logmel"].shape[0]].numpy()
+            row["embedding"], row["scores"] = output.embedding, np.round(output.scores * 255)
+            background = None if plan.background is None else label_of[plan.background.clip_id]
+            _fill_labels(row, scene.events, background, row_of, grid, n_frames)
+            names = {label_of[placement.clip_id] for placement in plan.events}
+            row["single"] = background is None and len(names) == 1
+            row["complete"] = "" not in names
+        if rows is not None:
+            with open(path.with_suffix(".part"), "wb") as file:
+                np.save(file, rows)
+            os.replace(path.with_suffix(".part"), path)
+        if progress is not None:
+            progress(shard)
+
+
+def _fill_labels(
+    row: np.void, events: Sequence[Event], background: str | None, row_of: dict[str, int], grid: TimeGrid, n_frames: int
+) -> None:
+    row["label"] = -1
+    spans: dict[str, list[tuple[float, float]]] = {}
+    if background:
+        spans[background] = [(0.0, n_frames * grid.hop_s)]
+    for event in events:
+        spans.setdefault(event.prompt, []).append((event.onset_s, event.offset_s))
+    for slot, (label, label_spans) in enumerate(list(spans.items())[:MAX_TEXTS]):
+        row["label"][slot] = row_of[label]
+        row["active"][slot] = grid.frame_labels(label_spans, n_frames)
+
+
+class Pool:
+    """The finished shards of a folder; looks again for new ones when asked.
+
+    Raises
+    ------
+    ConfigError : the folder holds no shard
+    """
+
+    def __init__(self, folder: str | Path):
+        self._folder = Path(folder)
+        self._seen: set[Path] = set()
+        self._shards: list[np.ndarray] = []
+        self.refresh()
+        if not self._shards:
+            raise ConfigError(f"{folder}: no finished shard of a pool; make some with build_pool")
+
+    def refresh(self) -> None:
+        """Take in the shards that were finished since."""
+        for path in sorted(set(self._folder.glob("*.npy")) - self._seen):
+            self._seen.add(path)
+            self._shards.append(np.load(path, mmap_mode="r"))
+
+    def __len__(self) -> int:
+        return len(self._shards) * SHARD_SCENES
+
+    def take(self, indices: np.ndarray) -> np.ndarray:
+        """Rows of these scenes, as one record array."""
+        return np.stack([self._shards[index // SHARD_SCENES][index % SHARD_SCENES] for index in indices])
