@@ -14,7 +14,7 @@ class FastLinear:
 
     Parameters
     ----------
-    weight : (n_out, n_in) float tensor on the CPU
+    weight : (n_out, n_in) float tensor on the CPU; copied, as is the bias
     bias : (n_out,) float tensor, or None
     dtype : of the inputs, weights and outputs
     gelu : whether to apply the exact GELU
@@ -30,8 +30,8 @@ class FastLinear:
     ):
         self.gelu = gelu
         self.packed = packing_works(dtype) if packed is None else packed
-        weight = weight.detach().to(dtype)
-        self.bias = None if bias is None else bias.detach().to(dtype)
+        weight = weight.detach().to(dtype, copy=True)
+        self.bias = None if bias is None else bias.detach().to(dtype, copy=True)
         self.weight = torch.ops.mkldnn._reorder_linear_weight(weight) if self.packed else weight
 
     def __call__(self, x: Tensor) -> Tensor:
