@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +26,7 @@ DURATION_TOLERANCE_S = 0.2
 
 
 class MediaReader:
-    """The first audio stream of a file that FFmpeg understands.
+    """The first audio stream of a file that FFmpeg understands; each reading opens it for itself.
 
     Sample 0 is the start of the container's time axis, as a player shows it: the encoder's delay (priming) is cut off
     where the container states it (mp4, m4a, mov, mkv, webm), and an audio stream that starts late starts with silence.
@@ -51,8 +51,10 @@ class MediaReader:
             self.n_channels: int = stream.codec_context.channels
             self.n_samples: int | None = None
             self.duration_s = _duration_s(container, stream)
+            # FFmpeg gets an mp3 only where no header states its length, and then the duration is a guess
+            self._duration_is_stated = container.format.name != "mp3"
 
-    def blocks(self, start_sample: int, block_samples: int) -> Iterator[np.ndarray]:
+    def blocks(self, start_sample: int, block_samples: int) -> Generator[np.ndarray]:
         """Yield (n, channels) float32 arrays from ``start_sample`` to the end, all but the last of equal length."""
         held: list[np.ndarray] = []
         n_held = 0
@@ -68,19 +70,16 @@ class MediaReader:
         if held:
             yield np.concatenate(held)
 
-    def close(self) -> None:
-        """Nothing stays open between two calls of ``blocks``."""
-
     def _timeline(self, start_sample: int) -> Iterator[tuple[int, np.ndarray]]:
         """Yield (position, (n, channels) float32 array), gapless, from ``start_sample`` or somewhat before."""
         container, stream = _open(self.path)
         with container:
             position: int | None = 0
+            target = start_sample - round_half_up(PREROLL_S * self.sample_rate)
             # Only these containers count time in samples; elsewhere a seek would land between them.
-            if start_sample and stream.time_base == 1 / Fraction(self.sample_rate) and "mp4" in container.format.name:
-                target = max(0, start_sample - round_half_up(PREROLL_S * self.sample_rate))
+            if target > 0 and stream.time_base == 1 / Fraction(self.sample_rate) and "mp4" in container.format.name:
                 container.seek(target + (stream.start_time or 0), stream=stream)
-                position = 0 if target == 0 else None
+                position = None
             zero_s = 0.0 if container.start_time is None else container.start_time / AV_TIME_BASE
             shortest_gap = 1
             for frame in self._frames(container, stream):
@@ -136,7 +135,7 @@ class MediaReader:
         end_s = n_samples / self.sample_rate
         if n_samples == 0:
             raise AudioError(f"{self.path}: no audio in it can be decoded; copy or export the file again")
-        if self.duration_s is not None and end_s < self.duration_s - DURATION_TOLERANCE_S:
+        if self._duration_is_stated and self.duration_s and end_s < self.duration_s - DURATION_TOLERANCE_S:
             self._on_problem(
                 f"{self.path}: ends at {end_s:.3f} s of {self.duration_s:.3f} s that its header promises; "
                 "copy or export the file again"

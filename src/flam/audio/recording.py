@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
@@ -29,13 +30,11 @@ class Reader(Protocol):
     n_samples: int | None
     duration_s: float | None
 
-    def blocks(self, start_sample: int, block_samples: int) -> Iterator[np.ndarray]: ...
-
-    def close(self) -> None: ...
+    def blocks(self, start_sample: int, block_samples: int) -> Generator[np.ndarray]: ...
 
 
 class Recording:
-    """An open recording; ``open_recording`` makes one, ``with`` closes it.
+    """A recording to read from; ``open_recording`` makes one, leaving its ``with`` closes unfinished readings.
 
     Attributes
     ----------
@@ -53,6 +52,7 @@ class Recording:
         self.n_samples = reader.n_samples
         self.duration_s = reader.duration_s
         self._reader = reader
+        self._readings: list[Generator[np.ndarray]] = []
 
     def __enter__(self) -> Recording:
         return self
@@ -63,8 +63,10 @@ class Recording:
         self.close()
 
     def close(self) -> None:
-        """Close the file."""
-        self._reader.close()
+        """Close the readings that were not read to their end."""
+        for reading in self._readings:
+            reading.close()
+        self._readings.clear()
 
     def blocks(self, start_sample: int = 0, block_samples: int = BLOCK_SAMPLES) -> Iterator[np.ndarray]:
         """Read from a position to the end.
@@ -90,8 +92,9 @@ class Recording:
                 f"{self.path}: start_sample {start_sample} must be at least 0 and block_samples {block_samples} at "
                 "least 1"
             )
-        position = start_sample
-        for block in self._reader.blocks(start_sample, block_samples):
+        position, reading = start_sample, self._reader.blocks(start_sample, block_samples)
+        self._readings.append(reading)
+        for block in reading:
             self._require_finite(block, position)
             position += len(block)
             yield block
@@ -151,7 +154,6 @@ def open_recording(path: str | Path, on_problem: Callable[[str], None] = logger.
     _require_readable(path)
     reader = _reader(path, on_problem)
     if not LOWEST_RATE_HZ <= reader.sample_rate <= HIGHEST_RATE_HZ:
-        reader.close()
         raise AudioError(
             f"{path}: sample rate {reader.sample_rate} Hz is not within {LOWEST_RATE_HZ}..{HIGHEST_RATE_HZ} Hz; "
             "correct the file's header"
@@ -258,8 +260,15 @@ def _require_readable(path: Path) -> None:
 
 def _reader(path: Path, on_problem: Callable[[str], None]) -> Reader:
     try:
-        return SndfileReader(path, on_problem)
+        reader = SndfileReader(path, on_problem)
     except soundfile.LibsndfileError:
-        from flam.audio.media import MediaReader
+        return _media_reader(path, on_problem)
+    if reader.may_stop_early and importlib.util.find_spec("av") is not None:
+        return _media_reader(path, on_problem)
+    return reader
 
-        return MediaReader(path, on_problem)
+
+def _media_reader(path: Path, on_problem: Callable[[str], None]) -> Reader:
+    from flam.audio.media import MediaReader
+
+    return MediaReader(path, on_problem)

@@ -72,6 +72,8 @@ def write_audio(path: str | Path, waveform: np.ndarray, sample_rate: int, subtyp
 def _require_writable_samples(path: Path, samples: np.ndarray, subtype: str) -> None:
     if samples.ndim not in (1, 2) or (samples.ndim == 2 and samples.shape[1] == 0):
         raise OutputError(f"{path}: waveform of shape {samples.shape} must be (N,) or (N, channels); reshape it")
+    if len(samples) == 0 and path.suffix.lower() != ".wav":
+        raise OutputError(f"{path}: waveform has 0 samples, {path.suffix} needs at least one; write .wav")
     peak = float(np.abs(samples).max(initial=0.0))
     if not np.isfinite(peak):
         raise OutputError(f"{path}: waveform holds NaN or infinite samples; samples must be finite; check their source")
