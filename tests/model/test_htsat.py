@@ -220,7 +220,11 @@ def test_fast_keeps_its_weights_and_refuses_other_precisions(small):
     with torch.no_grad():
         for parameter in encoder.parameters():
             parameter.zero_()
-    torch.testing.assert_close(fast(waveform), small(waveform).detach(), rtol=0, atol=1e-4)
+    with torch.inference_mode():
+        frames = fast(waveform)
+    torch.testing.assert_close(frames, small(waveform).detach(), rtol=0, atol=1e-4)
+    assert torch.equal(fast(waveform), frames)  # what was prepared in inference mode serves outside of it
+    assert not fast(waveform).requires_grad
     with pytest.raises(ModelError, match="fp16"):
         fast_htsat(encoder, "fp16")
 

@@ -51,7 +51,7 @@ def fast_htsat(encoder: HTSAT, precision: Precision = "fp32", packed: bool | Non
         raise ModelError(f"unknown precision {precision!r}; choose one of {', '.join(DTYPES)}")
     if encoder.norm.weight.device.type != "cpu":
         return encoder
-    return FastHTSAT(encoder, DTYPES[precision], packed).eval()
+    return FastHTSAT(encoder, DTYPES[precision], packed).eval().requires_grad_(False)
 
 
 class FastHTSAT(SpectrogramEncoder):
