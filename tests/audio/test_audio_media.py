@@ -118,13 +118,14 @@ def test_a_truncated_container_is_read_to_its_end_and_reported(tmp_path):
     assert any("that its header promises" in problem for problem in problems)
 
 
-def test_a_damaged_stretch_leaves_later_times_right(tmp_path):
-    encode(tmp_path / "a.mkv", "aac", clicks() + 0.1 * np.sin(np.arange(96_000) / 10)[:, None].astype(np.float32))
-    content, problems = bytearray((tmp_path / "a.mkv").read_bytes()), []
-    start = len(content) // 4
-    content[start : start + 300] = b"\xff" * 300
-    (tmp_path / "a.mkv").write_bytes(content)
-    waveform = read_audio(tmp_path / "a.mkv", RATE, on_problem=problems.append)
+@pytest.mark.parametrize("n_damaged_bytes", [100, 300])
+def test_a_damaged_stretch_leaves_later_times_right(tmp_path, n_damaged_bytes):
+    encode(tmp_path / "a.m4a", "aac", clicks() + 0.1 * np.sin(np.arange(96_000) / 10)[:, None].astype(np.float32))
+    content, problems = bytearray((tmp_path / "a.m4a").read_bytes()), []
+    start = content.find(b"mdat") + 4 + len(content) // 4
+    content[start : start + n_damaged_bytes] = b"\xff" * n_damaged_bytes
+    (tmp_path / "a.m4a").write_bytes(content)
+    waveform = read_audio(tmp_path / "a.m4a", RATE, on_problem=problems.append)
     assert abs(click_onset(waveform, CLICKS[1]) - CLICKS[1]) <= 48
     assert any("damaged" in problem for problem in problems)
 
@@ -137,6 +138,14 @@ def test_an_mp3_without_a_length_header_is_read_to_its_end(tmp_path):
         n_samples = sum(len(block) for block in recording.blocks())
     assert n_samples == pytest.approx(2 * 5 * RATE, abs=4 * 1152)
     assert not problems
+
+
+def test_the_length_header_of_an_mp3_is_found_behind_a_tag(tmp_path):
+    soundfile.write(tmp_path / "a.mp3", np.zeros(RATE), RATE, bitrate_mode="VARIABLE")
+    tag = b"ID3\x04\0\0" + bytes([0, 0, 20_000 >> 7, 20_000 & 127]) + bytes(20_000)
+    (tmp_path / "a.mp3").write_bytes(tag + (tmp_path / "a.mp3").read_bytes())
+    with open_recording(tmp_path / "a.mp3") as recording:
+        assert recording.n_samples == sum(len(block) for block in recording.blocks()) == RATE
 
 
 def test_an_mp3_that_libsndfile_may_cut_short_is_reported_without_pyav(tmp_path, monkeypatch):

@@ -64,6 +64,14 @@ def test_two_readings_of_one_recording_do_not_disturb_each_other(tmp_path):
     np.testing.assert_array_equal(np.concatenate([second for _, second in pairs]), sweep(1000)[500:])
 
 
+def test_leaving_the_with_block_ends_unfinished_readings(tmp_path):
+    soundfile.write(tmp_path / "a.wav", sweep(1000), RATE)
+    with open_recording(tmp_path / "a.wav") as recording:
+        reading = recording.blocks(block_samples=100)
+        assert len(next(reading)) == 100
+    assert not list(reading)
+
+
 @pytest.mark.parametrize("n_channels", [1, 2, 12])
 @pytest.mark.parametrize("n_samples", [0, 1, 999, 1000, 1001])
 def test_mono_is_the_mean_of_the_channels(tmp_path, n_samples, n_channels):
@@ -173,7 +181,7 @@ def test_what_is_no_recording_says_why(tmp_path):
         ("", "is a folder"),
         ("none.wav", "no such file"),
         ("empty.wav", "is empty, 0 bytes"),
-        ("text.wav", "finds? no audio in it|finds audio in it"),
+        ("text.wav", "finds (no )?audio in it"),
         ("samples.raw", "without a header"),
         ("a\0b.wav", "can't be opened"),
         ("x" * 300 + ".wav", "can't be opened"),

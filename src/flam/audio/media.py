@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 AV_TIME_BASE = 1_000_000  # FFmpeg's unit of container times, per second
 
-# Longer holes in the time stamps than the first are silence, longer ones than the second are damage.
-SHORTEST_GAP_S, LONGEST_GAP_S = 0.05, 3600.0
+# Holes in the time stamps are lost packets and become silence: from less than one packet (about 20 ms) but more than
+# the rounding of time stamps (1 ms), up to what can only be a damaged time stamp.
+SHORTEST_GAP_S, LONGEST_GAP_S = 0.015, 3600.0
 # A codec that overlaps its frames needs some of them before its output is right.
 PREROLL_S = 0.25
 DURATION_TOLERANCE_S = 0.2
