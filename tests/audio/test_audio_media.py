@@ -72,6 +72,10 @@ def test_sound_that_starts_after_the_picture_keeps_its_place(tmp_path):
     assert np.abs(waveform[: 24_000 - 1024]).max() < 1e-3
     for position in CLICKS:
         assert abs(click_onset(waveform, position + 24_000) - position - 24_000) <= 48
+    with open_recording(tmp_path / "a.mp4") as recording:
+        for start in (1, 15_000, 23_000, 30_000, 70_000):
+            samples = np.concatenate(list(recording.blocks(start)))[:, 0]
+            np.testing.assert_allclose(samples, waveform[start:], atol=1e-6)
 
 
 @pytest.mark.parametrize(("name", "codec"), [("a.m4a", "aac"), ("a.m4a", "alac"), ("a.mkv", "aac")])

@@ -75,19 +75,19 @@ class MediaReader:
         """Yield (position, (n, channels) float32 array), gapless, from ``start_sample`` or somewhat before."""
         container, stream = _open(self.path)
         with container:
+            zero_s = 0.0 if container.start_time is None else container.start_time / AV_TIME_BASE
             position: int | None = 0
             target = start_sample - round_half_up(PREROLL_S * self.sample_rate)
             # Only these containers count time in samples; elsewhere a seek would land between them.
             if target > 0 and stream.time_base == 1 / Fraction(self.sample_rate) and "mp4" in container.format.name:
-                container.seek(target + (stream.start_time or 0), stream=stream)
+                container.seek(target + round_half_up(zero_s * self.sample_rate), stream=stream)
                 position = None
-            zero_s = 0.0 if container.start_time is None else container.start_time / AV_TIME_BASE
             shortest_gap = 1
             for frame in self._frames(container, stream):
                 samples = _samples(frame)
                 if frame.pts is not None and frame.time_base is not None:
                     stated = round_half_up((float(frame.pts * frame.time_base) - zero_s) * self.sample_rate)
-                    position = stated if position is None else position
+                    position = min(stated, start_sample) if position is None else position
                     if shortest_gap <= stated - position <= LONGEST_GAP_S * self.sample_rate:
                         yield from self._silence(position, stated)
                         position = stated
