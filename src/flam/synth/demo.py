@@ -1,6 +1,7 @@
 """The bundled demo recordings: short scenes whose events are known to the sample.
 
-Everything in them comes from ``flam.synth.procedural`` and, for speech, from espeak-ng. To make the bundled files again::
+Everything in them comes from ``flam.synth.procedural`` and, for speech, from espeak-ng.
+To make the bundled files again::
 
     python -m flam.synth.demo src/flam/assets/demo
 """
@@ -50,8 +51,9 @@ class Placement:
 
 @dataclass(frozen=True)
 class Scene:
-    """A background, the room it is in, and what happens."""
+    """A background, the place's reverberation, what happens, and the seed of the takes that are bundled."""
 
+    seed: int
     duration_s: float
     background: str
     reverberation_s: float
@@ -60,37 +62,45 @@ class Scene:
 
 SCENES = {
     "street": Scene(
+        seed=4,
         duration_s=32.0,
         background="rain",
-        reverberation_s=0.7,
+        reverberation_s=0.5,
         placements=(
             Placement(1.5, "car horn", 1.4, snr_db=17, distance_m=8),
             Placement(
-                4.0, SPEECH, snr_db=14, words="Come on, we have to cross before the light turns red.", voice="en-gb+m3"
-            ),
-            Placement(8.0, "siren", 9.0, snr_db=16, distance_m=15),
-            Placement(11.5, "dog bark", 2.4, snr_db=17, distance_m=5),
-            Placement(
-                18.0,
+                4.0,
                 SPEECH,
-                snr_db=14,
+                snr_db=18,
+                distance_m=1.5,
+                words="Come on, we have to cross before the light turns red.",
+                voice="en-gb+m3",
+            ),
+            Placement(8.0, "siren", 9.0, snr_db=17, distance_m=12),
+            Placement(12.0, "car horn", 1.8, snr_db=19, distance_m=6),
+            Placement(17.5, "dog bark", 2.6, snr_db=20, distance_m=2),
+            Placement(20.7, "bicycle bell", 1.6, snr_db=20, distance_m=2),
+            Placement(
+                23.0,
+                SPEECH,
+                snr_db=18,
+                distance_m=1.5,
                 words="Did you hear that? It must be somewhere near the station.",
                 voice="en-us+f2",
             ),
-            Placement(20.0, "bicycle bell", 1.6, snr_db=16, distance_m=4),
-            Placement(23.0, "reversing beeps", 6.0, snr_db=13, distance_m=12),
-            Placement(26.0, "car horn", 2.2, snr_db=18, distance_m=8),
+            Placement(25.5, "reversing beeps", 5.5, snr_db=16, distance_m=6),
         ),
     ),
     "home": Scene(
+        seed=5,
         duration_s=36.0,
         background=ROOM_TONE,
-        reverberation_s=0.45,
+        reverberation_s=0.35,
         placements=(
             Placement(1.0, "alarm clock", 4.0, snr_db=18),
-            Placement(6.5, "knocking", 1.8, snr_db=20, distance_m=4),
+            Placement(6.5, "knocking", 1.3, snr_db=24, distance_m=1),
             Placement(9.0, SPEECH, snr_db=18, words="Just a moment, I am coming!", voice="en-us+f2"),
-            Placement(12.0, "door slam", 1.0, snr_db=22, distance_m=4),
+            Placement(12.0, "door slam", 1.2, snr_db=26, distance_m=1),
             Placement(14.0, "telephone ringing", 5.0, snr_db=19),
             Placement(16.5, "baby crying", 5.0, snr_db=17, distance_m=5),
             Placement(
@@ -105,28 +115,29 @@ SCENES = {
         ),
     ),
     "nature": Scene(
+        seed=7,
         duration_s=36.0,
         background="stream",
         reverberation_s=1.0,
         placements=(
-            Placement(1.0, "birds chirping", 8.0, snr_db=14, distance_m=6),
+            Placement(1.0, "birds chirping", 7.0, snr_db=15, distance_m=6),
             Placement(6.0, "church bell", 8.0, snr_db=14, distance_m=20),
-            Placement(15.0, "dog bark", 2.0, snr_db=16, distance_m=10),
+            Placement(14.6, "bee buzzing", 2.6, snr_db=20, distance_m=1),
             Placement(17.5, "thunder", 6.5, snr_db=18, distance_m=10),
-            Placement(22.0, "birds chirping", 5.0, snr_db=14, distance_m=6),
-            Placement(27.5, "crickets", 7.5, snr_db=12, distance_m=3),
+            Placement(22.0, "birds chirping", 5.0, snr_db=16, distance_m=3),
+            Placement(27.5, "crickets", 7.5, snr_db=18, distance_m=1),
         ),
     ),
 }
 
 
-def render_demo(name: str, seed: int = 0) -> tuple[np.ndarray, list[Event]]:
+def render_demo(name: str, seed: int | None = None) -> tuple[np.ndarray, list[Event]]:
     """Render a demo scene; each seed gives other takes of the same events.
 
     Parameters
     ----------
     name : a key of ``SCENES``
-    seed : any integer >= 0
+    seed : any integer >= 0; None for the bundled takes
 
     Returns
     -------
@@ -144,9 +155,11 @@ def render_demo(name: str, seed: int = 0) -> tuple[np.ndarray, list[Event]]:
     """
     if name not in SCENES:
         raise ConfigError(f"no demo {name!r}; known demos: {', '.join(SCENES)}")
+    scene = SCENES[name]
+    if seed is None:
+        seed = scene.seed
     if seed < 0:
         raise ConfigError(f"seed {seed} must be 0 or greater")
-    scene = SCENES[name]
     streams = np.random.SeedSequence([seed, list(SCENES).index(name)]).spawn(len(scene.placements) + 1)
     background = _background(np.random.default_rng(streams[0]), scene)
     background_db = a_weighted_rms_db(background, SAMPLE_RATE)
