@@ -139,14 +139,3 @@ def busy_signal(rng: np.random.Generator, duration_s: float, sample_rate: int) -
     for onset_s in rhythm(rng, duration_s, period_s, tail_s=period_s / 2):
         add_at(waveform, np.asarray(one), seconds_to_samples(onset_s, sample_rate))
     return waveform
-
-
-@sound("train horn", "a train blowing its horn", "event", (1.5, 5.0))
-def train_horn(rng: np.random.Generator, duration_s: float, sample_rate: int) -> np.ndarray:
-    """Chord of air chimes."""
-    n_samples = seconds_to_samples(duration_s, sample_rate)
-    bend = contour(n_samples, [(0, 0.96), (0.06, 1), (0.92, 1), (1, 0.97)])
-    chord = np.array([277, 330, 415, 440, 554][: rng.integers(3, 6)]) * rng.uniform(0.9, 1.1)
-    tone = sum(horn(pitch_hz * bend, sample_rate, rng.uniform(0.2, 0.4)) for pitch_hz in chord)
-    tone = resonate(np.asarray(tone), sample_rate, [700, 1500, 2600], [700, 1000, 1500], [1, 1, 0.7])
-    return room(rng, tone * gate(n_samples, sample_rate, 0.08, 0.15), sample_rate, 2.0, -6)

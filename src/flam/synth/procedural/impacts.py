@@ -33,13 +33,13 @@ def wood(rng: np.random.Generator, sample_rate: int, pitch_hz: float, decay_s: f
 def knocking(rng: np.random.Generator, duration_s: float, sample_rate: int) -> np.ndarray:
     """Knuckles on a wooden door, in a room."""
     waveform = np.zeros(seconds_to_samples(duration_s, sample_rate))
-    brightness = rng.uniform(0.05, 0.2)
+    brightness = rng.uniform(0.02, 0.1)
     door = 0.4 * wood(rng, sample_rate, rng.uniform(110, 220), rng.uniform(0.012, 0.022), 14)
-    period_s = rng.uniform(0.17, 0.32)
+    period_s = rng.uniform(0.2, 0.3)
     for number, onset_s in enumerate(rhythm(rng, duration_s, period_s, 0.08, tail_s=0.2)):
         if number % 6 == 5:
             continue
-        knock = 0.7 * thump(rng, sample_rate, 0.1, 80, 700, 0.014)
+        knock = 0.7 * thump(rng, sample_rate, 0.1, 80, 400, 0.014)
         add_at(knock, door, 0)
         add_at(knock, brightness * thump(rng, sample_rate, 0.02, 500, 3500, 0.003), 0)
         add_at(waveform, knock * rng.uniform(0.7, 1), seconds_to_samples(onset_s, sample_rate))

@@ -1,4 +1,4 @@
-"""What people do: cry, type, applaud, live."""
+"""What people do: cry, applaud, live."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from flam.core import seconds_to_samples
 from flam.synth.procedural.envelopes import add_at, contour, gate, rhythm, seconds
 from flam.synth.procedural.generator import sound
-from flam.synth.procedural.impacts import thump, wood
+from flam.synth.procedural.impacts import thump
 from flam.synth.procedural.noise import band_noise, room, scattered
 from flam.synth.procedural.tones import struck_modes, voice
 
@@ -30,25 +30,6 @@ def baby_cry(rng: np.random.Generator, duration_s: float, sample_rate: int) -> n
             waveform, gasp * gate(len(gasp), sample_rate, 0.06), seconds_to_samples(onset_s, sample_rate) + n_samples
         )
     return room(rng, waveform, sample_rate, 0.4, -12)
-
-
-@sound("keyboard typing", "someone typing on a keyboard", "event", (2.0, 8.0))
-def keyboard_typing(rng: np.random.Generator, duration_s: float, sample_rate: int) -> np.ndarray:
-    """Key strokes in bursts; each has a press, a bottoming thock and a release."""
-    waveform = np.zeros(seconds_to_samples(duration_s, sample_rate))
-    body_hz, rate_s = rng.uniform(250, 500), rng.uniform(0.1, 0.18)
-    for onset_s in rhythm(rng, duration_s, rate_s, 0.6, tail_s=0.12):
-        if rng.random() < 0.1:
-            continue
-        stroke = np.zeros(sample_rate // 5)
-        add_at(
-            stroke, 0.8 * thump(rng, sample_rate, 0.02, rng.uniform(1500, 3000), 8000, rng.uniform(0.0015, 0.003)), 0
-        )
-        add_at(stroke, 0.12 * wood(rng, sample_rate, body_hz * rng.uniform(0.9, 1.1), 0.006, 6), 100)
-        release = thump(rng, sample_rate, 0.02, 2000, 9000, 0.002) * rng.uniform(0.15, 0.4)
-        add_at(stroke, release, seconds_to_samples(rng.uniform(0.06, 0.1), sample_rate))
-        add_at(waveform, stroke * rng.uniform(0.5, 1), seconds_to_samples(onset_s, sample_rate))
-    return room(rng, waveform, sample_rate, 0.2, -18)
 
 
 @sound("applause", "an audience applauding", "event", (3.0, 10.0))
