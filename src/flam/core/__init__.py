@@ -3,7 +3,7 @@
 from flam.core.config import from_mapping, load_yaml, save_yaml, to_mapping
 from flam.core.errors import AnnotationError, AudioError, ConfigError, FlamError, ModelError, OutputError
 from flam.core.events import Event, RecordingEvents
-from flam.core.scores import FrameScores
+from flam.core.scores import FrameScores, ScoreMethod
 from flam.core.timegrid import TimeGrid, round_half_up, seconds_to_samples
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "ModelError",
     "OutputError",
     "RecordingEvents",
+    "ScoreMethod",
     "TimeGrid",
     "from_mapping",
     "load_yaml",

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from flam.core.errors import FlamError
 from flam.core.timegrid import TimeGrid
+
+# What a score means, see ``flam.model.flam.score``; named here so that a configuration needs no model to be read.
+ScoreMethod = Literal["unbiased", "approximate", "posterior"]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,226 @@
+"""From frame scores to events, piece by piece: median filter, two thresholds, merging, shortest duration."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from flam.core import Event, FrameScores, TimeGrid
+from flam.detection.config import DetectionConfig
+
+# Of a frame: absorbs what seconds lose in floating point, so that 0.24 s are three frames of 0.08 s.
+ROUNDING_FRAMES = 1e-6
+# A long piece is taken in steps, because the median filter needs several times the memory of its input.
+STEP_FRAMES = 1024
+
+
+def binarize(pieces: Iterable[FrameScores], config: DetectionConfig | None = None) -> Iterator[Event]:
+    """Events of a stream of frame scores, each given as soon as no later frame can change it.
+
+    For each prompt: scores are smoothed by a median filter, with the first and the last frame repeated beyond the ends;
+    an event begins at a frame whose smoothed score reaches ``threshold`` and ends before the first that falls below
+    ``low_threshold``; events with at most ``merge_gap_s`` between them are joined; of these, the ones shorter than
+    ``min_duration_s`` are dropped. An event's scores are the mean and the maximum of the smoothed scores of its frames,
+    joined gaps included.
+
+    Parameters
+    ----------
+    pieces : consecutive pieces of one recording; where it is split does not change the events
+    config : thresholds and durations; None takes the defaults
+
+    Returns
+    -------
+    iterator of Event, in the order in which they become certain; ``sorted`` puts them in the order of onsets
+
+    Raises
+    ------
+    ValueError : a piece that does not continue the one before
+
+    >>> scores = np.array([[0.1], [0.9], [0.9], [0.9], [0.4], [0.1]], np.float32)
+    >>> piece = FrameScores(scores, ("dog barking",), TimeGrid(48000, 3840), start_frame=0, n_samples=6 * 3840)
+    >>> for event in binarize([piece]):
+    ...     print(event.onset_s, event.offset_s, event.prompt, round(event.max_score, 2))
+    0.08 0.4 dog barking 0.9
+    """
+    config = DetectionConfig() if config is None else config
+    binarizer = None
+    for piece in pieces:
+        if binarizer is None:
+            binarizer = Binarizer(piece.prompts, piece.grid, config)
+        yield from binarizer.push(piece)
+    if binarizer is not None:
+        yield from binarizer.finish()
+
+
+@dataclass
+class Run:
+    """An event in the making: frames, and the running sum of scores before the first and after the last of them."""
+
+    onset: int
+    offset: int | None  # None while it sounds
+    sum_before: float
+    sum_after: float
+    max_score: float
+
+
+class Binarizer:
+    """``binarize`` for pieces that arrive one by one: ``push`` each of them, then ``finish``.
+
+    Parameters
+    ----------
+    prompts : K texts, the columns of the pieces
+    grid : the time axis of the pieces
+    config : thresholds and durations
+    """
+
+    def __init__(self, prompts: tuple[str, ...], grid: TimeGrid, config: DetectionConfig):
+        self.prompts, self.grid = prompts, grid
+        rules = [config.rule(prompt) for prompt in prompts]
+        # float32 like the scores: a score equal to a threshold reaches it
+        self._high = np.array([rule.threshold for rule in rules], np.float32)
+        self._low = np.array([rule.low_threshold for rule in rules], np.float32)
+        self._half_median = np.array([median_frames(rule.median_s, grid.hop_s) // 2 for rule in rules], np.int64)
+        self._min_frames = [math.ceil(rule.min_duration_s / grid.hop_s - ROUNDING_FRAMES) for rule in rules]
+        self._merge_frames = [math.floor(rule.merge_gap_s / grid.hop_s + ROUNDING_FRAMES) for rule in rules]
+        self._margin = int(self._half_median.max(initial=0))
+        self._rows: np.ndarray | None = None  # raw scores that the filter still needs
+        self._next_frame = 0  # first frame that was not smoothed yet
+        self._expected_frame = 0
+        self._end_sample = 0
+        self._sums = np.zeros(len(prompts))
+        self._runs: dict[int, Run] = {}
+
+    def push(self, piece: FrameScores) -> list[Event]:
+        """Take the next piece; give the events that became certain, in the order of onsets.
+
+        Raises
+        ------
+        ValueError : other prompts or grid than before, or a gap between this piece and the one before
+        """
+        if piece.prompts != self.prompts or piece.grid != self.grid:
+            raise ValueError(f"piece at frame {piece.start_frame} has other prompts or another grid than announced")
+        if self._rows is not None and piece.start_frame != self._expected_frame:
+            raise ValueError(f"piece at frame {piece.start_frame} does not continue at frame {self._expected_frame}")
+        if len(piece.scores) == 0:
+            return []
+        if self._rows is None:
+            self._rows = np.repeat(piece.scores[:1], self._margin, axis=0)
+            self._next_frame = piece.start_frame
+        self._expected_frame = piece.start_frame + len(piece.scores)
+        self._end_sample = piece.start_frame * self.grid.hop_samples + piece.n_samples
+        events: list[Event] = []
+        for start in range(0, len(piece.scores), STEP_FRAMES):
+            events += self._advance(np.concatenate([self._rows, piece.scores[start : start + STEP_FRAMES]]))
+        return sorted(events)
+
+    def finish(self) -> list[Event]:
+        """The recording has ended: give the remaining events, in the order of onsets."""
+        if self._rows is None:
+            return []
+        events = self._advance(np.concatenate([self._rows, np.repeat(self._rows[-1:], self._margin, axis=0)]))
+        for column, run in self._runs.items():
+            if run.offset is None:
+                run.offset, run.sum_after = self._next_frame, self._sums[column]
+            events += self._event(column, run)
+        self._runs.clear()
+        return sorted(events)
+
+    def _advance(self, rows: np.ndarray) -> list[Event]:
+        """Smooth and threshold all frames that have ``margin`` rows on both sides; keep what the next ones need."""
+        n_frames = len(rows) - 2 * self._margin
+        if n_frames <= 0:
+            self._rows = rows
+            return []
+        self._rows = rows[n_frames:]
+        # a median is at most the maximum: other columns can neither begin an event nor end one
+        is_active = rows.max(axis=0, initial=0) >= self._high
+        is_active[list(self._runs)] = True
+        active = np.flatnonzero(is_active)
+        smoothed = _median(rows[:, active], self._half_median[active], self._margin)
+        is_on = self._hysteresis(smoothed, active)
+        sums = np.concatenate([np.zeros((1, len(active))), smoothed]).cumsum(axis=0, dtype=np.float64)
+        sums += [self._sums[column] if column in self._runs else 0.0 for column in active]
+        self._sums[active] = sums[-1]
+        events: list[Event] = []
+        for place in np.flatnonzero(is_on.any(axis=0)):
+            events += self._follow(int(active[place]), is_on[:, place], smoothed[:, place], sums[:, place])
+        self._next_frame += n_frames
+        for column, run in list(self._runs.items()):
+            if run.offset is not None and self._next_frame - run.offset > self._merge_frames[column]:
+                events += self._event(column, self._runs.pop(column))
+        return events
+
+    def _hysteresis(self, smoothed: np.ndarray, active: np.ndarray) -> np.ndarray:
+        """(1 + T, A) bool: whether each active prompt sounds, in the frame before and in each frame.
+
+        Between the thresholds a frame repeats the answer of the last one outside of them.
+        """
+        was_on = [column in self._runs and self._runs[column].offset is None for column in active]
+        on = np.concatenate([np.array([was_on], bool).reshape(1, -1), smoothed >= self._high[active]])
+        decided = on.copy()
+        decided[0] = True
+        decided[1:] |= smoothed < self._low[active]
+        last_decided = np.maximum.accumulate(np.where(decided, np.arange(len(on))[:, None], 0), axis=0)
+        return np.take_along_axis(on, last_decided, axis=0)
+
+    def _follow(self, column: int, is_on: np.ndarray, scores: np.ndarray, sums: np.ndarray) -> list[Event]:
+        """Carry one prompt through the frames of a step; ``is_on`` and ``sums`` have one entry more, at the front."""
+        events: list[Event] = []
+        edges = np.flatnonzero(is_on[1:] != is_on[:-1]).tolist()
+        starts = ([0] if is_on[0] else []) + [edge for edge in edges if is_on[edge + 1]]
+        ends = [edge for edge in edges if is_on[edge]] + ([len(scores)] if is_on[-1] else [])
+        for start, end in zip(starts, ends, strict=True):
+            frame = self._next_frame + start
+            run = self._runs.get(column)
+            if run is not None and run.offset is not None and frame - run.offset > self._merge_frames[column]:
+                events += self._event(column, run)
+                run = None
+            if run is None:
+                run = self._runs[column] = Run(frame, None, sums[start], 0.0, 0.0)
+            run.max_score = max(run.max_score, float(scores[start:end].max(initial=0)))
+            if end == len(scores):  # and may go on
+                run.offset = None
+            else:
+                run.offset, run.sum_after = self._next_frame + end, sums[end]
+        return events
+
+    def _event(self, column: int, run: Run) -> list[Event]:
+        """The event of a finished run, or nothing if it is too short."""
+        assert run.offset is not None
+        n_frames = run.offset - run.onset
+        if n_frames < self._min_frames[column]:
+            return []
+        offset_samples = min(run.offset * self.grid.hop_samples, self._end_sample)
+        return [
+            Event(
+                self.grid.frame_s(run.onset),
+                offset_samples / self.grid.sample_rate,
+                self.prompts[column],
+                min(float(run.sum_after - run.sum_before) / n_frames, run.max_score),
+                run.max_score,
+            )
+        ]
+
+
+def median_frames(median_s: float, hop_s: float) -> int:
+    """The odd number of frames nearest to a duration, the larger of two equally near.
+
+    >>> [median_frames(median_s, 0.08) for median_s in (0.0, 0.1, 0.16, 0.24, 0.5)]
+    [1, 1, 3, 3, 7]
+    """
+    return 2 * math.floor(median_s / hop_s / 2 + ROUNDING_FRAMES) + 1
+
+
+def _median(rows: np.ndarray, half_median: np.ndarray, margin: int) -> np.ndarray:
+    """(T + 2 margin, A) to (T, A): each column's median over its own odd number of rows, centred."""
+    n_frames = len(rows) - 2 * margin
+    smoothed = np.empty((n_frames, rows.shape[1]), rows.dtype)
+    for half in np.unique(half_median):
+        columns = half_median == half
+        around = rows[margin - half : margin + n_frames + half, columns]
+        windows = np.lib.stride_tricks.sliding_window_view(around, 2 * half + 1, axis=0)
+        smoothed[:, columns] = np.median(windows, axis=-1)
+    return smoothed

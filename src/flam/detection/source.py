@@ -1,0 +1,149 @@
+"""Everything a user may call audio, as one thing: blocks of mono samples at the model's rate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from flam.audio import open_recording, resample_blocks, resampled_length
+from flam.audio.recording import downmix
+from flam.core import AudioError
+
+BLOCK_SAMPLES = 65_536
+MAX_CHANNELS = 64
+
+Samples = np.ndarray | torch.Tensor | Iterator[np.ndarray]
+Audio = str | Path | Samples | tuple[Samples, int]
+
+
+@dataclass(frozen=True, eq=False)
+class AudioSource:
+    """A recording about to be read, once.
+
+    Parameters
+    ----------
+    blocks : (n,) float32 arrays, finite, at least one sample in all
+    n_samples : length if known before reading; a guide for progress, not a promise
+    """
+
+    blocks: Iterator[np.ndarray]
+    n_samples: int | None
+
+
+def audio_source(audio: Audio, sample_rate: int) -> AudioSource:
+    """Get ready to read any kind of audio, without holding more of it than it already takes.
+
+    Parameters
+    ----------
+    audio : path of an audio or video file; or an array or tensor, (N,), (channels, N) or (N, channels) with fewer
+        channels than samples, floating point with full scale 1.0; or an iterator of (n,) arrays, for audio that is
+        still being made; the last two as ``(samples, their sample rate)``, or alone if they have the model's rate
+    sample_rate : Hz of the result
+
+    Returns
+    -------
+    AudioSource; channels become their mean
+
+    Raises
+    ------
+    AudioError : a file that can't be read; samples of another shape or type, none at all, NaN or infinite, some of it
+        only when the blocks are read
+
+    >>> source = audio_source((np.zeros((2, 44100)), 44100), 48000)
+    >>> source.n_samples, sum(len(block) for block in source.blocks)
+    (48000, 48000)
+    """
+    if isinstance(audio, (str, Path)):
+        recording = open_recording(audio)
+        length = recording.n_samples
+        n_samples = None if length is None else resampled_length(length, recording.sample_rate, sample_rate)
+        return AudioSource(_not_empty(recording.mono_blocks(sample_rate), str(audio)), n_samples)
+    samples, own_rate = _with_rate(audio, sample_rate)
+    n_samples = None
+    if isinstance(samples, Iterator):
+        blocks: Iterable[np.ndarray] = map(_streamed_block, samples)
+    else:
+        channels = _as_columns(samples)
+        n_samples = resampled_length(len(channels), own_rate, sample_rate)
+        if n_samples == 0:
+            raise AudioError(f"waveform of {len(channels)} samples at {own_rate} Hz holds no sound; check its source")
+        blocks = (
+            downmix(np.asarray(channels[start : start + BLOCK_SAMPLES], np.float32))
+            for start in range(0, len(channels), BLOCK_SAMPLES)
+        )
+    return AudioSource(_not_empty(resample_blocks(_finite(blocks), own_rate, sample_rate), "waveform"), n_samples)
+
+
+def _with_rate(audio: Samples | tuple[Samples, int], sample_rate: int) -> tuple[Samples, int]:
+    if not isinstance(audio, tuple):
+        return audio, sample_rate
+    if len(audio) != 2 or not isinstance(audio[1], (int, np.integer)) or audio[1] <= 0:
+        raise AudioError(
+            f"tuple of {len(audio)} values is not (waveform, sample rate in whole Hz above 0); "
+            "swap its parts, or round the rate"
+        )
+    return audio[0], int(audio[1])
+
+
+def _as_columns(samples: np.ndarray | torch.Tensor) -> np.ndarray:
+    """(N, channels) view of a waveform."""
+    if isinstance(samples, torch.Tensor):
+        samples = samples.detach().cpu()
+        samples = (samples.float() if samples.is_floating_point() else samples).numpy()
+    if not isinstance(samples, np.ndarray):
+        raise AudioError(
+            f"audio of type {type(samples).__name__} must be a path, an array, a tensor, (waveform, sample rate) or an "
+            "iterator of arrays; convert it with numpy.asarray"
+        )
+    _require_floating(samples)
+    if samples.ndim == 1:
+        return samples[:, None]
+    if samples.ndim == 2:
+        columns = samples.T if samples.shape[0] < samples.shape[1] else samples
+        if columns.shape[1] <= MAX_CHANNELS and (columns.shape[0] > columns.shape[1] or columns.shape == (1, 1)):
+            return columns
+    raise AudioError(
+        f"waveform of shape {samples.shape} must be (N,), (channels, N) or (N, channels), with fewer channels than "
+        f"samples and at most {MAX_CHANNELS}; give one recording at a time"
+    )
+
+
+def _streamed_block(block: np.ndarray) -> np.ndarray:
+    block = np.asarray(block)
+    _require_floating(block)
+    if block.ndim != 1:
+        raise AudioError(f"block of shape {block.shape} in a stream must be (n,); average the channels first")
+    return block.astype(np.float32, copy=False)
+
+
+def _require_floating(samples: np.ndarray) -> None:
+    if not np.issubdtype(samples.dtype, np.floating):
+        raise AudioError(
+            f"samples of type {samples.dtype} must be floating point, full scale 1.0; divide 16-bit integers by 32768"
+        )
+
+
+def _finite(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    position = 0
+    for block in blocks:
+        wrong = np.flatnonzero(~np.isfinite(block))
+        if len(wrong):
+            raise AudioError(
+                f"sample {position + wrong[0]} of the waveform is {block[wrong[0]]}; samples must be finite numbers; "
+                "find out what made it so"
+            )
+        position += len(block)
+        yield block
+
+
+def _not_empty(blocks: Iterable[np.ndarray], name: str) -> Iterator[np.ndarray]:
+    is_empty = True
+    for block in blocks:
+        is_empty = is_empty and len(block) == 0
+        yield block
+    if is_empty:
+        raise AudioError(f"{name}: holds no samples; a recording needs at least one; check how it was made")

@@ -1,0 +1,68 @@
+"""Texts are encoded once: the text tower costs more than all scoring, and users ask for the same prompts again."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+
+import torch
+
+from flam.core import ModelError
+from flam.model.flam import TextFeatures
+
+DEFAULT_CAPACITY = 16_384
+
+
+class TextCache:
+    """Remembers the features of the texts used last; any number may be asked for at once.
+
+    Parameters
+    ----------
+    embed : gives the features of K texts, K may be 0
+    capacity : texts that are remembered; a text takes 1 to 2 kB
+
+    >>> asked = []
+    >>> def embed(texts):
+    ...     asked.extend(texts)
+    ...     return TextFeatures(torch.ones(len(texts), 2), torch.ones(len(texts)), torch.zeros(len(texts)))
+    >>> cache = TextCache(embed)
+    >>> cache(["dog", "rain"]).text_features.shape, cache(["rain", "wind", "rain"]).logit_scale.shape
+    (torch.Size([2, 2]), torch.Size([3]))
+    >>> asked
+    ['dog', 'rain', 'wind']
+    """
+
+    def __init__(self, embed: Callable[[Sequence[str]], TextFeatures], capacity: int = DEFAULT_CAPACITY):
+        self._embed = embed
+        self._capacity = capacity
+        self._rows: OrderedDict[str, TextFeatures] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __call__(self, texts: Sequence[str]) -> TextFeatures:
+        """Features, scale and bias of K texts, in their order.
+
+        Raises
+        ------
+        ModelError : a text that is empty or no string, or one string instead of several
+        """
+        if isinstance(texts, str):
+            raise ModelError(f"prompts {texts!r} are one string; give a list of strings")
+        for text in texts:
+            if not isinstance(text, str):
+                raise ModelError(f"prompt {text!r} is no text; give strings")
+        wanted = list(dict.fromkeys(texts))
+        with self._lock:
+            rows = {text: self._rows[text] for text in wanted if text in self._rows}
+            missing = [text for text in wanted if text not in rows]
+            if missing or not wanted:
+                fresh = self._embed(missing)
+                if not wanted:
+                    return fresh
+                rows |= {text: TextFeatures(*(part[k].clone() for part in fresh)) for k, text in enumerate(missing)}
+            for text in wanted:
+                self._rows[text] = rows[text]
+                self._rows.move_to_end(text)
+            while len(self._rows) > self._capacity:
+                self._rows.popitem(last=False)
+        return TextFeatures(*(torch.stack([rows[text][part] for text in texts]) for part in range(3)))
