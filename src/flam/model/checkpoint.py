@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,28 +16,10 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
 from flam.core import ModelError, OutputError, from_mapping, to_mapping
+from flam.model.card import FORMAT, ModelCard, read_config
 from flam.model.flam import FLAM, FLAMConfig
 
-FORMAT = "flam-checkpoint-1"
-
-
-@dataclass(frozen=True)
-class ModelCard:
-    """What a user should know before using a model.
-
-    Parameters
-    ----------
-    name, summary : one line each
-    licence : of the weights, an SPDX name where there is one
-    source : where the weights come from
-    facts : further lines for ``flam models info``, title to text
-    """
-
-    name: str = ""
-    summary: str = ""
-    licence: str = "unknown"
-    source: str = ""
-    facts: dict[str, str] = field(default_factory=dict)
+__all__ = ["FORMAT", "Checkpoint", "ModelCard", "load_checkpoint", "read_config", "save_checkpoint"]
 
 
 @dataclass(frozen=True)
@@ -63,7 +45,7 @@ def save_checkpoint(
     detection: dict[str, Any] | None = None,
     dtype: torch.dtype | None = None,
 ) -> None:
-    """Write a checkpoint folder; it appears whole or not at all, and replaces one that is there.
+    """Write a checkpoint folder; it appears whole or not at all, and replaces a checkpoint that is there.
 
     Parameters
     ----------
@@ -71,9 +53,10 @@ def save_checkpoint(
 
     Raises
     ------
-    OutputError : the folder can't be written
+    OutputError : the folder can't be written, or holds something else than a checkpoint
     """
     folder = Path(folder)
+    _refuse_to_replace_other_files(folder)
     weights = {
         name: value.to(dtype) if dtype is not None and value.is_floating_point() else value
         for name, value in model.state_dict().items()
@@ -93,16 +76,16 @@ def save_checkpoint(
             if model.tokenizer is not None:
                 model.tokenizer.save(str(part / "tokenizer.json"))
             part.chmod(0o755)
+            replaced = part.with_name(f"{part.name}.replaced")
             if folder.exists():
-                shutil.rmtree(folder)
+                os.replace(folder, replaced)
             os.replace(part, folder)
+            shutil.rmtree(replaced, ignore_errors=True)
         except BaseException:
             shutil.rmtree(part, ignore_errors=True)
             raise
-    except OSError as error:
-        raise OutputError(
-            f"{folder}: the checkpoint can't be written ({error.strerror}); choose another folder"
-        ) from error
+    except (OSError, SafetensorError) as error:
+        raise OutputError(f"{folder}: the checkpoint can't be written ({error}); choose another folder") from error
 
 
 def load_checkpoint(folder: str | Path) -> Checkpoint:
@@ -118,9 +101,12 @@ def load_checkpoint(folder: str | Path) -> Checkpoint:
     tokenizer_path = folder / "tokenizer.json"
     try:
         weights = load_file(folder / "model.safetensors")
-        tokenizer = Tokenizer.from_file(str(tokenizer_path)) if tokenizer_path.exists() else None
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{folder}: weights can't be read ({error}); fetch or convert the model again") from error
+    try:
+        tokenizer = Tokenizer.from_file(str(tokenizer_path)) if tokenizer_path.exists() else None
+    except Exception as error:  # the library raises nothing narrower
+        raise ModelError(f"{tokenizer_path}: can't be read ({error}); fetch or convert the model again") from error
     model = FLAM(from_mapping(FLAMConfig, config["model"], f"{folder}/config.json: model"), tokenizer)
     expected = {name: value.shape for name, value in model.state_dict().items()}
     wrong = [name for name in expected if name not in weights or weights[name].shape != expected[name]]
@@ -138,21 +124,10 @@ def load_checkpoint(folder: str | Path) -> Checkpoint:
     )
 
 
-def read_config(folder: str | Path) -> dict[str, Any]:
-    """The content of a checkpoint's config.json, without loading weights.
-
-    Raises
-    ------
-    ModelError : not a checkpoint folder
-    """
-    path = Path(folder) / "config.json"
+def _refuse_to_replace_other_files(folder: Path) -> None:
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(
-            f"{folder}: not a model folder ({error}); it needs config.json and model.safetensors, "
-            "as flam models convert and flam models download write them"
-        ) from error
-    if not isinstance(config, dict) or config.get("format") != FORMAT or "model" not in config:
-        raise ModelError(f"{path}: not in the format {FORMAT!r}; convert the model with flam models convert")
-    return config
+        read_config(folder)
+    except ModelError as error:
+        raise OutputError(f"{folder}: exists and is no checkpoint; choose a new or an empty folder") from error

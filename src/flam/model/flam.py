@@ -9,14 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple, get_args
 
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional
 
-from flam.core import ModelError, TimeGrid
+from flam.core import ModelError, ScoreMethod, TimeGrid
 from flam.model.convnet import ConvEncoder, ConvEncoderConfig
 from flam.model.htsat import HTSAT, HTSATConfig
 from flam.model.text import (
@@ -28,7 +28,7 @@ from flam.model.text import (
     tokenize,
 )
 
-ScoreMethod = Literal["unbiased", "approximate", "posterior"]
+TEXTS_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
@@ -118,23 +118,25 @@ class FLAM(nn.Module):
         return AudioFeatures(frame_features, audio_features)
 
     def embed_text(self, texts: Sequence[str]) -> TextFeatures:
-        """Features, scale and bias of K texts; K may be 0.
+        """Features, scale and bias of K texts, in their order; K may be 0 and as large as memory for (K, D) allows.
 
         Raises
         ------
-        ModelError : an empty text, or a model without a tokenizer
+        ModelError : an empty text, a single string, or a model without a tokenizer
         """
         if self.tokenizer is None:
             raise ModelError("this model has no tokenizer; give FLAM one, or load a checkpoint that holds one")
-        device = self.log_temperature_inverse.device
-        if not texts:
-            return TextFeatures(
-                torch.zeros(0, self.config.joint_dim, device=device),
-                torch.zeros(0, device=device),
-                torch.zeros(0, device=device),
-            )
-        tokens = tokenize(self.tokenizer, texts, self.text_encoder.max_tokens, self.text_encoder.pad_id)
-        return self.encode_tokens(TextTokens(tokens.ids.to(device), tokens.mask.to(device)))
+        if isinstance(texts, str):
+            raise ModelError(f"prompts {texts!r} are one string; give a list of strings")
+        encoder, device = self.text_encoder, self.log_temperature_inverse.device
+        embeddings = [self.log_temperature_inverse.new_zeros(0, encoder.embed_dim)]
+        by_length = sorted(range(len(texts)), key=lambda row: len(texts[row]))  # little padding in a batch
+        for start in range(0, len(texts), TEXTS_AT_ONCE):
+            batch = [texts[row] for row in by_length[start : start + TEXTS_AT_ONCE]]
+            ids, mask = tokenize(self.tokenizer, batch, encoder.max_tokens, encoder.pad_id)
+            embeddings.append(encoder(TextTokens(ids.to(device), mask.to(device))))
+        place = torch.tensor(by_length, dtype=torch.long, device=device).argsort()
+        return self.project_text(torch.cat(embeddings)[place])
 
     def encode_tokens(self, tokens: TextTokens) -> TextFeatures:
         """Features, scale and bias of (K, L) tokens: Eq. 2's alpha(y) and beta(y)."""
@@ -189,7 +191,7 @@ def _projection(n_in: int, n_hidden: int, n_out: int) -> nn.Sequential:
 
 
 def _scalar_head(n_in: int, initial: float) -> nn.Sequential:
-    head = nn.Sequential(nn.Linear(n_in, n_in), nn.GELU(), nn.Linear(n_in, 1))
+    hidden, last = nn.Linear(n_in, n_in), nn.Linear(n_in, 1)
     with torch.no_grad():
-        head[2].bias += initial
-    return head
+        last.bias.add_(initial)
+    return nn.Sequential(hidden, nn.GELU(), last)

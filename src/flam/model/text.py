@@ -23,6 +23,13 @@ class TextTokens(NamedTuple):
 def tokenize(tokenizer: Tokenizer, texts: Sequence[str], max_tokens: int, pad_id: int) -> TextTokens:
     """Encode texts, cut to ``max_tokens`` and padded to the longest of them only.
 
+    Parameters
+    ----------
+    tokenizer : its own padding and truncation, which many files switch on, are switched off
+    texts : K texts
+    max_tokens : longer texts lose what follows, but keep the end mark of tokenizers that have one
+    pad_id : token that fills the shorter rows
+
     Raises
     ------
     ModelError : a text is empty, or holds nothing the tokenizer knows
@@ -30,11 +37,17 @@ def tokenize(tokenizer: Tokenizer, texts: Sequence[str], max_tokens: int, pad_id
     for text in texts:
         if not text.strip():
             raise ModelError(f"prompt {text!r} is empty; a prompt needs at least one word")
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
     pieces = []
-    for encoding in tokenizer.encode_batch(list(texts)):
-        # the last id is the end mark of tokenizers that have one; keep it when cutting
-        ids = encoding.ids if len(encoding.ids) <= max_tokens else [*encoding.ids[: max_tokens - 1], encoding.ids[-1]]
-        pieces.append(ids if ids else [0])
+    for text, encoding in zip(texts, tokenizer.encode_batch(list(texts)), strict=True):
+        ids = encoding.ids
+        if not ids:
+            raise ModelError(f"prompt {text!r} holds nothing this model can read; write it in words")
+        if len(ids) > max_tokens:
+            n_end_marks = encoding.special_tokens_mask[-1]
+            ids = ids[: max_tokens - n_end_marks] + ids[len(ids) - n_end_marks :]
+        pieces.append(ids)
     longest = max((len(ids) for ids in pieces), default=1)
     table = torch.full((len(pieces), longest), pad_id, dtype=torch.long)
     mask = torch.zeros((len(pieces), longest), dtype=torch.bool)
@@ -109,6 +122,10 @@ class RobertaTextConfig:
 
     Parameters
     ----------
+    vocab_size, n_positions : rows of the two tables; two positions go to the padding
+    embed_dim : E, size of a token and of the result
+    n_layers, n_heads, mlp_dim : transformer layers, their attention heads and their width
+    norm_eps : added to the variance in every LayerNorm
     max_tokens : longer texts are cut
     """
 
@@ -119,7 +136,12 @@ class RobertaTextConfig:
     n_heads: int = 12
     mlp_dim: int = 3072
     n_positions: int = 514
+    norm_eps: float = 1e-5
     max_tokens: int = 77
+
+    def __post_init__(self) -> None:
+        if self.max_tokens > self.n_positions - 2:
+            raise ValueError(f"max_tokens {self.max_tokens} must be at most n_positions - 2, {self.n_positions - 2}")
 
 
 class RobertaTextEncoder(nn.Module):
@@ -145,7 +167,7 @@ class RobertaTextEncoder(nn.Module):
                 intermediate_size=config.mlp_dim,
                 max_position_embeddings=config.n_positions,
                 type_vocab_size=1,
-                layer_norm_eps=1e-5,
+                layer_norm_eps=config.norm_eps,
                 pad_token_id=self.pad_id,
             )
         )

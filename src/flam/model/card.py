@@ -1,0 +1,51 @@
+"""What a model folder says of itself, readable without torch and without loading weights."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from flam.core import ModelError
+
+FORMAT = "flam-checkpoint-1"
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a user should know before using a model.
+
+    Parameters
+    ----------
+    name, summary : one line each
+    licence : of the weights, an SPDX name where there is one
+    source : where the weights come from
+    facts : further lines for ``flam models info``, title to text
+    """
+
+    name: str = ""
+    summary: str = ""
+    licence: str = "unknown"
+    source: str = ""
+    facts: dict[str, str] = field(default_factory=dict)
+
+
+def read_config(folder: str | Path) -> dict[str, Any]:
+    """The content of a checkpoint's config.json, without loading weights.
+
+    Raises
+    ------
+    ModelError : not a checkpoint folder
+    """
+    path = Path(folder) / "config.json"
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"{folder}: not a model folder ({error}); it needs config.json and model.safetensors, "
+            "as flam models convert and flam models download write them"
+        ) from error
+    if not isinstance(config, dict) or config.get("format") != FORMAT or "model" not in config:
+        raise ModelError(f"{path}: not in the format {FORMAT!r}; convert the model with flam models convert")
+    return config
