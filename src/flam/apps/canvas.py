@@ -140,7 +140,7 @@ def draw_spectrogram(layout: Layout, spectrogram: Spectrogram) -> None:
         cmap="magma",
         vmin=-range_db,
         vmax=0.0,
-        extent=(0.0, max(spectrogram.duration_s, 1e-3), 0.0, float(n_mels)),
+        extent=(0.0, level_db.shape[1] * spectrogram.column_s, 0.0, float(n_mels)),
         interpolation="bilinear",
     )
     ticks = _frequency_ticks(spectrogram.edges_hz)

@@ -29,11 +29,13 @@ class Spectrogram:
     Parameters
     ----------
     level_db : (F, C) float32 array, dB above a fixed but arbitrary power; lowest frequency first
+    column_s : seconds that a column covers
     edges_hz : (F + 1,) array, borders of the rows
-    duration_s : seconds that the columns cover together
+    duration_s : length of the recording in seconds
     """
 
     level_db: np.ndarray
+    column_s: float
     edges_hz: np.ndarray
     duration_s: float
 
@@ -87,7 +89,14 @@ def _reduce(blocks: Iterable[np.ndarray], sample_rate: int, expected_s: float | 
     columns = np.zeros((2 * n_columns, n_fft // 2 + 1), np.float32)
     column_frames = 1
     n_samples = n_frames = 0
-    for n_samples, frames in _frames(blocks, n_fft, hop):
+
+    def counted() -> Iterator[np.ndarray]:
+        nonlocal n_samples
+        for block in blocks:
+            n_samples += len(block)
+            yield block
+
+    for frames in _frames(counted(), n_fft, hop):
         power = np.square(np.abs(np.fft.rfft(frames * window))).astype(np.float32, copy=False)
         while n_frames + len(power) > len(columns) * column_frames:
             columns[:n_columns] = np.maximum(columns[::2], columns[1::2])
@@ -100,30 +109,28 @@ def _reduce(blocks: Iterable[np.ndarray], sample_rate: int, expected_s: float | 
         n_frames += len(power)
     columns = columns[: -(-n_frames // column_frames)]
     level_db = 10 * np.log10(np.maximum((columns @ filters).T, POWER_FLOOR))
-    return Spectrogram(level_db.astype(np.float32), _edges_hz(filters, sample_rate), n_samples / sample_rate)
+    column_s = column_frames * hop / sample_rate
+    edges_hz = _edges_hz(filters, sample_rate)
+    return Spectrogram(level_db.astype(np.float32), column_s, edges_hz, n_samples / sample_rate)
 
 
-def _frames(blocks: Iterable[np.ndarray], n_fft: int, hop: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield the samples read so far with (n, n_fft) frames centred on multiples of the hop, in small groups."""
+def _frames(blocks: Iterable[np.ndarray], n_fft: int, hop: int) -> Iterator[np.ndarray]:
+    """Yield (n, n_fft) frames centred on multiples of the hop, in small groups."""
     held = np.zeros(n_fft // 2, np.float32)
-    n_samples = 0
     for block in blocks:
-        n_samples += len(block)
         held = np.concatenate([held, block])
         n_frames = max(0, (len(held) - n_fft) // hop + 1)
-        yield from _groups(n_samples, held, n_frames, n_fft, hop)
+        yield from _groups(held, n_frames, n_fft, hop)
         held = held[n_frames * hop :]
-    if n_samples:
-        n_frames = max(0, -(-(len(held) - n_fft // 2) // hop))
-        padded = np.pad(held, (0, n_fft + hop))
-        yield from _groups(n_samples, padded, n_frames, n_fft, hop)
+    n_frames = max(0, -(-(len(held) - n_fft // 2) // hop))
+    yield from _groups(np.pad(held, (0, n_fft + hop)), n_frames, n_fft, hop)
 
 
-def _groups(n_samples: int, held: np.ndarray, n_frames: int, n_fft: int, hop: int) -> Iterator[tuple[int, np.ndarray]]:
+def _groups(held: np.ndarray, n_frames: int, n_fft: int, hop: int) -> Iterator[np.ndarray]:
     if n_frames:
         frames = np.lib.stride_tricks.sliding_window_view(held, n_fft)[::hop][:n_frames]
         for start in range(0, n_frames, FRAMES_AT_A_TIME):
-            yield n_samples, frames[start : start + FRAMES_AT_A_TIME]
+            yield frames[start : start + FRAMES_AT_A_TIME]
 
 
 def _edges_hz(filters: np.ndarray, sample_rate: int) -> np.ndarray:

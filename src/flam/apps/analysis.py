@@ -1,0 +1,89 @@
+"""One recording from start to end: its scores streamed once, events and whatever else is wanted made from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flam.apps.atomic import atomic_path
+from flam.apps.settings import DetectSettings
+from flam.core import FrameScores, RecordingEvents
+
+if TYPE_CHECKING:
+    from flam.detection import Detector
+
+
+@dataclass(frozen=True)
+class Extras:
+    """Where the picture and the scores of a recording go; None for what is not wanted."""
+
+    plot: Path | None = None
+    scores: Path | None = None
+
+    def exist(self) -> bool:
+        """Whether all that is wanted is there."""
+        return all(path is None or path.exists() for path in (self.plot, self.scores))
+
+
+def analyse(
+    detector: Detector,
+    recording: Path,
+    settings: DetectSettings,
+    extras: Extras,
+    progress: Callable[[int, int | None], None] | None = None,
+) -> RecordingEvents:
+    """Find the events of a recording, and write its picture and scores where they are wanted.
+
+    Scores are held in memory only for a picture or a file of scores.
+
+    Raises
+    ------
+    AudioError : the recording can't be read
+    OutputError : the picture or the scores can't be written
+    """
+    from flam.detection.binarize import binarize
+
+    pieces = detector.stream_scores(str(recording), settings.prompts, settings.suppress, progress=progress)
+    kept: list[FrameScores] = []
+    end_s = 0.0
+
+    def watched(pieces: Iterable[FrameScores]) -> Iterator[FrameScores]:
+        nonlocal end_s
+        for piece in pieces:
+            end_s = piece.end_s
+            if extras != Extras():
+                kept.append(piece)
+            yield piece
+
+    events = tuple(sorted(binarize(watched(pieces), detector.config)))
+    if kept:
+        scores = FrameScores.concatenate(kept)
+        if extras.scores is not None:
+            with atomic_path(extras.scores) as part:
+                scores.save(part)
+        if extras.plot is not None:
+            _plot(detector, recording, settings, scores, RecordingEvents(str(recording), end_s, events), extras.plot)
+    return RecordingEvents(str(recording), end_s, events)
+
+
+def _plot(
+    detector: Detector,
+    recording: Path,
+    settings: DetectSettings,
+    scores: FrameScores,
+    found: RecordingEvents,
+    path: Path,
+) -> None:
+    import numpy as np
+
+    from flam.apps.plots import plot_detection
+
+    if settings.suppress:
+        # what suppresses is heard a second time: rare, and simpler than another way to suppress
+        rivals = detector.score(str(recording), settings.suppress)
+        columns = np.concatenate([scores.scores, rivals.scores], axis=1)
+        prompts = (*scores.prompts, *rivals.prompts)
+        scores = FrameScores(columns, prompts, scores.grid, scores.start_frame, scores.n_samples)
+    plot_detection(recording, scores, found.events, path, settings.suppress)

@@ -1,0 +1,128 @@
+"""``flam detect``: find sounds in recordings."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from flam.apps.detect_options import Events, Find, Results, Running
+
+if TYPE_CHECKING:
+    from flam.apps.bulk import Run
+    from flam.apps.outputs import Output
+    from flam.apps.progress import Reporter
+    from flam.apps.settings import DetectSettings
+    from flam.detection import Detector
+
+FLAT = Parameter(name="*")
+
+
+def detect(
+    *recordings: Annotated[str, Parameter(help="Files and folders; a folder with everything below it.")],
+    find: Annotated[Find, FLAT] = Find(),  # noqa: B008 - frozen
+    results: Annotated[Results, FLAT] = Results(),  # noqa: B008
+    events: Annotated[Events, FLAT] = Events(),  # noqa: B008
+    running: Annotated[Running, FLAT] = Running(),  # noqa: B008
+) -> int:
+    """Find sounds in recordings: which, from when to when.
+
+    For example: flam detect walk.wav -p "dog barking" -p siren
+    """
+    from flam.annotations import FORMATS
+    from flam.apps.analysis import Extras
+    from flam.apps.bulk import Run, carry_out
+    from flam.apps.finished import ResultsFolder
+    from flam.apps.outputs import choose_extras, choose_output
+    from flam.apps.progress import Reporter
+    from flam.apps.sources import find_sources, name_results
+    from flam.core import ConfigError
+
+    settings = choose_settings(recordings, find, events, running)
+    if results.plot is not None and importlib.util.find_spec("matplotlib") is None:
+        raise ConfigError("--plot needs matplotlib; install it with: pip install 'flam-audio[plot]'")
+    reporter = Reporter(results.quiet)
+    sources = find_sources(settings.recordings, reporter.error)
+    output = choose_output(results.output, settings.format if results.format is None else results.format, len(sources))
+    names = name_results(sources, lambda source, name: False)
+    if output.kind == "folder" and output.path is not None:
+        names = name_results(sources, ResultsFolder(output.path, FORMATS[output.format].suffix).is_taken)
+    plot = choose_extras("--plot", results.plot, ".png", list(names.values()))
+    scores = choose_extras("--save-scores", results.save_scores, ".npz", list(names.values()))
+    if not sources:
+        return 1
+    settings = replace(settings, format=output.format)
+    settings, detector = load_detector(settings, reporter)
+    run = Run(detector, settings, names, lambda name: Extras(plot(name), scores(name)), reporter)
+    carry_out(run, output, results.overwrite)
+    return conclude(run, output, reporter)
+
+
+def choose_settings(recordings: tuple[str, ...], find: Find, events: Events, running: Running) -> DetectSettings:
+    """What the user gave, over the settings of an earlier run, over the defaults.
+
+    Raises
+    ------
+    ConfigError : nothing to listen to or for, or a value that is out of range
+    """
+    import flam
+    from flam.apps.prompts import collect_prompts
+    from flam.apps.settings import DetectSettings
+    from flam.core import ConfigError, from_mapping, load_yaml, to_mapping
+    from flam.detection import DetectionConfig
+
+    earlier = DetectSettings((), ()) if find.settings is None else load_yaml(DetectSettings, find.settings)
+    given = {key: value for key, value in asdict(running).items() if value is not None}
+    given["recordings"] = recordings or earlier.recordings
+    given["suppress"] = find.suppress or earlier.suppress
+    asked = find.prompt or (() if find.prompts is not None else earlier.prompts)
+    given["prompts"] = collect_prompts(asked, find.prompts, given["suppress"])
+    if not given["recordings"]:
+        raise ConfigError("no recordings: name files or folders, for example flam detect walk.wav -p 'dog barking'")
+    own = {key: value for key, value in asdict(events).items() if value is not None}
+    given["detection"] = earlier.detection | own
+    # the model's own operating point is not known yet, but what is out of range is so with any
+    from_mapping(DetectionConfig, to_mapping(given["detection"]), "detection")
+    return replace(earlier, version=flam.__version__, **given)
+
+
+def load_detector(settings: DetectSettings, reporter: Reporter) -> tuple[DetectSettings, Detector]:
+    """Load the model, and complete the settings with what it says."""
+    import flam
+    from flam.apps.settings import model_identity
+    from flam.core import to_mapping
+    from flam.model.hub import resolve
+
+    folder = resolve(settings.model, notify=reporter.say)
+    model_id = model_identity(folder)
+    if settings.model_id not in (None, model_id):
+        reporter.warning(f"{settings.model}: another model than the settings were saved with; results may differ")
+    detector = flam.load(folder, device=settings.device, precision=settings.precision, **settings.detection)
+    detector.embed_text([*settings.prompts, *settings.suppress])  # a prompt that can't be used fails here, not per file
+    return replace(settings, detection=to_mapping(detector.config), model_id=model_id), detector
+
+
+def conclude(run: Run, output: Output, reporter: Reporter) -> int:
+    """Save the settings, sum up, and give the exit code."""
+    totals, n_all = run.totals, len(run.names)
+    n_finished = totals.n_done + totals.n_kept
+    if output.settings_path is not None:
+        run.settings.save(output.settings_path)
+    if run.was_interrupted:
+        kept = "" if output.kind == "stream" else "; they are kept, run the same command again to go on"
+        reporter.say(f"interrupted: {n_finished} of {n_all} recordings are done{kept}")
+        return 130
+    if n_all > 1 or reporter.n_problems or output.kind != "stream":
+        earlier = f" ({totals.n_kept} of them earlier)" if totals.n_kept else ""
+        failed = f", {reporter.n_problems} with problems" if reporter.n_problems else ""
+        where = "" if output.path is None else f" -> {output.path}"
+        reporter.say(
+            f"{_count(n_finished, 'recording')} done{earlier}{failed}, {_count(totals.n_events, 'event')}{where}"
+        )
+    return 1 if reporter.n_problems else 0
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,116 @@
+"""The options of ``flam detect``, declared without importing anything slow, so that help comes at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Group, Parameter
+
+FIND = Group("What to find", sort_key=1)
+RESULTS = Group("Where results go", sort_key=2)
+EVENTS = Group("From scores to events (what is left out, the model decides)", sort_key=3)
+RUNNING = Group("Model and machine", sort_key=4)
+
+Format = Literal[
+    "table", "csv", "json", "jsonl", "audacity", "raven", "dcase", "jams", "label-studio", "srt", "vtt"
+]  # flam.annotations.FORMATS, written out so that help imports no numpy; a test compares them
+
+
+def _option(group: Group, metavar: str | None, help: str, *names: str) -> Parameter:
+    return Parameter(name=names or None, help=help, metavar=metavar, group=group, negative=(), show_default=False)
+
+
+@dataclass(frozen=True)
+class Find:
+    """What to find."""
+
+    prompt: Annotated[
+        tuple[str, ...], _option(FIND, "TEXT", "Sound to find, in words; once for each.", "--prompt", "-p")
+    ] = ()
+    prompts: Annotated[Path | None, _option(FIND, "FILE", "File with a prompt on each line; # begins a comment.")] = (
+        None
+    )
+    suppress: Annotated[
+        tuple[str, ...],
+        _option(
+            FIND,
+            "TEXT",
+            "Sound that must not be mistaken for a prompt: where it scores higher, the prompt is off.",
+            "--not",
+        ),
+    ] = ()
+    settings: Annotated[
+        Path | None, _option(FIND, "FILE", "Settings file of an earlier run to replay; options given here win over it.")
+    ] = None
+
+
+@dataclass(frozen=True)
+class Results:
+    """Where results go."""
+
+    output: Annotated[
+        str | None,
+        _option(
+            RESULTS,
+            "PATH",
+            "File, or folder with a file per recording; a rerun skips what is finished.",
+            "--output",
+            "-o",
+        ),
+    ] = None
+    format: Annotated[
+        Format | None,
+        _option(RESULTS, None, "Format; left out, the suffix of -o decides, csv in a folder, else table."),
+    ] = None
+    plot: Annotated[
+        str | None,
+        _option(RESULTS, "PATH", "Picture of spectrogram, scores and events (png, pdf, svg), or a folder of them."),
+    ] = None
+    save_scores: Annotated[
+        str | None, _option(RESULTS, "PATH", "Score of every frame and prompt as .npz, or a folder of them.")
+    ] = None
+    overwrite: Annotated[bool, _option(RESULTS, None, "Do finished recordings again.")] = False
+    quiet: Annotated[bool, _option(RESULTS, None, "No progress on stderr.", "--quiet", "-q")] = False
+
+
+@dataclass(frozen=True)
+class Events:
+    """From scores to events; the names are those of ``flam.detection.DetectionConfig``."""
+
+    score: Annotated[
+        Literal["posterior", "unbiased", "approximate"] | None, _option(EVENTS, None, "Kind of score to threshold.")
+    ] = None
+    threshold: Annotated[
+        float | None, _option(EVENTS, "SCORE", "An event begins where the score reaches this, 0 to 1.")
+    ] = None
+    low_threshold: Annotated[float | None, _option(EVENTS, "SCORE", "It goes on while the score is at least this.")] = (
+        None
+    )
+    median_s: Annotated[
+        float | None, _option(EVENTS, "SECONDS", "Length of the median filter over scores, seconds.", "--median")
+    ] = None
+    min_duration_s: Annotated[
+        float | None, _option(EVENTS, "SECONDS", "Shorter events are dropped, seconds.", "--min-duration")
+    ] = None
+    merge_gap_s: Annotated[
+        float | None, _option(EVENTS, "SECONDS", "Events with a shorter gap become one, seconds.", "--merge-gap")
+    ] = None
+    silence_db: Annotated[
+        float | None,
+        _option(EVENTS, "DB", "Frames quieter than this hold nothing, dB relative to full scale.", "--silence"),
+    ] = None
+
+
+@dataclass(frozen=True)
+class Running:
+    """Model and machine."""
+
+    model: Annotated[str | None, _option(RUNNING, "MODEL", "Name (see flam models list) or folder; flam-mini.")] = None
+    device: Annotated[
+        Literal["auto", "cpu", "cuda", "mps"] | None, _option(RUNNING, None, "Where to compute; auto.")
+    ] = None
+    precision: Annotated[
+        Literal["fp32", "bf16"] | None, _option(RUNNING, None, "bf16 is faster where the hardware knows it; fp32.")
+    ] = None

@@ -1,0 +1,93 @@
+"""How far a run is, on stderr: a bar on a terminal, a line now and then elsewhere, errors and warnings as they come."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+SECONDS_BETWEEN_LINES = 30.0
+
+
+class Reporter:
+    """Tells the person at the terminal what happens.
+
+    Parameters
+    ----------
+    quiet : no progress; errors, warnings and the summary still come
+    """
+
+    def __init__(self, quiet: bool = False):
+        self._shows_bar = sys.stderr.isatty() and not quiet
+        self._shows_lines = not (sys.stderr.isatty() or quiet)
+        self._last_line = time.monotonic()
+        self.n_problems = 0
+
+    def error(self, message: str) -> None:
+        """Tell of an input that failed."""
+        self.n_problems += 1
+        self.say(f"error: {message}")
+
+    def warning(self, message: str) -> None:
+        """Tell of an input that is done only in part."""
+        self.n_problems += 1
+        self.say(f"warning: {message}")
+
+    def say(self, message: str) -> None:
+        """Write one line."""
+        print(" ".join(message.split("\n")), file=sys.stderr, flush=True)
+
+    @contextmanager
+    def recording(self, name: str, number: int, total: int) -> Iterator[Callable[[int, int | None], None]]:
+        """Show progress within one recording, through the callback ``(completed_samples, total_samples or None)``."""
+        place = f"{number}/{total} {name}" if total > 1 else name
+        if not self._shows_bar:
+            yield lambda completed, samples: self._line(place, completed, samples)
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.text import Text
+
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"))
+        bar = Progress(
+            *columns,
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        with bar:
+            task = bar.add_task(Text(place).markup, total=None)
+            yield lambda completed, samples: bar.update(task, completed=completed, total=samples)
+
+    @contextmanager
+    def warnings(self) -> Iterator[list[str]]:
+        """Collect what the package logs as a warning while a recording is read, instead of showing it."""
+        collected: list[str] = []
+        handler = _ListHandler(collected)
+        logger = logging.getLogger("flam")
+        propagates, logger.propagate = logger.propagate, False
+        logger.addHandler(handler)
+        try:
+            yield collected
+        finally:
+            logger.removeHandler(handler)
+            logger.propagate = propagates
+
+    def _line(self, place: str, completed: int, samples: int | None) -> None:
+        now = time.monotonic()
+        if self._shows_lines and now - self._last_line >= SECONDS_BETWEEN_LINES:
+            self._last_line = now
+            self.say(place if not samples else f"{place}: {100 * completed // samples} %")
+
+
+class _ListHandler(logging.Handler):
+    def __init__(self, messages: list[str]):
+        super().__init__(logging.WARNING)
+        self._messages = messages
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._messages.append(record.getMessage())

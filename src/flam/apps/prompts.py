@@ -1,0 +1,51 @@
+"""The words to listen for, from the command line and from a file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from flam.core import ConfigError
+
+
+def collect_prompts(prompts: Sequence[str], file: Path | None, suppress: Sequence[str] = ()) -> tuple[str, ...]:
+    """Prompts in the order given, those of the file last, each once.
+
+    Parameters
+    ----------
+    prompts : texts
+    file : one prompt a line; empty lines and lines that begin with ``#`` don't count
+    suppress : texts that suppress prompts, only checked
+
+    Raises
+    ------
+    ConfigError : no prompt at all, one that is empty or also suppresses, or a file that can't be read
+
+    >>> collect_prompts(["siren", "dog barking", "siren"], None)
+    ('siren', 'dog barking')
+    """
+    for text in (*prompts, *suppress):
+        if not text.strip():
+            raise ConfigError(f"prompt {text!r} is empty; write what the sound is, for example -p 'dog barking'")
+    found = tuple(dict.fromkeys([*prompts, *(() if file is None else _read(file))]))
+    if not found:
+        raise ConfigError("no prompts: say what to listen for with -p 'dog barking', or --prompts FILE, one a line")
+    both = [prompt for prompt in found if prompt in set(suppress)]
+    if both:
+        raise ConfigError(f"prompt {both[0]!r} is asked for and suppressed; take it out of -p or --not")
+    return found
+
+
+def _read(file: Path) -> list[str]:
+    try:
+        text = file.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise ConfigError(f"{file}: prompts can't be read ({error.strerror}); check the path") from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ConfigError(f"{file}, line {line}: prompts are not UTF-8; save the file with that encoding") from error
+    lines = [line.strip() for line in text.splitlines()]
+    prompts = [line for line in lines if line and not line.startswith("#")]
+    if not prompts:
+        raise ConfigError(f"{file}: holds no prompt; write one a line")
+    return prompts

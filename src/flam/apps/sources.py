@@ -1,0 +1,63 @@
+"""The recordings of a run, and the name that each one's results have in a folder."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from flam.audio import find_recordings
+from flam.core import AudioError
+
+
+@dataclass(frozen=True)
+class Source:
+    """A recording, and where it lies in the tree that the user named."""
+
+    path: Path
+    relative: Path
+
+
+def find_sources(inputs: Iterable[str], on_problem: Callable[[str], None]) -> list[Source]:
+    """List the recordings among files and folders, each once; what can't be found is told and left out."""
+    sources: dict[str, Source] = {}
+    for name in inputs:
+        root = Path(name)
+        found = 0
+        try:
+            for path in find_recordings([root]):
+                found += 1
+                relative = path.relative_to(root) if root.is_dir() else Path(path.name)
+                sources.setdefault(os.path.realpath(path), Source(path, relative))
+        except AudioError as error:
+            on_problem(str(error))
+            continue
+        if not found:
+            on_problem(f"{root}: no recordings in this folder or below; check the path and the files' suffixes")
+    return list(sources.values())
+
+
+def name_results(sources: Iterable[Source], is_taken: Callable[[Source, Path], bool]) -> dict[Source, Path]:
+    """Give each recording a path without suffix, relative to a results folder: the same tree, no two alike.
+
+    ``walk/dog.wav`` becomes ``walk/dog``; where that name is gone, because of ``walk/dog.flac``, ``walk/dog.wav``; and
+    then ``walk/dog.wav-2``.
+
+    Parameters
+    ----------
+    is_taken : tells whether the results folder keeps a name for another recording
+    """
+    names: dict[Source, Path] = {}
+    gone: set[str] = set()
+    for source in sources:
+        full = source.relative
+        numbered = (full.with_name(f"{full.name}-{number}") for number in range(2, 10**9))
+        for name in itertools.chain((full.with_suffix(""), full), numbered):
+            key = str(name).casefold()  # names that differ only in case are one file on many systems
+            if key not in gone and not is_taken(source, name):
+                gone.add(key)
+                names[source] = name
+                break
+    return names
