@@ -104,7 +104,7 @@ def _as_columns(samples: np.ndarray | torch.Tensor) -> np.ndarray:
         return samples[:, None]
     if samples.ndim == 2:
         columns = samples.T if samples.shape[0] < samples.shape[1] else samples
-        if columns.shape[1] <= MAX_CHANNELS and (columns.shape[0] > columns.shape[1] or columns.shape == (1, 1)):
+        if 1 <= columns.shape[1] <= MAX_CHANNELS and (columns.shape[0] > columns.shape[1] or columns.shape == (1, 1)):
             return columns
     raise AudioError(
         f"waveform of shape {samples.shape} must be (N,), (channels, N) or (N, channels), with fewer channels than "
