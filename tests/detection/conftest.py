@@ -69,7 +69,7 @@ def folded_model() -> FLAM:
 class LevelEncoder(nn.Module):
     """An embedding that says how loud a frame is: 1,000 samples a second, frames of 0.1 s, windows of 10 s."""
 
-    sample_rate, frame_hop_samples, window_samples, variable_length, embed_dim = 1_000, 100, 10_000, True, 64
+    sample_rate, frame_hop_samples, window_samples, variable_length, embed_dim = 1_000, 100, 10_000, True, 256
 
     def forward(self, waveform: torch.Tensor) -> torch.Tensor:
         level = waveform.unflatten(1, (-1, self.frame_hop_samples)).square().mean(dim=2)
