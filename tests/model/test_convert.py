@@ -7,6 +7,7 @@ import pickle
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tokenizers import processors
 from torch import Tensor
 
 from flam.core import ModelError, OutputError
@@ -182,6 +183,14 @@ def test_tokenizer_that_is_missing_damaged_or_too_large(original, byte_tokenizer
     byte_tokenizer.save(str(tmp_path / "large.json"))
     with pytest.raises(ModelError, match="261 pieces, the model knows 260"):
         convert(tmp_path / "released.pth", tmp_path / "ours", tokenizer=tmp_path / "large.json")
+
+
+def test_tokenizer_without_marks_is_refused(original, byte_tokenizer, tmp_path):
+    torch.save(released_names(original), tmp_path / "released.pth")
+    byte_tokenizer.post_processor = processors.ByteLevel()
+    byte_tokenizer.save(str(tmp_path / "tokenizer.json"))
+    with pytest.raises(ModelError, match="start 0 and end 2"):
+        convert(tmp_path / "released.pth", tmp_path / "ours")
 
 
 @pytest.fixture(scope="module")

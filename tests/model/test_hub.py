@@ -94,7 +94,7 @@ class FakeHub:
 @pytest.fixture(scope="module")
 def clap_files(tmp_path_factory) -> dict[str, bytes]:
     """The files of a small CLAP."""
-    from tokenizers import Tokenizer, models
+    from tokenizers import Tokenizer, models, processors
 
     folder = tmp_path_factory.mktemp("clap")
     torch.manual_seed(0)
@@ -108,9 +108,9 @@ def clap_files(tmp_path_factory) -> dict[str, bytes]:
     model = transformers.ClapModel(config)
     config.save_pretrained(folder)
     torch.save(model.state_dict(), folder / WEIGHTS)
-    Tokenizer(models.WordLevel({"dog": 0, "<pad>": 1, "[UNK]": 2}, unk_token="[UNK]")).save(
-        str(folder / "tokenizer.json")
-    )
+    tokenizer = Tokenizer(models.WordLevel({"<s>": 0, "<pad>": 1, "</s>": 2, "<unk>": 3}, unk_token="<unk>"))
+    tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
+    tokenizer.save(str(folder / "tokenizer.json"))
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 

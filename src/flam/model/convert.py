@@ -16,6 +16,7 @@ from flam.model.convert_openflam import flam_from_openflam
 from flam.model.weights_file import read_weights
 
 ModelKind = Literal["openflam", "clap"]
+START_ID, END_ID = 0, 2
 CLAP_WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 CARDS: dict[ModelKind, ModelCard] = {
     "openflam": ModelCard(
@@ -109,5 +110,12 @@ def _tokenizer(path: Path, vocab_size: int) -> Tokenizer:
         raise ModelError(
             f"{path}: a tokenizer of {tokenizer.get_vocab_size()} pieces, the model knows {vocab_size}; "
             "give the tokenizer that the model was trained with"
+        )
+    tokenizer.no_padding()
+    ids = tokenizer.encode("sound").ids
+    if ids[:1] != [START_ID] or ids[-1:] != [END_ID]:
+        raise ModelError(
+            f"{path}: encodes 'sound' as {ids}, without RoBERTa's start {START_ID} and end {END_ID}; "
+            "give RoBERTa's tokenizer.json"
         )
     return tokenizer
