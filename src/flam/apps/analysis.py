@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from flam.apps.atomic import atomic_path
 from flam.apps.settings import DetectSettings
-from flam.core import FrameScores, RecordingEvents
+from flam.core import Event, FrameScores, RecordingEvents
 
 if TYPE_CHECKING:
     from flam.detection import Detector
@@ -64,8 +65,13 @@ def analyse(
             with atomic_path(extras.scores) as part:
                 scores.save(part)
         if extras.plot is not None:
-            _plot(detector, recording, settings, scores, RecordingEvents(str(recording), end_s, events), extras.plot)
-    return RecordingEvents(str(recording), end_s, events)
+            _plot(detector, recording, settings, scores, events, extras.plot)
+    return RecordingEvents(_written(recording), end_s, events)
+
+
+def _written(recording: Path) -> str:
+    """The path as results name it: a name that is not UTF-8 can be opened, but not written in a text file."""
+    return os.fsencode(recording).decode("utf-8", "replace")
 
 
 def _plot(
@@ -73,7 +79,7 @@ def _plot(
     recording: Path,
     settings: DetectSettings,
     scores: FrameScores,
-    found: RecordingEvents,
+    events: tuple[Event, ...],
     path: Path,
 ) -> None:
     import numpy as np
@@ -86,4 +92,4 @@ def _plot(
         columns = np.concatenate([scores.scores, rivals.scores], axis=1)
         prompts = (*scores.prompts, *rivals.prompts)
         scores = FrameScores(columns, prompts, scores.grid, scores.start_frame, scores.n_samples)
-    plot_detection(recording, scores, found.events, path, settings.suppress)
+    plot_detection(recording, scores, events, path, settings.suppress)

@@ -17,6 +17,7 @@ from flam.core import ConfigError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+KINDS = ("png", "pdf", "svg", "jpg")
 COLUMNS = 1600
 MOST_CHARACTERS = 34
 CHARACTER_IN = 0.075  # width of an average character of a 9 point label
@@ -265,6 +266,22 @@ def _time_label(second: float, step: float, duration_s: float) -> str:
     return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}" if duration_s >= 3600 else f"{minutes}:{seconds:02d}"
 
 
+def require_picture(path: Path) -> str:
+    """The kind of picture that a file name asks for.
+
+    Raises
+    ------
+    ConfigError : no kind that can be written
+
+    >>> require_picture(Path("night.PNG"))
+    'png'
+    """
+    kind = path.suffix.lower().lstrip(".")
+    if kind not in KINDS:
+        raise ConfigError(f"{path}: {path.suffix!r} is no kind of picture; choose one of {', '.join(KINDS)}")
+    return kind
+
+
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a picture; it appears whole or not at all.
 
@@ -273,10 +290,7 @@ def save_figure(figure: Figure, path: Path) -> None:
     ConfigError : a kind of picture that matplotlib can't write
     OutputError : the file can't be written
     """
-    kind = path.suffix.lower().lstrip(".")
-    known = figure.canvas.get_supported_filetypes()
-    if kind not in known:
-        raise ConfigError(f"{path}: {path.suffix!r} is no kind of picture; choose one of png, pdf, svg, jpg")
+    kind = require_picture(path)
     with atomic_path(path) as part, warnings.catch_warnings():
         # a script that the font lacks shows as boxes; the picture is still good for the rest
         warnings.filterwarnings("ignore", message="Glyph")

@@ -19,6 +19,7 @@ app = App(
     version=f"flam {flam.__version__}",
     help_format="plaintext",
     version_format="plaintext",
+    suppress_keyboard_interrupt=False,
 )
 # verbs are named as text, so that asking for help imports none of them
 app.command("flam.apps.detect:detect", name="detect", help="Find sounds in recordings.")
@@ -54,8 +55,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    from flam.core.errors import FlamError, OutputError
-
     try:
         code = app(
             arguments,
@@ -65,10 +64,12 @@ def _run(arguments: list[str]) -> int:
         )
     except CycloptsError as error:
         return _report(f"error: {' '.join(str(error).split())}", USAGE)
-    except OutputError as error:
-        return _report(f"error: {error}", SOME_FAILED)
-    except FlamError as error:
-        return _report(f"error: {error}", USAGE)
+    except Exception as error:
+        from flam.core import FlamError, OutputError  # only now: they bring numpy, which help does without
+
+        if not isinstance(error, FlamError):
+            raise
+        return _report(f"error: {error}", SOME_FAILED if isinstance(error, OutputError) else USAGE)
     return FINE if code is None else int(code)
 
 

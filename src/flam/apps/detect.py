@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -38,11 +39,10 @@ def detect(
     from flam.apps.outputs import choose_extras, choose_output
     from flam.apps.progress import Reporter
     from flam.apps.sources import find_sources, name_results
-    from flam.core import ConfigError
 
     settings = choose_settings(recordings, find, events, running)
-    if results.plot is not None and importlib.util.find_spec("matplotlib") is None:
-        raise ConfigError("--plot needs matplotlib; install it with: pip install 'flam-audio[plot]'")
+    if results.plot is not None:
+        _require_pictures(results.plot)
     reporter = Reporter(results.quiet)
     sources = find_sources(settings.recordings, reporter.error)
     output = choose_output(results.output, settings.format if results.format is None else results.format, len(sources))
@@ -86,6 +86,18 @@ def choose_settings(recordings: tuple[str, ...], find: Find, events: Events, run
     # the model's own operating point is not known yet, but what is out of range is so with any
     from_mapping(DetectionConfig, to_mapping(given["detection"]), "detection")
     return replace(earlier, version=flam.__version__, **given)
+
+
+def _require_pictures(plot: str) -> None:
+    from flam.apps.outputs import is_folder
+    from flam.core import ConfigError
+
+    if importlib.util.find_spec("matplotlib") is None:
+        raise ConfigError("--plot needs matplotlib; install it with: pip install 'flam-audio[plot]'")
+    if not is_folder(plot):
+        from flam.apps.canvas import require_picture
+
+        require_picture(Path(plot))
 
 
 def load_detector(settings: DetectSettings, reporter: Reporter) -> tuple[DetectSettings, Detector]:

@@ -37,7 +37,9 @@ class Reporter:
 
     def say(self, message: str) -> None:
         """Write one line."""
-        print(" ".join(message.split("\n")), file=sys.stderr, flush=True)
+        line = " ".join(message.splitlines())
+        # a file name that is not UTF-8 must not stop the message about it
+        print(line.encode("utf-8", "backslashreplace").decode("utf-8"), file=sys.stderr, flush=True)
 
     @contextmanager
     def recording(self, name: str, number: int, total: int) -> Iterator[Callable[[int, int | None], None]]:
