@@ -50,6 +50,17 @@ def test_written_equals_read_back(model, folder):
         assert torch.equal(model.embed_audio(waveform)[0], checkpoint.model.embed_audio(waveform)[0])
 
 
+def test_loading_draws_no_random_numbers(folder):
+    before = torch.get_rng_state()
+    load_checkpoint(folder)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_loaded_model_can_be_trained_on(folder):
+    model = load_checkpoint(folder).model
+    assert all(parameter.requires_grad for parameter in model.parameters())
+
+
 def test_model_without_tokenizer_has_no_tokenizer_file(tmp_path):
     save_checkpoint(FLAM(CONFIG), tmp_path / "bare")
     assert sorted(path.name for path in (tmp_path / "bare").iterdir()) == ["config.json", "model.safetensors"]

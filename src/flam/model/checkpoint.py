@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
 from flam.core import ModelError, OutputError, from_mapping, to_mapping
+from flam.model.blank import blank_flam
 from flam.model.card import FORMAT, ModelCard, read_config
 from flam.model.flam import FLAM, FLAMConfig
 
@@ -107,7 +108,7 @@ def load_checkpoint(folder: str | Path) -> Checkpoint:
         tokenizer = Tokenizer.from_file(str(tokenizer_path)) if tokenizer_path.exists() else None
     except Exception as error:  # the library raises nothing narrower
         raise ModelError(f"{tokenizer_path}: can't be read ({error}); fetch or convert the model again") from error
-    model = FLAM(from_mapping(FLAMConfig, config["model"], f"{folder}/config.json: model"), tokenizer)
+    model = blank_flam(from_mapping(FLAMConfig, config["model"], f"{folder}/config.json: model"), tokenizer)
     expected = {name: value.shape for name, value in model.state_dict().items()}
     wrong = [name for name in expected if name not in weights or weights[name].shape != expected[name]]
     surplus = sorted(weights.keys() - expected.keys())

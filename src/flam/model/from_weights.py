@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor
 
 from flam.core import ModelError
+from flam.model.blank import blank_flam
 from flam.model.flam import FLAM, FLAMConfig
 from flam.model.htsat import HTSATConfig
 from flam.model.text import RobertaTextConfig
@@ -45,9 +45,7 @@ def flam_from_weights(
         raise ModelError(f"{where}: no tensor for {error}; this is not the state dict of such a model") from error
     except ValueError as error:
         raise ModelError(f"{where}: shapes of tensors do not fit together ({error}); fetch the file again") from error
-    # what the weights replace is drawn all the same; the caller's random numbers must not change with it
-    with torch.random.fork_rng(devices=[]):
-        model = FLAM(config)
+    model = blank_flam(config)
     expected = model.state_dict()
     problems = {
         "missing": sorted(expected.keys() - weights.keys()),
