@@ -22,6 +22,7 @@ def blank_flam(config: FLAMConfig, tokenizer: Tokenizer | None = None) -> FLAM:
     ----------
     config, tokenizer : as of ``FLAM``
 
+    >>> import torch
     >>> from flam.model.convnet import ConvEncoderConfig
     >>> from flam.model.text import LightTextConfig
     >>> before = torch.get_rng_state()
