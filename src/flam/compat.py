@@ -9,10 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from flam.apps.plots import plot_sed_heatmap
 from flam.core import AudioError, ModelError, ScoreMethod
 from flam.detection.detector import Detector
 from flam.detection.load import load
 from flam.model.flam import score
+
+__all__ = ["OpenFLAM", "plot_sed_heatmap"]
 
 RELEASED_NAMES = {"v1-base": "openflam"}
 

@@ -13,9 +13,10 @@ def infonce_loss(
     positives: Tensor,
     valid: Tensor | None = None,
 ) -> Tensor:
-    """Symmetric InfoNCE; a clip or text may have several right partners (captions repeat), whose shares are added up.
+    """Symmetric InfoNCE; a clip or text may have several right partners (captions repeat).
 
-    With one right partner each, ``positives`` the identity, it is the usual loss.
+    Each right partner has to beat the wrong ones, not the other right ones. With one right partner each, ``positives``
+    the identity, it is the usual loss.
 
     Parameters
     ----------
@@ -23,8 +24,7 @@ def infonce_loss(
     text_features : (K, D) float tensor, L2-normalised along D
     log_temperature_inverse : scalar tensor; logits are ``exp`` of it times the cosine
     positives : (B, K) bool tensor, True where clip and text belong together; rows and columns without any are left out
-    valid : (B, K) bool tensor; pairs that are False are neither right nor wrong (the text may be true of the clip). None:
-        all count
+    valid : (B, K) bool tensor; pairs that are False are neither right nor wrong. None: all count
 
     Returns
     -------
@@ -43,6 +43,6 @@ def infonce_loss(
 def _one_way(logits: Tensor, positives: Tensor) -> Tensor:
     chosen = positives.any(dim=1)
     logits, positives = logits[chosen], positives[chosen]
-    right = logits.masked_fill(~positives, float("-inf")).logsumexp(dim=1)
-    losses = logits.logsumexp(dim=1) - right
-    return losses.mean() if len(losses) else logits.sum() * 0
+    wrong = logits.masked_fill(positives, float("-inf")).logsumexp(dim=1, keepdim=True)
+    losses = (torch.logaddexp(logits, wrong) - logits).masked_fill(~positives, 0.0)
+    return (losses.sum(dim=1) / positives.sum(dim=1)).mean() if len(losses) else logits.sum() * 0

@@ -146,10 +146,7 @@ class SceneDrawer:
         config = self.config
         with_background = bool(self._backgrounds) and rng.random() < config.background_share
         background = self._draw_background(rng) if with_background else None
-        if rng.random() < config.single_share:
-            events = self._draw_single(rng)
-        else:
-            events = self._draw_mixed(rng)
+        events = self._draw_single(rng) if rng.random() < config.single_share else self._draw_mixed(rng)
         return ScenePlan(config.duration_s, float(rng.uniform(*config.level_db)), background, tuple(events))
 
     def _draw_background(self, rng: np.random.Generator) -> Placement:

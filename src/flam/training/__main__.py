@@ -1,18 +1,21 @@
-"""From a library of clips to a trained flam-mini, in steps that can be repeated, interrupted and run side by side.
+"""From a library of clips to a trained flam-mini, in steps that can be interrupted and repeated.
 
     python -m flam.training configs/flam_mini.yaml --library LIBRARY/manifest.csv --teacher TAGGER.tflite \
         --pairs PAIRS.tsv.gz --work runs/flam-mini
 
 Steps, each resumable: ``bank`` decodes the clips, ``text`` pretrains the text tower, ``pool`` renders scenes with the
-teacher's targets, ``fit`` trains, ``package`` writes the checkpoint. Without ``--steps`` all run in this order; ``pool`` may run
-beside ``fit`` in another process (``--shards 0:320:2`` and ``--shards 1:320:2`` share the work).
+teacher's targets, ``head`` bridges teacher and text, ``fit`` trains, ``package`` writes the checkpoint. Without
+``--steps`` all run in this order; ``pool`` may run beside ``fit``, and in several processes (``--shards 0:200:2`` and
+``--shards 1:200:2`` share the work).
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -24,14 +27,18 @@ from flam.data.bank import WaveformBank
 from flam.data.phrases import load_phrases
 from flam.model.checkpoint import save_checkpoint
 from flam.model.flam import FLAM
+from flam.model.text import LightTextEncoder
 from flam.synth.library import SourceClip, held_out, read_manifest
-from flam.training.flam_mini import MiniConfig, clip_accuracy, fit, pool_auroc
+from flam.training.config import MiniConfig
+from flam.training.fit import fit
 from flam.training.pool import Pool, build_pool
 from flam.training.teacher import Teacher
+from flam.training.teacher_head import TeacherHead, train_teacher_head
 from flam.training.text_pretraining import pretrain_text, read_pairs, train_tokenizer
 from flam.training.texts import LabelTexts
+from flam.training.validation import clip_accuracy, pool_auroc
 
-STEPS = ("bank", "text", "pool", "fit", "package")
+STEPS = ("bank", "text", "pool", "head", "fit", "package")
 console = Console(stderr=True)
 
 
@@ -67,7 +74,7 @@ class Run:
         path = self.work / "text.pt"
         if path.exists():
             return
-        pairs = read_pairs(self.arguments.pairs)
+        pairs = [pair for path_of_pairs in self.arguments.pairs for pair in read_pairs(path_of_pairs)]
         groups = [(phrases.label, *phrases.phrases) for phrases in self.phrase_sets.values()]
         # phrases weigh more than glosses, so that words for sounds become pieces of their own
         corpus = [text for pair in pairs for text in pair] + 20 * [text for group in groups for text in group]
@@ -78,17 +85,9 @@ class Run:
         if self.arguments.reference_texts is not None:
             with np.load(self.arguments.reference_texts) as arrays:
                 reference = ([str(t) for t in arrays["labels"]], torch.from_numpy(arrays["emb"].astype(np.float32)))
-        pretrain_text(
-            model.text_encoder,
-            model.text_projection,
-            tokenizer,
-            pairs,
-            groups,
-            reference,
-            self.config.text,
-            console.print,
-        )
-        torch.save({"encoder": model.text_encoder.state_dict(), "projection": model.text_projection.state_dict()}, path)
+        encoder, projection = cast(LightTextEncoder, model.text_encoder), model.text_projection
+        pretrain_text(encoder, projection, tokenizer, pairs, groups, reference, self.config.text, console.print)
+        torch.save(_text_state(model), path)
 
     def pool(self) -> None:
         """Render scenes: first those for validation, from held-out clips alone, then those for training."""
@@ -98,18 +97,31 @@ class Run:
             ("validation", self.held_out_clips, range(first, self.config.n_validation_shards, stride)),
             ("training", self.training_clips, range(first, last, stride)),
         ):
-            report = _progress(f"{name} shards, the last")
-            build_pool(
-                clips, self.labels, bank, teacher, self.work / name, shards, self.config.pool, lambda i: report(i, last)
-            )
+            build_pool(clips, self.labels, bank, teacher, self.work / name, shards, self.config.pool, _announce(name))
+
+    def head(self) -> None:
+        """Carry the teacher's embedding into the joint space, and the text tower a little towards it."""
+        path = self.work / "head.pt"
+        if path.exists():
+            return
+        model, texts = self._model_with_texts("text.pt"), self._label_texts()
+        head = train_teacher_head(
+            Pool(self.work / "training"),
+            texts,
+            model,
+            self.config.pool.teacher_hop_frames,
+            self.config.head,
+            console.print,
+        )
+        torch.save({"head": head.state_dict(), **_text_state(model)}, path)
 
     def fit(self) -> None:
         """Train on the finished part of the pool."""
-        model = self.new_model()
-        pretrained = torch.load(self.work / "text.pt", weights_only=True)
-        model.text_encoder.load_state_dict(pretrained["encoder"])
-        model.text_projection.load_state_dict(pretrained["projection"])
-        texts = LabelTexts(self.labels, self.training_clips, self.phrase_sets, model.tokenizer)
+        model, texts = self._model_with_texts("head.pt"), self._label_texts()
+        state = torch.load(self.work / "head.pt", weights_only=True)["head"]
+        head = TeacherHead(len(state["mean"]), self.config.model.joint_dim, self.config.head)
+        head.load_state_dict(state)
+        head.eval().requires_grad_(False)
         validation_pool = Pool(self.work / "validation")
         rows = validation_pool.take(np.arange(len(validation_pool)))
         bank = WaveformBank(self.work / "bank")
@@ -122,7 +134,7 @@ class Run:
                 "validation_top1": round(clip_accuracy(averaged, logmels, [clip.label for clip in fold_clips]), 4),
             }
 
-        averaged = fit(self.config, model, texts, Pool(self.work / "training"), validation, self.work)
+        averaged = fit(self.config, model, texts, head, Pool(self.work / "training"), validation, self.work)
         torch.save(averaged.state_dict(), self.work / "model.pt")
 
     def package(self) -> None:
@@ -135,7 +147,21 @@ class Run:
     def new_model(self) -> FLAM:
         """A model with fresh weights and this run's tokenizer."""
         torch.manual_seed(self.config.seed)
-        return FLAM(self.config.model, Tokenizer.from_file(str(self.work / "tokenizer.json")))
+        return FLAM(self.config.model, self.tokenizer())
+
+    def tokenizer(self) -> Tokenizer:
+        """The word pieces that step ``text`` learnt."""
+        return Tokenizer.from_file(str(self.work / "tokenizer.json"))
+
+    def _model_with_texts(self, name: str) -> FLAM:
+        model = self.new_model()
+        state = torch.load(self.work / name, weights_only=True)
+        model.text_encoder.load_state_dict(state["encoder"])
+        model.text_projection.load_state_dict(state["projection"])
+        return model
+
+    def _label_texts(self) -> LabelTexts:
+        return LabelTexts(self.labels, self.training_clips, self.phrase_sets, self.tokenizer())
 
     def _logmel(self, model: FLAM, bank: WaveformBank, clip: SourceClip) -> torch.Tensor:
         waveform = torch.from_numpy(bank.waveform(clip.clip_id))[None]
@@ -143,12 +169,20 @@ class Run:
         return model.audio_encoder.logmel(waveform)[0, : 8 * n_frames]
 
 
-def _progress(what: str):
+def _text_state(model: FLAM) -> dict[str, dict[str, torch.Tensor]]:
+    return {"encoder": model.text_encoder.state_dict(), "projection": model.text_projection.state_dict()}
+
+
+def _progress(what: str) -> Callable[[int, int], None]:
     def report(done: int, total: int) -> None:
-        if done % 500 == 0 or what.endswith("last") or done == total:
-            console.print(f"{what} {done} of {total}")
+        if done % 500 == 0 or done == total:
+            console.print(f"{what}: {done} of {total}")
 
     return report
+
+
+def _announce(pool: str) -> Callable[[int], None]:
+    return lambda shard: console.print(f"{pool} pool: shard {shard} is finished")
 
 
 def _shards(text: str) -> tuple[int, int, int]:
@@ -162,7 +196,7 @@ def main() -> int:
     parser.add_argument("config", type=Path, help="recipe, for example configs/flam_mini.yaml")
     parser.add_argument("--library", type=Path, required=True, help="manifest.csv of the clips")
     parser.add_argument("--teacher", type=Path, help="tagger in .tflite form (step pool)")
-    parser.add_argument("--pairs", type=Path, help="pairs of texts, tab separated (step text)")
+    parser.add_argument("--pairs", type=Path, nargs="+", help="pairs of texts, tab separated (step text)")
     parser.add_argument("--reference-texts", type=Path, help="npz of labels and emb by a larger text model (step text)")
     parser.add_argument("--phrases", type=Path, default=Path("configs/phrases"), help="folder of phrase sets")
     parser.add_argument("--work", type=Path, required=True, help="working folder of this run")

@@ -1,10 +1,10 @@
-"""The pool: rendered scenes as log-mel, exact frame labels and the teacher's targets, made ahead of training or beside it."""
+"""The pool: rendered scenes as log-mel, exact frame labels and the teacher's targets, made ahead of training."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,6 @@ from flam.synth.render import render
 from flam.training.teacher import Teacher
 
 MAX_TEXTS = 6
-SHARD_SCENES = 250
 
 
 @dataclass(frozen=True)
@@ -32,21 +31,22 @@ class PoolConfig:
     seed : of the drawing
     frame_hop_samples : frames of the labels
     teacher_hop_frames : frames between two windows of the teacher
+    shard_scenes : scenes in one file
     """
 
-    scene: SceneConfig = SceneConfig()
+    scene: SceneConfig = field(default_factory=SceneConfig)
     seed: int = 0
     frame_hop_samples: int = 3840
     teacher_hop_frames: int = 10
+    shard_scenes: int = 250
 
 
-# one row of a shard is one scene
 def shard_dtype(config: PoolConfig, sample_rate: int, n_mels: int, embedding_dim: int, n_classes: int) -> np.dtype:
-    """The record of a scene.
+    """The record of a scene; a shard is an array of them.
 
-    logmel (8 T, F) dB; embedding (W, E) and scores (W, C) of the teacher's windows; label (6,) rows of the label list, -1
-    for none; active (6, T) frames in which the label sounds; single is True where one source stands alone with its label;
-    complete is False where a source without label sounds, so that nothing can be said to be absent.
+    logmel (8 T, F) dB; embedding (W, E) and scores (W, C) of the teacher's windows; label (6,) rows of the label list,
+    -1 for none; active (6, T) frames in which the label sounds; single is True where one source stands alone with its
+    label; complete is False where a source without label sounds, so that nothing can be said to be absent.
     """
     n_frames = round(config.scene.duration_s * sample_rate / config.frame_hop_samples)
     n_windows = (n_frames - 13) // config.teacher_hop_frames + 1
@@ -79,7 +79,7 @@ def build_pool(
     ----------
     clips : the library; only clips in the bank are used
     labels : the label list that the rows of ``label`` point into
-    shards : numbers of the shards to make; shard i holds the scenes ``i * 250`` to ``i * 250 + 249`` of the seed
+    shards : numbers of the shards to make; shard i holds the scenes from ``i * shard_scenes`` on
     progress : called with the number of each finished shard
     """
     folder = Path(folder)
@@ -95,8 +95,8 @@ def build_pool(
         if path.exists():
             continue
         rows: np.ndarray | None = None
-        for place in range(SHARD_SCENES):
-            plan = drawer.draw(config.seed, shard * SHARD_SCENES + place)
+        for place in range(config.shard_scenes):
+            plan = drawer.draw(config.seed, shard * config.shard_scenes + place)
             scene = render(plan, bank, label_of)
             if rows is None:
                 n_frames = grid.n_frames(len(scene.waveform))
@@ -105,7 +105,7 @@ def build_pool(
             output = teacher(scene.waveform, bank.sample_rate, starts_s)
             if rows is None:
                 n_mels, sizes = logmel.config.n_mels, (output.embedding.shape[1], output.scores.shape[1])
-                rows = np.zeros(SHARD_SCENES, shard_dtype(config, bank.sample_rate, n_mels, *sizes))
+                rows = np.zeros(config.shard_scenes, shard_dtype(config, bank.sample_rate, n_mels, *sizes))
             row = rows[place]
             with torch.inference_mode():
                 row["logmel"] = logmel(torch.from_numpy(scene.waveform)[None])[0, : row["logmel"].shape[0]].numpy()
@@ -160,8 +160,11 @@ class Pool:
             self._shards.append(np.load(path, mmap_mode="r"))
 
     def __len__(self) -> int:
-        return len(self._shards) * SHARD_SCENES
+        return sum(len(shard) for shard in self._shards)
 
-    def take(self, indices: np.ndarray) -> np.ndarray:
-        """Rows of these scenes, as one record array."""
-        return np.stack([self._shards[index // SHARD_SCENES][index % SHARD_SCENES] for index in indices])
+    def take(self, indices: np.ndarray, fields: Sequence[str] | None = None) -> np.ndarray:
+        """Rows of these scenes, as one record array; with ``fields``, only those are read."""
+        shards, rows = np.divmod(indices, len(self._shards[0]))
+        if fields is None:
+            return np.stack([self._shards[shard][row] for shard, row in zip(shards, rows, strict=True)])
+        return np.stack([self._shards[shard][list(fields)][row] for shard, row in zip(shards, rows, strict=True)])

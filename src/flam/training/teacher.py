@@ -57,7 +57,7 @@ class Teacher:
         self._embedding_scale, self._embedding_zero = tensors[embedding_tensor]["quantization"]
 
     def __call__(self, waveform: np.ndarray, sample_rate: int, starts_s: np.ndarray) -> TeacherOutput:
-        """Run the tagger on windows of a waveform that begin at ``starts_s`` seconds; what lies past the end is zero."""
+        """Run the tagger on windows of a waveform that begin at ``starts_s`` seconds, zero past its end."""
         resampled = soxr.resample(waveform, sample_rate, self.sample_rate, quality="LQ")
         embeddings, scores = [], []
         for start in np.round(np.asarray(starts_s) * self.sample_rate).astype(int):

@@ -1,0 +1,84 @@
+"""From rows of the pool to tensors: labels against every text, what may count as absent, and augmentation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from flam.training.texts import LabelTexts
+
+TEACHER_WINDOW_FRAMES = 12
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Scenes as tensors: ``logmel (B, 8 T, F)``, teacher targets, and labels against every text.
+
+    ``labels (B, T, K)`` True where text k sounds; ``valid (B, K)`` False where it may sound unnoticed; ``single (B,)``
+    True for scenes of one source.
+    """
+
+    logmel: Tensor
+    embedding: Tensor
+    scores: Tensor
+    labels: Tensor
+    valid: Tensor
+    single: Tensor
+
+
+def make_batch(
+    rows: np.ndarray,
+    texts: LabelTexts,
+    standardise: Callable[[Tensor], Tensor],
+    rng: np.random.Generator | None,
+) -> Batch:
+    """Pool rows to tensors; with a generator, the log-mel is shifted in level, coloured and masked."""
+    logmel = torch.from_numpy(rows["logmel"].astype(np.float32))
+    if rng is not None:
+        logmel = _augmented(logmel, rng)
+    labels, valid = labels_and_valid(rows, texts)
+    embedding = standardise(torch.from_numpy(rows["embedding"].astype(np.float32)))
+    scores = torch.from_numpy(rows["scores"].astype(np.float32) / 255)
+    return Batch(logmel, embedding, scores, labels, valid, torch.from_numpy(rows["single"].copy()))
+
+
+def labels_and_valid(rows: np.ndarray, texts: LabelTexts) -> tuple[Tensor, Tensor]:
+    """``labels (B, T, K)`` and ``valid (B, K)`` of pool rows, as ``Batch`` has them."""
+    n_scenes, _, n_frames = rows["active"].shape
+    labels = torch.zeros(n_scenes, n_frames, len(texts.labels), dtype=torch.bool)
+    valid = torch.from_numpy(np.repeat(rows["complete"][:, None], len(texts.labels), axis=1))
+    for scene, row in enumerate(rows):
+        present = torch.from_numpy(row["label"][row["label"] >= 0].astype(np.int64))
+        valid[scene] &= ~texts.related[present].any(dim=0)
+        # what is known to sound is never in doubt
+        valid[scene, present] = True
+        labels[scene, :, present] = torch.from_numpy(row["active"][: len(present)].T)
+    return labels, valid
+
+
+def _augmented(logmel: Tensor, rng: np.random.Generator) -> Tensor:
+    """Level +-8 dB, a smooth colour of 3 dB, and SpecAugment along frequency (2 masks of up to 8 bands)."""
+    n_scenes, _, n_mels = logmel.shape
+    bands, knots = np.arange(n_mels), np.linspace(0, n_mels - 1, 6)
+    colour = np.stack([np.interp(bands, knots, gains_db) for gains_db in rng.normal(0, 3, (n_scenes, 6))])
+    shift = rng.uniform(-8, 8, (n_scenes, 1)) + colour
+    logmel = logmel + torch.from_numpy(shift.astype(np.float32))[:, None]
+    for scene in range(n_scenes):
+        for _ in range(2):
+            width = int(rng.integers(0, 9))
+            start = int(rng.integers(0, n_mels - width + 1))
+            logmel[scene, :, start : start + width] = logmel[scene].mean()
+    return logmel
+
+
+def window_means(frames: Tensor, n_windows: int, hop_frames: int) -> Tensor:
+    """(B, T, C) frames to (B, W, C) means over the teacher's windows, which last 0.975 s: 12 frames of 0.08 s.
+
+    >>> window_means(torch.arange(22.0)[None, :, None], 2, 10).flatten().tolist()
+    [5.5, 15.5]
+    """
+    return frames.unfold(1, TEACHER_WINDOW_FRAMES, hop_frames).mean(dim=-1)[:, :n_windows]

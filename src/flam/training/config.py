@@ -1,0 +1,67 @@
+"""Everything that decides what flam-mini becomes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from flam.model.convnet import ConvEncoderConfig
+from flam.model.flam import FLAMConfig
+from flam.model.text import LightTextConfig
+from flam.training.pool import PoolConfig
+from flam.training.teacher_head import TeacherHeadConfig
+from flam.training.text_pretraining import TextPretrainingConfig
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stretch of training with its own mix of losses.
+
+    Parameters
+    ----------
+    name : appears in the log
+    steps, lr : length and peak learning rate; warm-up, then cosine to a twentieth
+    weights : weight of each loss: distill, tag, joint, clip, frame, prior; a loss without weight is not computed
+    text_lr_share : learning rate of the text tower against the rest, 0 keeps it as it is
+    """
+
+    name: str
+    steps: int
+    lr: float
+    weights: dict[str, float]
+    text_lr_share: float = 0.0
+
+
+@dataclass(frozen=True)
+class MiniConfig:
+    """Everything that decides what flam-mini becomes.
+
+    Parameters
+    ----------
+    model, text, head, pool, stages : the parts' own settings
+    held_out_share, held_out_folds, merged_sources : the split, see ``flam.synth.library.held_out``
+    n_shards, n_validation_shards : sizes of the two pools, 250 scenes a shard
+    batch_size, weight_decay, clip_norm, warmup_steps, ema_decay, seed : of the optimisation
+    log_every, validate_every, save_every : in steps
+    """
+
+    model: FLAMConfig = field(
+        default_factory=lambda: FLAMConfig(audio=ConvEncoderConfig(), text=LightTextConfig(), joint_dim=256)
+    )
+    text: TextPretrainingConfig = field(default_factory=TextPretrainingConfig)
+    head: TeacherHeadConfig = field(default_factory=TeacherHeadConfig)
+    pool: PoolConfig = field(default_factory=PoolConfig)
+    stages: tuple[Stage, ...] = ()
+    held_out_share: float = 0.08
+    held_out_folds: tuple[str, ...] = ("4",)
+    merged_sources: tuple[str, ...] = ("antum_sounds", "antum_game_mods", "minetest_game", "mineclone5")
+    n_shards: int = 320
+    n_validation_shards: int = 6
+    batch_size: int = 32
+    weight_decay: float = 0.02
+    clip_norm: float = 1.0
+    warmup_steps: int = 150
+    ema_decay: float = 0.998
+    seed: int = 0
+    log_every: int = 100
+    validate_every: int = 400
+    save_every: int = 100

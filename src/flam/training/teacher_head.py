@@ -1,0 +1,132 @@
+"""The bridge: a head that carries the teacher's embedding into the joint space, learnt from labels in minutes.
+
+The student then copies what this head says of every window, labelled or not: a dense target, where labels are few.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from flam.losses import infonce_loss
+from flam.model.flam import FLAM
+from flam.training.batch import labels_and_valid, window_means
+from flam.training.pool import Pool
+from flam.training.texts import LabelTexts
+
+
+@dataclass(frozen=True)
+class TeacherHeadConfig:
+    """How the head is trained.
+
+    Parameters
+    ----------
+    steps, batch_size, lr : AdamW with a one-cycle schedule; batch_size in scenes
+    hidden_dim, dropout : of the head
+    text_lr_share : learning rate of the text tower against the head's
+    seed : of everything random
+    """
+
+    steps: int = 1500
+    batch_size: int = 128
+    lr: float = 2e-3
+    hidden_dim: int = 1024
+    dropout: float = 0.3
+    text_lr_share: float = 0.03
+    seed: int = 0
+
+
+class TeacherHead(nn.Module):
+    """(..., E) embeddings of the teacher to (..., D) features in the joint space, L2-normalised.
+
+    The teacher's embedding is standardised first, by the mean and deviation it has in the pool.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, teacher_dim: int, joint_dim: int, config: TeacherHeadConfig):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(teacher_dim))
+        self.register_buffer("std", torch.ones(teacher_dim))
+        self.layers = nn.Sequential(
+            nn.Dropout(config.dropout / 3),
+            nn.Linear(teacher_dim, config.hidden_dim),
+            nn.ReLU(),
+            nn.Dropout(config.dropout),
+            nn.Linear(config.hidden_dim, joint_dim),
+        )
+
+    def measure(self, embedding: Tensor) -> None:
+        """Take mean and deviation from (..., E) embeddings; a nearly constant dimension is not blown up."""
+        flat = embedding.flatten(0, -2)
+        std = flat.std(dim=0)
+        self.mean.copy_(flat.mean(dim=0))
+        self.std.copy_(std.clamp(min=0.05 * float(std.mean())))
+
+    def standardise(self, embedding: Tensor) -> Tensor:
+        """The teacher's embedding with mean 0 and deviation 1 in each dimension."""
+        return (embedding - self.mean) / self.std
+
+    def forward(self, standardised: Tensor) -> Tensor:
+        """Standardised embeddings to joint features."""
+        return functional.normalize(self.layers(standardised), dim=-1)
+
+
+def train_teacher_head(
+    pool: Pool,
+    texts: LabelTexts,
+    model: FLAM,
+    hop_frames: int,
+    config: TeacherHeadConfig,
+    log: Callable[[dict[str, float]], None],
+) -> TeacherHead:
+    """Train a head on the pool's embeddings, and the model's text tower gently with it, in place.
+
+    ``hop_frames`` is the distance of two windows of the teacher, in frames of the labels.
+    """
+    torch.manual_seed(config.seed)
+    sample = torch.from_numpy(
+        pool.take(np.arange(min(len(pool), 1000)), ("embedding",))["embedding"].astype(np.float32)
+    )
+    head = TeacherHead(sample.shape[-1], model.config.joint_dim, config)
+    head.measure(sample)
+    text_parameters = [*model.text_encoder.parameters(), *model.text_projection.parameters()]
+    optimizer = torch.optim.AdamW(
+        [
+            {"params": head.parameters(), "lr": config.lr},
+            {"params": text_parameters, "lr": config.lr * config.text_lr_share},
+        ],
+        weight_decay=0.02,
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, [group["lr"] for group in optimizer.param_groups], total_steps=config.steps
+    )
+    total = 0.0
+    for step in range(config.steps):
+        rng = np.random.Generator(np.random.PCG64([config.seed, step]))
+        rows = pool.take(rng.integers(len(pool), size=config.batch_size), ("embedding", "label", "active", "complete"))
+        features = head.train()(head.standardise(torch.from_numpy(rows["embedding"].astype(np.float32))))
+        labels, valid = labels_and_valid(rows, texts)
+        share = window_means(labels.float(), features.shape[1], hop_frames)
+        # a label that fills half a window is right; one that only touches it is neither right nor wrong
+        positives = (share >= 0.5).flatten(0, 1)
+        counted = (valid[:, None] & ((share == 0) | (share >= 0.5))).flatten(0, 1)
+        described = model.project_text(model.text_encoder(texts.draw(rng))).text_features
+        loss = infonce_loss(
+            features.flatten(0, 1), described, model.log_temperature_inverse.detach(), positives, counted
+        )
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        total += loss.item()
+        if (step + 1) % 100 == 0:
+            log({"step": step + 1, "head_loss": round(total / 100, 4)})
+            total = 0.0
+    return head.eval().requires_grad_(False)

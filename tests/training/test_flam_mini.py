@@ -1,0 +1,240 @@
+"""The recipe on sounds made here: pools resume, training falls and resumes bit for bit, the pieces fit together."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tokenizers import Tokenizer
+
+from flam.core import load_yaml
+from flam.data.bank import WaveformBank
+from flam.data.phrases import PhraseSet
+from flam.model.checkpoint import load_checkpoint, save_checkpoint
+from flam.model.convnet import ConvEncoderConfig
+from flam.model.flam import FLAM, FLAMConfig
+from flam.model.text import LightTextConfig
+from flam.synth.library import SourceClip
+from flam.synth.plan import SceneConfig
+from flam.synth.procedural import generate
+from flam.training.batch import make_batch
+from flam.training.config import MiniConfig, Stage
+from flam.training.fit import fit
+from flam.training.pool import Pool, PoolConfig, build_pool
+from flam.training.teacher import TeacherOutput
+from flam.training.teacher_head import TeacherHead, TeacherHeadConfig, train_teacher_head
+from flam.training.text_pretraining import TextPretrainingConfig, pretrain_text, train_tokenizer
+from flam.training.texts import LabelTexts, related_labels
+from flam.training.validation import clip_accuracy, pool_auroc
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+LABELS = ["dog bark", "rain", "siren"]
+SCENE = SceneConfig(duration_s=2.56, background_share=0.0, shape_share=0.0, speed_share=0.0)
+POOL = PoolConfig(scene=SCENE, shard_scenes=30)
+MODEL = FLAMConfig(
+    audio=ConvEncoderConfig(stem_width=4, widths=(4, 8, 8), strides=((2, 2), (2, 2), (1, 2)), embed_dim=16),
+    text=LightTextConfig(vocab_size=60, embed_dim=16, mlp_dim=16),
+    joint_dim=16,
+    hidden_dim=16,
+)
+
+
+class LoudnessTeacher:
+    """Stands in for a tagger: its embedding is the level of each window, its one class whether it sounds."""
+
+    def __call__(self, waveform, sample_rate, starts_s):
+        levels = [np.abs(waveform[round(s * sample_rate) :][: round(0.975 * sample_rate)]).mean() for s in starts_s]
+        column = np.array(levels, dtype=np.float32)[:, None]
+        return TeacherOutput(np.hstack([np.log(column + 1e-6), column]), (column > 0.01).astype(np.float32))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Models this small lose more to threads than they gain."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def bank(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("library")
+    from flam.audio import write_audio
+
+    clips = []
+    for label in LABELS:
+        for take in range(2):
+            path = folder / f"{label}{take}.wav"
+            write_audio(path, generate(label, seed=take, duration_s=1.5), 48_000)
+            clips.append(SourceClip(path.stem, path, label, f"the {label}", "event", path.stem, "", "made", "CC0"))
+    write_audio(folder / "silent.wav", np.zeros(48_000, dtype=np.float32), 48_000)
+    silent = SourceClip("silent", folder / "silent.wav", "rain", "", "event", "silent", "", "made", "CC0")
+    (folder / "broken.wav").write_text("not audio")
+    broken = SourceClip("broken", folder / "broken.wav", "rain", "", "event", "broken", "", "made", "CC0")
+    left_out = WaveformBank.build([*clips, silent, broken], folder / "bank")
+    assert left_out == ["silent", "broken"]
+    return clips, WaveformBank(folder / "bank")
+
+
+@pytest.fixture(scope="module")
+def pool_folder(bank, tmp_path_factory):
+    clips, waveforms = bank
+    folder = tmp_path_factory.mktemp("pool")
+    config = POOL
+    finished: list[int] = []
+    build_pool(clips, LABELS, waveforms, LoudnessTeacher(), folder, range(2), config, finished.append)
+    assert finished == [0, 1]
+    # a second run makes only what is missing, and makes it the same
+    kept, lost = (folder / f"{shard:06d}.npy" for shard in range(2))
+    stamp, content = kept.stat().st_mtime_ns, lost.read_bytes()
+    lost.unlink()
+    build_pool(clips, LABELS, waveforms, LoudnessTeacher(), folder, range(2), config)
+    assert kept.stat().st_mtime_ns == stamp
+    assert lost.read_bytes() == content
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return train_tokenizer(["dog bark", "rain", "siren", "the sound of rain", "barking dog", "a siren wails"], 60)
+
+
+def new_model(tokenizer: Tokenizer) -> FLAM:
+    torch.manual_seed(0)
+    return FLAM(MODEL, tokenizer)
+
+
+@pytest.fixture(scope="module")
+def teacher_head():
+    head = TeacherHead(2, MODEL.joint_dim, TeacherHeadConfig(hidden_dim=8))
+    return head.eval().requires_grad_(False)
+
+
+def label_texts(bank, tokenizer) -> LabelTexts:
+    phrases = {"dog bark": PhraseSet("dog bark", ("barking dog",), (), ("dog",))}
+    return LabelTexts(LABELS, bank[0], phrases, tokenizer)
+
+
+def config(**changes) -> MiniConfig:
+    stages = (
+        Stage("distil", 6, 3e-3, {"distill": 1.0, "tag": 1.0, "joint": 1.0, "clip": 1.0}),
+        Stage("frames", 6, 3e-3, {"distill": 1.0, "clip": 1.0, "frame": 20.0, "prior": 1.0}, text_lr_share=0.1),
+    )
+    defaults = {"stages": stages, "batch_size": 8, "warmup_steps": 2, "validate_every": 4, "save_every": 4}
+    return MiniConfig(model=MODEL, pool=POOL, **{**defaults, **changes})
+
+
+def test_pool_rows_hold_what_was_rendered(pool_folder):
+    pool = Pool(pool_folder)
+    rows = pool.take(np.arange(len(pool)))
+    assert len(pool) == 60
+    assert rows["logmel"].shape[1:] == (256, 64)
+    named = rows["label"] >= 0
+    assert named.any(axis=1).all()
+    assert rows["active"][named].any(axis=1).all()
+    assert not rows["active"][~named].any()
+    # frames with an event are louder than frames without
+    level = rows["logmel"].astype(np.float32).mean(axis=2).reshape(len(rows), 32, 8).mean(axis=2)
+    active = rows["active"].any(axis=1)
+    assert level[active].mean() > level[~active].mean() + 10
+
+
+def test_a_batch_says_what_sounds_and_what_may_sound(bank, pool_folder, tokenizer):
+    texts = label_texts(bank, tokenizer)
+    rows = Pool(pool_folder).take(np.arange(40))
+    batch = make_batch(rows, texts, lambda embedding: embedding, None)
+    for scene, row in enumerate(rows):
+        for slot, label in enumerate(row["label"]):
+            if label >= 0:
+                assert torch.equal(batch.labels[scene, :, label], torch.from_numpy(row["active"][slot]))
+        absent = set(range(3)) - set(row["label"].tolist())
+        assert not batch.labels[scene, :, sorted(absent)].any()
+    assert batch.valid.all()  # no label here may be true of another's sound
+    augmented = make_batch(rows, texts, lambda embedding: embedding, np.random.default_rng(0))
+    assert torch.equal(augmented.labels, batch.labels)
+    assert not torch.equal(augmented.logmel, batch.logmel)
+
+
+def test_related_labels():
+    phrases = {
+        "dog bark": PhraseSet("dog bark", (), ("dog growl",), ("dog",)),
+        "dog": PhraseSet("dog", (), (), ()),
+    }
+    related = related_labels(["dog bark", "dog growl", "dog", "siren"], phrases)
+    assert related.astype(int).tolist() == [[1, 0, 1, 0], [0, 1, 1, 0], [1, 1, 1, 0], [0, 0, 0, 1]]
+
+
+def test_training_resumes_bit_for_bit(bank, pool_folder, tokenizer, teacher_head, tmp_path):
+    texts = label_texts(bank, tokenizer)
+    rows = Pool(pool_folder).take(np.arange(60))
+    seen: list[float] = []
+
+    def validation(model):
+        seen.append(pool_auroc(model, rows, texts))
+        return {"auroc": seen[-1]}
+
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    whole.mkdir(), stopped.mkdir()
+    expected = fit(config(), new_model(tokenizer), texts, teacher_head, Pool(pool_folder), validation, whole)
+    assert len(seen) == 3
+    assert all(0 <= area <= 1 for area in seen)
+
+    def interrupt(model):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(config(), new_model(tokenizer), texts, teacher_head, Pool(pool_folder), interrupt, stopped)
+    resumed = fit(config(), new_model(tokenizer), texts, teacher_head, Pool(pool_folder), validation, stopped)
+    for name, value in expected.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name]), name
+
+
+def test_the_loss_falls_and_the_packaged_model_is_the_trained_one(bank, pool_folder, tokenizer, teacher_head, tmp_path):
+    texts = label_texts(bank, tokenizer)
+    stage = Stage("distil", 200, 1e-2, {"clip": 1.0, "distill": 1.0})
+    recipe = config(stages=(stage,), log_every=40, validate_every=200)
+    model = fit(recipe, new_model(tokenizer), texts, teacher_head, Pool(pool_folder), lambda _: {}, tmp_path).eval()
+    log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    first, *_, last = (entry for entry in log if "clip_loss" in entry)
+    assert last["clip_loss"] < 0.8 * first["clip_loss"]
+    assert last["distill_loss"] < 0.8 * first["distill_loss"]
+    save_checkpoint(model, tmp_path / "model", dtype=torch.float16)
+    loaded = load_checkpoint(tmp_path / "model").model
+    waveform = torch.from_numpy(bank[1].waveform("siren0")[: 3840 * 18])[None]
+    with torch.inference_mode():
+        cosines = (model.embed_audio(waveform).frame_features * loaded.embed_audio(waveform).frame_features).sum(-1)
+    assert cosines.min() > 0.999  # half precision
+    assert clip_accuracy(loaded, [loaded.audio_encoder.logmel(waveform)[0, : 8 * 18]], ["siren"]) == 1.0
+
+
+def test_the_teachers_head_learns_the_labels(bank, pool_folder, tokenizer):
+    log: list[dict] = []
+    recipe = TeacherHeadConfig(steps=300, batch_size=20, lr=1e-2, hidden_dim=16, dropout=0.0)
+    pool, model = Pool(pool_folder), new_model(tokenizer)
+    head = train_teacher_head(pool, label_texts(bank, tokenizer), model, POOL.teacher_hop_frames, recipe, log.append)
+    assert log[-1]["head_loss"] < log[0]["head_loss"]
+    standardised = head.standardise(torch.from_numpy(pool.take(np.arange(60))["embedding"].astype(np.float32)))
+    assert standardised.mean(dim=(0, 1)).abs().max() < 1e-3
+    assert torch.allclose(head(standardised).norm(dim=-1), torch.ones(60, 2))
+
+
+def test_text_pretraining_brings_phrases_of_one_sound_together(tokenizer):
+    model = new_model(tokenizer)
+    groups = [("dog bark", "barking dog"), ("rain", "the sound of rain"), ("siren", "a siren wails")]
+    log: list[dict] = []
+    recipe = TextPretrainingConfig(steps=80, batch_size=32, lr=1e-2)
+    pretrain_text(
+        model.text_encoder, model.text_projection, tokenizer, [("rain", "siren")], groups, None, recipe, log.append
+    )
+    assert log[-1]["phrase_loss"] < log[0]["phrase_loss"] / 2
+    features = model.eval().embed_text([text for group in groups for text in group]).text_features
+    cosines = features @ features.T
+    assert min(cosines[0, 1], cosines[4, 5]) > max(cosines[0, 4], cosines[1, 5])
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_recipe_loads(path):
+    assert load_yaml(MiniConfig, path).stages
+    assert path.read_text(encoding="utf-8").startswith("# python -m flam.training ")
