@@ -114,12 +114,15 @@ def test_bug_in_one_recording_stops_no_other(run, stub, make_recording):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names, or have none")
-def test_name_that_is_not_utf8_stops_no_other(run, stub, make_recording, tmp_path):
+def test_name_that_is_not_utf8_is_read_like_any_other(run, stub, make_recording, tmp_path):
     made = make_recording("in/a.wav")
     os.rename(os.fsencode(made), os.fsencode(tmp_path) + b"/in/\xff.wav")
     make_recording("in/z.wav")
-    run("detect", "in", *FIND, "-o", "out.csv")
-    assert "in/z.wav,1.0" in (tmp_path / "out.csv").read_text(encoding="utf-8")
+    outcome = run("detect", "in", *FIND, "-o", "out.csv")
+    assert outcome.code == 0
+    found = (tmp_path / "out.csv").read_text(encoding="utf-8")
+    assert "in/\ufffd.wav,1.0" in found
+    assert "in/z.wav,1.0" in found
 
 
 def full_disk(*arguments, **options):
@@ -149,6 +152,7 @@ def test_full_device(run, stub, make_recording):
 USAGE = {
     "no prompts": (["a.wav"], "no prompts: say what to listen for with -p"),
     "no recordings": (["-p", "loud"], "no recordings: name files or folders"),
+    "empty path": (["", "-p", "loud"], "recording '' is an empty path"),
     "empty prompt": (["a.wav", "-p", "  "], "is empty"),
     "unusable prompt": (["a.wav", "-p", "unpronounceable"], "write words"),
     "prompt and suppressed": (["a.wav", "-p", "loud", "--not", "loud"], "asked for and suppressed"),

@@ -81,6 +81,8 @@ def choose_settings(recordings: tuple[str, ...], find: Find, events: Events, run
     given["prompts"] = collect_prompts(asked, find.prompts, given["suppress"])
     if not given["recordings"]:
         raise ConfigError("no recordings: name files or folders, for example flam detect walk.wav -p 'dog barking'")
+    if not all(given["recordings"]):
+        raise ConfigError("recording '' is an empty path; name a file or folder, or . for the one you are in")
     own = {key: value for key, value in asdict(events).items() if value is not None}
     given["detection"] = earlier.detection | own
     # the model's own operating point is not known yet, but what is out of range is so with any

@@ -27,9 +27,9 @@ def find_sources(inputs: Iterable[str], on_problem: Callable[[str], None]) -> li
         root = Path(name)
         found = 0
         try:
-            for path in find_recordings([root]):
+            for path in find_recordings([root], on_problem):
                 found += 1
-                relative = path.relative_to(root) if root.is_dir() else Path(path.name)
+                relative = path.relative_to(root) if os.path.isdir(root) else Path(path.name)
                 sources.setdefault(os.path.realpath(path), Source(path, relative))
         except AudioError as error:
             on_problem(str(error))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from collections.abc import Callable, Generator
 from pathlib import Path
 
@@ -44,7 +46,7 @@ class SndfileReader:
         self.path = path
         self._on_problem = on_problem
         try:
-            header = soundfile.info(path)
+            header = soundfile.info(native_name(path))
         except TypeError as error:  # a suffix that soundfile takes for headerless samples
             raise AudioError(f"{path}: samples without a header have no known rate; convert them to wav") from error
         # libsndfile guesses the length of an mp3 without a length header, and stops there even if more follows
@@ -59,7 +61,7 @@ class SndfileReader:
         """Yield (n, channels) float32 arrays from ``start_sample`` to the end, all but the last of equal length."""
         if self.n_samples is not None and start_sample >= max(1, self.n_samples):
             return
-        with SequentialFile(self.path) as file:
+        with SequentialFile(native_name(self.path)) as file:
             self._go_to(file, start_sample, block_samples)
             position, reason = start_sample, None
             while reason is None:
@@ -107,6 +109,11 @@ class SndfileReader:
             f"{self.path}: ends at {end_sample / self.sample_rate:.3f} s of {n_promised / self.sample_rate:.3f} s that "
             f"its header promises{cause}; copy or export it again"
         )
+
+
+def native_name(path: Path) -> str | bytes:
+    """The path as the system has it: soundfile encodes names as strict UTF-8, which not every name on a disk is."""
+    return str(path) if sys.platform == "win32" else os.fsencode(path)
 
 
 def mp3_states_length(path: Path) -> bool:

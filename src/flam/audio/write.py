@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from flam.audio.sndfile import native_name
 from flam.core import OutputError
 
 FORMATS = {
@@ -85,10 +86,10 @@ def _require_writable_samples(path: Path, samples: np.ndarray, subtype: str) -> 
 
 def _encode(path: Path, samples: np.ndarray, sample_rate: int, container: str, subtype: str) -> None:
     n_channels = 1 if samples.ndim == 1 else samples.shape[1]
-    with soundfile.SoundFile(path, "w", sample_rate, n_channels, subtype, format=container) as file:
+    with soundfile.SoundFile(native_name(path), "w", sample_rate, n_channels, subtype, format=container) as file:
         for start in range(0, len(samples), WRITE_SAMPLES):
             file.write(samples[start : start + WRITE_SAMPLES])
     # closing flushes, and libsndfile keeps a failed flush to itself
-    n_written = soundfile.info(path).frames
+    n_written = soundfile.info(native_name(path)).frames
     if n_written != len(samples):
         raise OSError(f"{n_written} of {len(samples)} samples reached the disk")
