@@ -20,10 +20,9 @@ from flam.annotations import (
     table,
     vtt,
 )
-from flam.annotations.atomic import atomic_text
 from flam.annotations.format import Format
 from flam.annotations.guess import guess_format
-from flam.core import AnnotationError, ConfigError, RecordingEvents
+from flam.core import AnnotationError, ConfigError, RecordingEvents, atomic_text, read_text
 
 _MODULES = (table, csv, json, jsonl, audacity, raven, dcase, jams, label_studio, srt, vtt)
 FORMATS: dict[str, Format] = {module.FORMAT.name: module.FORMAT for module in _MODULES}
@@ -84,13 +83,7 @@ def read_events(path: str | Path, format: str | None = None) -> list[RecordingEv
     AnnotationError : the file is missing or not UTF-8, its format is not clear, or a place in it can't be understood
     """
     path = Path(path)
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise AnnotationError(f"{path}: can't be read ({error.strerror}); check the path") from error
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise AnnotationError(f"{path}, line {line}: not UTF-8; save the file with that encoding") from error
+    text = read_text(path, AnnotationError)
     reader = _format(guess_format(path, text) if format is None else format).read
     if reader is None:
         raise AnnotationError(f"{path}: format {format!r} is for people and can't be read back; write csv or json")

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flam.apps.atomic import atomic_path
 from flam.apps.settings import DetectSettings
-from flam.core import Event, FrameScores, RecordingEvents
+from flam.core import Event, FrameScores, RecordingEvents, atomic_path
 
 if TYPE_CHECKING:
     from flam.detection import Detector

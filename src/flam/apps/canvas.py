@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from flam.apps.atomic import atomic_path
 from flam.apps.spectrogram import Spectrogram
-from flam.core import ConfigError
+from flam.core import ConfigError, atomic_path
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -120,10 +120,12 @@ def load_detector(settings: DetectSettings, reporter: Reporter) -> tuple[DetectS
 
 def conclude(run: Run, output: Output, reporter: Reporter) -> int:
     """Save the settings, sum up, and give the exit code."""
+    from flam.core import save_yaml
+
     totals, n_all = run.totals, len(run.names)
     n_finished = totals.n_done + totals.n_kept
     if output.settings_path is not None:
-        run.settings.save(output.settings_path)
+        save_yaml(run.settings, output.settings_path)
     if run.was_interrupted:
         kept = "" if output.kind == "stream" else "; they are kept, run the same command again to go on"
         reporter.say(f"interrupted: {n_finished} of {n_all} recordings are done{kept}")

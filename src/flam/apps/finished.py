@@ -8,9 +8,8 @@ import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from flam.annotations.atomic import atomic_text
 from flam.apps.sources import Source
-from flam.core import OutputError
+from flam.core import OutputError, atomic_text
 
 MEMORY = ".flam"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from flam.core import ConfigError
+from flam.core import ConfigError, read_text
 
 
 def collect_prompts(prompts: Sequence[str], file: Path | None, suppress: Sequence[str] = ()) -> tuple[str, ...]:
@@ -37,14 +37,7 @@ def collect_prompts(prompts: Sequence[str], file: Path | None, suppress: Sequenc
 
 
 def _read(file: Path) -> list[str]:
-    try:
-        text = file.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise ConfigError(f"{file}: prompts can't be read ({error.strerror}); check the path") from error
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise ConfigError(f"{file}, line {line}: prompts are not UTF-8; save the file with that encoding") from error
-    lines = [line.strip() for line in text.splitlines()]
+    lines = [line.strip() for line in read_text(file, ConfigError).splitlines()]
     prompts = [line for line in lines if line and not line.startswith("#")]
     if not prompts:
         raise ConfigError(f"{file}: holds no prompt; write one a line")

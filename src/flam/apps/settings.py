@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import flam
-from flam.core import OutputError, save_yaml, to_mapping
+from flam.core import to_mapping
 
 DEFAULT_MODEL = "flam-mini"
 
@@ -48,18 +48,6 @@ class DetectSettings:
             key: value for key, value in to_mapping(self).items() if key not in ("recordings", "device", "model")
         }
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
-
-    def save(self, path: Path) -> None:
-        """Write as YAML, for ``flam detect --settings``.
-
-        Raises
-        ------
-        OutputError : the file can't be written
-        """
-        try:
-            save_yaml(self, path)
-        except OSError as error:
-            raise OutputError(f"{path}: settings can't be written ({error.strerror}); check the folder") from error
 
 
 def model_identity(folder: Path) -> str:

@@ -3,6 +3,7 @@
 from flam.core.config import from_mapping, load_yaml, save_yaml, to_mapping
 from flam.core.errors import AnnotationError, AudioError, ConfigError, FlamError, ModelError, OutputError
 from flam.core.events import Event, RecordingEvents
+from flam.core.files import atomic_path, atomic_text, read_text
 from flam.core.scores import FrameScores, ScoreMethod
 from flam.core.timegrid import TimeGrid, round_half_up, seconds_to_samples
 
@@ -18,8 +19,11 @@ __all__ = [
     "RecordingEvents",
     "ScoreMethod",
     "TimeGrid",
+    "atomic_path",
+    "atomic_text",
     "from_mapping",
     "load_yaml",
+    "read_text",
     "round_half_up",
     "save_yaml",
     "seconds_to_samples",

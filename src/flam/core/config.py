@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import yaml
 
 from flam.core.errors import ConfigError
+from flam.core.files import atomic_text, read_text
 
 T = TypeVar("T")
 
@@ -111,14 +112,20 @@ def load_yaml(config_class: type[T], path: str | Path) -> T:
     ------
     ConfigError : the file is missing, is not YAML, or does not fit the dataclass
     """
+    text = read_text(path, ConfigError)
     try:
-        text = Path(path).read_text(encoding="utf-8")
         mapping = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: can't be read as YAML ({error})") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: can't be read as YAML ({' '.join(str(error).split())})") from error
     return from_mapping(config_class, {} if mapping is None else mapping, str(path))
 
 
 def save_yaml(config: Any, path: str | Path) -> None:
-    """Write a dataclass as YAML that ``load_yaml`` reads back equal."""
-    Path(path).write_text(yaml.safe_dump(to_mapping(config), sort_keys=False), encoding="utf-8")
+    """Write a dataclass as YAML that ``load_yaml`` reads back equal.
+
+    Raises
+    ------
+    OutputError : the file can't be written
+    """
+    with atomic_text(Path(path)) as file:
+        yaml.safe_dump(to_mapping(config), file, sort_keys=False)

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from flam.core import ConfigError, from_mapping
+from flam.core import ConfigError, from_mapping, read_text
 
 MAX_PHRASE_WORDS = 13
 
@@ -104,9 +104,10 @@ def ancestors(sets: dict[str, PhraseSet], label: str) -> frozenset[str]:
 
 
 def _read(path: Path) -> dict[Any, Any]:
+    text = read_text(path, ConfigError)
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_NoRepeatLoader)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        content = yaml.load(text, Loader=_NoRepeatLoader)
+    except yaml.YAMLError as error:
         raise ConfigError(f"{path}: can't be read as YAML ({' '.join(str(error).split())})") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: does not hold a mapping; write one 'label: {{phrases, near, parents}}' per sound")

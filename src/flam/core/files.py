@@ -1,0 +1,86 @@
+"""Files that people give and get: text read whole or refused with a reason, results written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from flam.core.errors import FlamError, OutputError
+
+
+def read_text(path: str | Path, error_class: type[FlamError]) -> str:
+    """The text of a UTF-8 file, without the mark that some editors put at its start.
+
+    Parameters
+    ----------
+    path : the file
+    error_class : what to raise
+
+    Raises
+    ------
+    error_class : the file can't be read, or is not UTF-8; the message names the line
+    """
+    try:
+        return Path(path).read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise error_class(f"{path}: can't be read ({error.strerror}); check the path") from error
+    except ValueError as error:
+        if not isinstance(error, UnicodeDecodeError):  # a path with a null character
+            raise error_class(f"{path!r}: can't be read ({error}); check the path") from error
+        line = error.object[: error.start].count(b"\n") + 1
+        raise error_class(f"{path}, line {line}: not UTF-8; save the file with that encoding") from error
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside ``path`` that replaces it when the block ends, and is removed when it fails.
+
+    Raises
+    ------
+    OutputError : no permission, no such folder, no space, or the path is a folder
+    """
+    target = Path(os.path.realpath(path))  # the file behind a link, so that the link stays
+    part = target.with_name(f".{secrets.token_hex(8)}.part")
+    with _output_errors(path, part):
+        try:
+            yield part
+            os.replace(part, target)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_text(path: Path) -> Iterator[TextIO]:
+    """Open a UTF-8 text file that replaces ``path`` when the block ends, and leaves it untouched when it fails.
+
+    A device or a pipe, which can't be replaced, is written directly.
+
+    Raises
+    ------
+    OutputError : as ``atomic_path``
+    """
+    if os.path.exists(path) and not os.path.isfile(path):
+        with _output_errors(path, path), open(path, "w", encoding="utf-8", newline="\n") as file:
+            yield file
+    else:
+        with atomic_path(path) as part, open(part, "x", encoding="utf-8", newline="\n") as file:
+            yield file
+
+
+@contextmanager
+def _output_errors(path: Path, part: Path) -> Iterator[None]:
+    """Turn what the system says of writing ``path`` by way of ``part`` into an OutputError."""
+    if os.path.isdir(path):
+        raise OutputError(f"{path}: is a folder; name a file in it")
+    try:
+        yield
+    except OSError as error:
+        if error.filename not in (None, str(path), str(part)):
+            raise  # about a file that the block reads, not the one it writes
+        raise OutputError(
+            f"{path}: can't be written ({error.strerror}); check that the folder exists, allows writing and has space"
+        ) from error

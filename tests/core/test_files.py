@@ -1,0 +1,100 @@
+"""Text is read whole or refused with the place of the fault; a file appears whole, or what was there stays."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from flam.core import AnnotationError, ConfigError, OutputError, atomic_path, atomic_text, read_text
+
+
+def test_text_comes_without_the_mark_of_some_editors(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbfs\xc3\xa4ge\r\n")
+    assert read_text(tmp_path / "a.txt", ConfigError) == "säge\r\n"
+
+
+def test_what_cannot_be_read_raises_the_class_asked_for(tmp_path):
+    (tmp_path / "latin.txt").write_bytes(b"siren\ns\xe4ge\n")
+    with pytest.raises(ConfigError, match=r"latin\.txt, line 2: not UTF-8"):
+        read_text(tmp_path / "latin.txt", ConfigError)
+    with pytest.raises(AnnotationError, match=r"none\.txt: can't be read \(No such file or directory\)"):
+        read_text(tmp_path / "none.txt", AnnotationError)
+    with pytest.raises(AnnotationError, match="null"):
+        read_text("a\0b", AnnotationError)
+
+
+@pytest.mark.parametrize("had", [None, "before"])
+def test_failure_leaves_what_was_there_and_nothing_else(tmp_path, had):
+    path = tmp_path / "events.csv"
+    if had is not None:
+        path.write_text(had)
+
+    def write_half():
+        with atomic_text(path) as file:
+            file.write("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_half()
+    assert {found.name: found.read_text() for found in tmp_path.iterdir()} == ({} if had is None else {path.name: had})
+
+
+def test_nothing_has_the_name_before_all_is_written(tmp_path):
+    path = tmp_path / "events.csv"
+    with atomic_text(path) as file:
+        file.write("a\n")
+        file.flush()
+        assert not path.exists()
+    assert path.read_bytes() == b"a\n"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_link_stays_a_link(tmp_path):
+    (tmp_path / "deep").mkdir()
+    real, link = tmp_path / "deep" / "real.png", tmp_path / "link.png"
+    real.write_bytes(b"old")
+    link.symlink_to(real)
+    with atomic_path(link) as part:
+        part.write_bytes(b"new")
+    assert link.is_symlink()
+    assert real.read_bytes() == b"new"
+    assert list(real.parent.iterdir()) == [real]
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [("", "is a folder; name a file in it"), ("none/a.txt", "No such file"), ("x" * 300, "File name too long")],
+)
+def test_place_that_takes_no_file(tmp_path, name, rule):
+    path = tmp_path / name
+
+    def write():
+        with atomic_text(path) as file:
+            file.write("a")
+
+    with pytest.raises(OutputError, match=rule) as caught:
+        write()
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux has a device that is always full")
+def test_device_is_written_directly_and_its_failure_is_told():
+    def fill():
+        with atomic_text(Path("/dev/full")) as file:
+            file.write("a" * 100_000)
+
+    with pytest.raises(OutputError, match=r"/dev/full: can't be written \(No space left on device\)"):
+        fill()
+    with atomic_text(Path("/dev/null")) as file:
+        file.write("a")
+
+
+def test_error_about_another_file_passes_unchanged(tmp_path):
+    def read_while_writing():
+        with atomic_text(tmp_path / "out.csv"):
+            (tmp_path / "missing.wav").read_bytes()
+
+    with pytest.raises(FileNotFoundError):
+        read_while_writing()
+    assert list(tmp_path.iterdir()) == []
