@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import secrets
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
 from flam.audio.sndfile import native_name
-from flam.core import OutputError
+from flam.core import OutputError, atomic_path
 
 FORMATS = {
     ".wav": ("WAV", "FLOAT"),
@@ -53,21 +50,16 @@ def write_audio(path: str | Path, waveform: np.ndarray, sample_rate: int, subtyp
     subtype = default_subtype if subtype is None else subtype
     samples = np.asarray(waveform, np.float32)
     _require_writable_samples(path, samples, subtype)
-    if path.is_dir() or not path.parent.is_dir():
-        problem = "is a folder" if path.is_dir() else f"folder {path.parent} does not exist"
-        raise OutputError(f"{path}: {problem}; choose a file name in an existing folder")
-    temporary = path.with_name(f".{path.stem[:64]}-{secrets.token_hex(4)}{path.suffix}")
-    try:
-        _encode(temporary, samples, sample_rate, container, subtype)
-        os.replace(temporary, path)
-    except (OSError, ValueError, AssertionError, soundfile.SoundFileError) as error:
-        reason = str(error).replace(str(temporary), path.name).rstrip(". ") or "short write"
-        raise OutputError(
-            f"{path}: can't be written ({reason}); check the permissions, the free space and the sample rate"
-        ) from error
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            temporary.unlink()
+    if not path.parent.is_dir():
+        raise OutputError(f"{path}: folder {path.parent} does not exist; choose a file name in an existing folder")
+    with atomic_path(path) as part:
+        try:
+            _encode(part, samples, sample_rate, container, subtype)
+        except (OSError, ValueError, AssertionError, soundfile.SoundFileError) as error:
+            reason = str(error).replace(str(part), path.name).rstrip(". ") or "short write"
+            raise OutputError(
+                f"{path}: can't be written ({reason}); check the permissions, the free space and the sample rate"
+            ) from error
 
 
 def _require_writable_samples(path: Path, samples: np.ndarray, subtype: str) -> None:
