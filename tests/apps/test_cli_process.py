@@ -12,7 +12,8 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from flam.annotations import read_events
-from flam.model.checkpoint import ModelCard, save_checkpoint
+from flam.model.card import ModelCard
+from flam.model.checkpoint import save_checkpoint
 from flam.model.convnet import ConvEncoderConfig
 from flam.model.flam import FLAM, FLAMConfig
 from flam.model.text import LightTextConfig

@@ -8,7 +8,8 @@ from safetensors.torch import load_file, save_file
 
 from flam.core import ConfigError, ModelError, OutputError
 from flam.model import checkpoint as checkpoint_module
-from flam.model.checkpoint import ModelCard, load_checkpoint, read_config, save_checkpoint
+from flam.model.card import ModelCard, read_config
+from flam.model.checkpoint import load_checkpoint, save_checkpoint
 from flam.model.convnet import ConvEncoderConfig
 from flam.model.flam import FLAM, FLAMConfig
 from flam.model.text import LightTextConfig

@@ -14,7 +14,8 @@ import torch
 
 from flam.core import ModelError
 from flam.model import hub
-from flam.model.checkpoint import ModelCard, load_checkpoint, save_checkpoint
+from flam.model.card import ModelCard
+from flam.model.checkpoint import load_checkpoint, save_checkpoint
 from flam.model.convnet import ConvEncoderConfig
 from flam.model.flam import FLAM, FLAMConfig
 from flam.model.hub import list_models, model_info, resolve
@@ -25,6 +26,7 @@ transformers = pytest.importorskip("transformers")
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 WEIGHTS = "pytorch_model.bin"
+CARD = ModelCard("small-clap", "a small CLAP", "Apache-2.0", "https://example.org/licence", {"heads": "constant"})
 
 
 class FakeHub:
@@ -134,7 +136,7 @@ def fake_hub(clap_files, monkeypatch, tmp_path):
 def remote_model(sha256: str | None) -> RemoteModel:
     names = (WEIGHTS, "config.json", "tokenizer.json")
     files = tuple(RemoteFile("some/clap", REVISION, name, sha256 if name == WEIGHTS else None) for name in names)
-    return RemoteModel("small-clap", "clap", files, 1, "Apache-2.0", "https://example.org/licence", "a small CLAP")
+    return RemoteModel(CARD, "clap", files, 1)
 
 
 def test_fetches_converts_and_afterwards_needs_no_hub(fake_hub, tmp_path):
@@ -142,7 +144,7 @@ def test_fetches_converts_and_afterwards_needs_no_hub(fake_hub, tmp_path):
     folder = resolve("small-clap", notify=lines.append)
     checkpoint = load_checkpoint(folder)
     assert checkpoint.model.embed_text(["dog"]).text_features.shape == (1, 8)
-    assert checkpoint.card == ModelCard("small-clap", "a small CLAP", "Apache-2.0", "https://example.org/licence")
+    assert checkpoint.card == CARD
     assert lines == [
         "small-clap: fetching 1 MB; licence of the weights: Apache-2.0 (https://example.org/licence)",
     ]
@@ -256,12 +258,12 @@ def test_file_that_the_hub_does_not_hold(fake_hub):
 
 
 def test_listing_says_where_each_model_is(fake_hub):
-    assert [(info.where, info.licence) for info in list_models() if info.name == "small-clap"] == [
+    assert [(info.where, info.card.licence) for info in list_models() if info.name == "small-clap"] == [
         ("remote", "Apache-2.0")
     ]
     folder = resolve("small-clap")
     info = model_info("small-clap")
-    assert (info.where, info.folder, info.summary) == ("downloaded", folder, "a small CLAP")
+    assert (info.where, info.folder, info.card) == ("downloaded", folder, CARD)
 
 
 def test_folder_is_its_own_answer(tmp_path):
@@ -274,12 +276,14 @@ def test_bundled_model_is_found_by_name(tmp_path, monkeypatch):
     audio = ConvEncoderConfig(stem_width=4, widths=(4, 4, 8), strides=((2, 2), (2, 2), (1, 2)), embed_dim=16)
     model = FLAM(FLAMConfig(audio, LightTextConfig(vocab_size=17, embed_dim=16, mlp_dim=32), 24, 20))
     folder = tmp_path / "assets" / "models" / "flam-pocket"
-    save_checkpoint(model, folder, ModelCard("flam-pocket", "fits a pocket", "Apache-2.0", "here", {"size": "small"}))
+    card = ModelCard("flam-pocket", "fits a pocket", "Apache-2.0", "here", {"size": "small"})
+    save_checkpoint(model, folder, card)
     monkeypatch.setattr("importlib.resources.files", lambda _: tmp_path)
     assert resolve("flam-pocket", download=False) == folder
     info = model_info("flam-pocket")
-    assert (info.where, info.licence, info.facts) == ("bundled", "Apache-2.0", {"size": "small"})
+    assert (info.where, info.card) == ("bundled", card)
     assert list_models()[0] == info
+    assert (model_info(folder).where, model_info(folder).card) == ("folder", card)
 
 
 def test_unknown_name_lists_what_is_known():
@@ -294,7 +298,7 @@ def test_unknown_name_lists_what_is_known():
 @pytest.mark.parametrize("name", sorted(REGISTRY))
 def test_registry_pins_everything_to_a_commit(name):
     model = REGISTRY[name]
-    assert model.licence
+    assert model.card.licence
     assert any(file.path == "tokenizer.json" for file in model.files)
     for file in model.files:
         assert len(bytes.fromhex(file.revision)) == 20

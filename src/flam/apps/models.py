@@ -24,7 +24,7 @@ def list_models() -> None:
     for heading in ("name", "where", "licence of the weights", "summary"):
         table.add_column(heading, overflow="fold")
     for model in hub.list_models():
-        table.add_row(*map(Text, (model.name, model.where, model.licence, model.summary)))
+        table.add_row(*map(Text, (model.name, model.where, model.card.licence, model.card.summary)))
     Console(file=sys.stdout, highlight=False).print(table)
 
 
@@ -32,25 +32,18 @@ def list_models() -> None:
 def info(name: Annotated[str, Parameter(help="Name of a model, or its folder.")], /) -> None:
     """Say what is known of a model."""
     from flam.model import hub
-    from flam.model.card import read_config
 
-    lines: dict[str, str]
-    if (Path(name) / "config.json").exists():
-        card = read_config(name).get("card", {})
-        facts = card.get("facts", {})
-        lines = {key: card.get(key, "") for key in ("name", "summary", "licence", "source")} | {"folder": name}
-    else:
-        model = hub.model_info(name)
-        facts = model.facts
-        lines = {
-            "name": model.name,
-            "where": model.where,
-            "summary": model.summary,
-            "licence": model.licence,
-            "source": model.source,
-            "folder": "" if model.folder is None else str(model.folder),
-        }
-    for title, text in {**lines, **facts}.items():
+    model = hub.model_info(name)
+    lines = {
+        "name": model.card.name or model.name,
+        "where": model.where,
+        "summary": model.card.summary,
+        "licence": model.card.licence,
+        "source": model.card.source,
+        "folder": "" if model.folder is None else str(model.folder),
+        **model.card.facts,
+    }
+    for title, text in lines.items():
         if text:
             sys.stdout.write(f"{title}: {text}\n")
 

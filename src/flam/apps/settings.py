@@ -10,8 +10,7 @@ from typing import Any, Literal
 
 import flam
 from flam.core import to_mapping
-
-DEFAULT_MODEL = "flam-mini"
+from flam.model.registry import DEFAULT_MODEL
 
 
 @dataclass(frozen=True)

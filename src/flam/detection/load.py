@@ -15,8 +15,7 @@ from flam.detection.detector import Detector
 from flam.model.checkpoint import load_checkpoint
 from flam.model.fast_htsat import Precision
 from flam.model.hub import resolve
-
-DEFAULT_MODEL = "flam-mini"
+from flam.model.registry import DEFAULT_MODEL
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from flam.core import ModelError
+from flam.core import ModelError, from_mapping
 
 FORMAT = "flam-checkpoint-1"
 
@@ -49,3 +49,14 @@ def read_config(folder: str | Path) -> dict[str, Any]:
     if not isinstance(config, dict) or config.get("format") != FORMAT or "model" not in config:
         raise ModelError(f"{path}: not in the format {FORMAT!r}; convert the model with flam models convert")
     return config
+
+
+def read_card(folder: str | Path) -> ModelCard:
+    """What a model folder says of itself, without loading weights.
+
+    Raises
+    ------
+    ModelError : not a checkpoint folder
+    ConfigError : a card with an unknown key
+    """
+    return from_mapping(ModelCard, read_config(folder).get("card", {}), f"{folder}/config.json: card")

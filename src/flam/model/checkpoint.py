@@ -16,11 +16,9 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
 from flam.core import ModelError, OutputError, from_mapping, to_mapping
-from flam.model.blank import blank_flam
-from flam.model.card import FORMAT, ModelCard, read_config
+from flam.model.build import build_flam
+from flam.model.card import FORMAT, ModelCard, read_card, read_config
 from flam.model.flam import FLAM, FLAMConfig
-
-__all__ = ["FORMAT", "Checkpoint", "ModelCard", "load_checkpoint", "read_config", "save_checkpoint"]
 
 
 @dataclass(frozen=True)
@@ -108,21 +106,9 @@ def load_checkpoint(folder: str | Path) -> Checkpoint:
         tokenizer = Tokenizer.from_file(str(tokenizer_path)) if tokenizer_path.exists() else None
     except Exception as error:  # the library raises nothing narrower
         raise ModelError(f"{tokenizer_path}: can't be read ({error}); fetch or convert the model again") from error
-    model = blank_flam(from_mapping(FLAMConfig, config["model"], f"{folder}/config.json: model"), tokenizer)
-    expected = {name: value.shape for name, value in model.state_dict().items()}
-    wrong = [name for name in expected if name not in weights or weights[name].shape != expected[name]]
-    surplus = sorted(weights.keys() - expected.keys())
-    if wrong or surplus:
-        raise ModelError(
-            f"{folder}: weights don't fit config.json (missing or of another shape: {wrong[:3]}, "
-            f"unknown: {surplus[:3]}); fetch or convert the model again"
-        )
-    model.load_state_dict(weights)
-    return Checkpoint(
-        model.eval(),
-        from_mapping(ModelCard, config.get("card", {}), f"{folder}/config.json: card"),
-        config.get("detection", {}),
-    )
+    model_config = from_mapping(FLAMConfig, config["model"], f"{folder}/config.json: model")
+    model = build_flam(model_config, weights, folder, tokenizer)
+    return Checkpoint(model, read_card(folder), config.get("detection", {}))
 
 
 def _refuse_to_replace_other_files(folder: Path) -> None:

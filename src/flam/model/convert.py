@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 from tokenizers import Tokenizer
 
@@ -13,24 +13,19 @@ from flam.model.card import FORMAT, ModelCard
 from flam.model.checkpoint import save_checkpoint
 from flam.model.convert_clap import flam_from_clap
 from flam.model.convert_openflam import flam_from_openflam
+from flam.model.registry import CLAP_FACTS, REGISTRY, ModelKind
 from flam.model.weights_file import read_weights
 
-ModelKind = Literal["openflam", "clap"]
 START_ID, END_ID = 0, 2
 CLAP_WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 CARDS: dict[ModelKind, ModelCard] = {
-    "openflam": ModelCard(
-        name="openflam",
-        summary="The authors' own FLAM: HTS-AT and RoBERTa, 10 s windows, 3.2 frames a second",
-        licence="non-commercial (the licence of the released weights; read it at their source before use)",
-        source="https://huggingface.co/kechenadobe/OpenFLAM",
-    ),
+    "openflam": REGISTRY["openflam"].card,
     "clap": ModelCard(
         name="clap",
         summary="CLAP used as FLAM-Global: 10 s windows, 3.2 frames a second, never trained to tell frames apart",
         licence="Apache-2.0",
         source="https://huggingface.co/laion",
-        facts={"scale and bias": "10 and -8 for every text, where FLAM's training starts"},
+        facts=CLAP_FACTS,
     ),
 }
 

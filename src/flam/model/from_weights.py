@@ -8,13 +8,12 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from flam.core import ModelError
-from flam.model.blank import blank_flam
+from flam.model.build import build_flam
 from flam.model.flam import FLAM, FLAMConfig
 from flam.model.htsat import HTSATConfig
 from flam.model.text import RobertaTextConfig
 
 MAX_TOKENS = 77
-NAMES_SHOWN = 8
 
 
 def flam_from_weights(
@@ -45,25 +44,7 @@ def flam_from_weights(
         raise ModelError(f"{where}: no tensor for {error}; this is not the state dict of such a model") from error
     except ValueError as error:
         raise ModelError(f"{where}: shapes of tensors do not fit together ({error}); fetch the file again") from error
-    model = blank_flam(config)
-    expected = model.state_dict()
-    problems = {
-        "missing": sorted(expected.keys() - weights.keys()),
-        "unknown": sorted(weights.keys() - expected.keys()),
-        "of another shape": sorted(
-            name for name, value in weights.items() if name in expected and value.shape != expected[name].shape
-        ),
-    }
-    if any(problems.values()):
-        found = "; ".join(
-            f"{problem}: {', '.join(names[:NAMES_SHOWN])}{f' and {more} more' if more > 0 else ''}"
-            for problem, names in problems.items()
-            if names
-            for more in [len(names) - NAMES_SHOWN]
-        )
-        raise ModelError(f"{where}: tensors don't fit HTS-AT, RoBERTa and the two heads ({found}); check kind and file")
-    model.load_state_dict(dict(weights))
-    return model.eval()
+    return build_flam(config, weights, where)
 
 
 def _htsat_config(weights: Mapping[str, Tensor]) -> HTSATConfig:

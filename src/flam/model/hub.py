@@ -13,12 +13,12 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from flam.core import ModelError, OutputError
-from flam.model.card import FORMAT, ModelCard, read_config
+from flam.core import ModelError, OutputError, atomic_text
+from flam.model.card import FORMAT, ModelCard, read_card
 from flam.model.fetch import Progress, fetch, file_sha256
 from flam.model.registry import REGISTRY, RemoteModel
 
@@ -30,19 +30,15 @@ class ModelInfo:
     Parameters
     ----------
     name : to ask for it by
-    where : "bundled" with the package, "downloaded" to the cache, or still "remote"
-    summary, licence, source : one line each
+    where : "bundled" with the package, "downloaded" to the cache, still "remote", or a "folder" of the user's own
+    card : what it says of itself
     folder : where it lies; None if remote
-    facts : further lines, title to text
     """
 
     name: str
-    where: Literal["bundled", "downloaded", "remote"]
-    summary: str
-    licence: str
-    source: str
+    where: Literal["bundled", "downloaded", "remote", "folder"]
+    card: ModelCard
     folder: Path | None
-    facts: dict[str, str] = field(default_factory=dict)
 
 
 def resolve(
@@ -84,28 +80,32 @@ def resolve(
             f"{name} is not on this computer ({model.size_mb} MB); fetch it with flam models download {name}"
         )
     if notify is not None:
-        notify(f"{name}: fetching {model.size_mb} MB; licence of the weights: {model.licence} ({model.licence_url})")
+        card = model.card
+        notify(f"{name}: fetching {model.size_mb} MB; licence of the weights: {card.licence} ({card.source})")
     return _download(model, progress)
 
 
 def list_models() -> list[ModelInfo]:
     """Every model that has a name: bundled ones first, then those that can be fetched."""
     return [
-        *(_info_from_card(name, "bundled", folder) for name, folder in _bundled().items()),
-        *(_info_from_registry(model) for model in REGISTRY.values()),
+        *(ModelInfo(name, "bundled", read_card(folder), folder) for name, folder in _bundled().items()),
+        *(_registered(name, model) for name, model in REGISTRY.items()),
     ]
 
 
-def model_info(name: str) -> ModelInfo:
+def model_info(name_or_path: str | Path) -> ModelInfo:
     """What is known of one model.
 
     Raises
     ------
-    ModelError : no model of that name
+    ModelError : no such model
 
-    >>> model_info("openflam").licence
+    >>> model_info("openflam").card.licence
     'non-commercial; read it before use'
     """
+    folder, name = Path(name_or_path), str(name_or_path)
+    if (folder / "config.json").exists():
+        return ModelInfo(name, "folder", read_card(folder), folder)
     for info in list_models():
         if info.name == name:
             return info
@@ -131,23 +131,21 @@ def _download(model: RemoteModel, progress: Progress | None) -> Path:
     from flam.model.convert import convert
 
     folder = _folder(model)
-    parts = folder.with_name(f"{model.name}.download")
+    parts = folder.with_name(f"{folder.name}.download")
     try:
         parts.mkdir(parents=True, exist_ok=True)
-        with WeakFileLock(folder.with_name(f".{model.name}.lock")):
+        with WeakFileLock(folder.with_name(f".{folder.name}.lock")):
             cached = _cached(model)  # another process may have been faster
             if cached is not None:
                 return cached
             _lock_path(folder).unlink(missing_ok=True)
             shutil.rmtree(folder, ignore_errors=True)
-            source = [asdict(file) | {"sha256": fetch(file, parts, progress)} for file in model.files]
-            card = ModelCard(model.name, model.summary, model.licence, model.licence_url)
+            source = [asdict(remote) | {"sha256": fetch(remote, parts, progress)} for remote in model.files]
             weights = parts / model.files[0].path
-            convert(parts if model.kind == "clap" else weights, folder, model.kind, card=card)
+            convert(parts if model.kind == "clap" else weights, folder, model.kind, card=model.card)
             made = {path.name: file_sha256(path) for path in sorted(folder.iterdir())}
-            part = parts / "lock.json"
-            part.write_text(json.dumps({"format": FORMAT, "source": source, "files": made}, indent=2), encoding="utf-8")
-            os.replace(part, _lock_path(folder))
+            with atomic_text(_lock_path(folder)) as file:
+                json.dump({"format": FORMAT, "source": source, "files": made}, file, indent=2)
         shutil.rmtree(parts, ignore_errors=True)
     except OSError as error:
         raise OutputError(
@@ -183,7 +181,7 @@ def _read_lock(folder: Path) -> dict[str, Any]:
 
 
 def _folder(model: RemoteModel) -> Path:
-    return cache_folder() / "models" / model.name
+    return cache_folder() / "models" / model.card.name
 
 
 def _lock_path(folder: Path) -> Path:
@@ -195,18 +193,12 @@ def _bundled() -> dict[str, Path]:
     return {path.parent.name: path.parent for path in sorted(models.glob("*/config.json"))}
 
 
-def _info_from_card(name: str, where: Literal["bundled", "downloaded"], folder: Path) -> ModelInfo:
-    card = read_config(folder).get("card", {})
-    known = {key: card.get(key, "") for key in ("summary", "licence", "source")}
-    return ModelInfo(name, where, **known, folder=folder, facts=card.get("facts", {}))
-
-
-def _info_from_registry(model: RemoteModel) -> ModelInfo:
+def _registered(name: str, model: RemoteModel) -> ModelInfo:
     folder = _cached(model)
     if folder is not None:
-        return _info_from_card(model.name, "downloaded", folder)
-    facts = {"download": f"{model.size_mb} MB"}
-    return ModelInfo(model.name, "remote", model.summary, model.licence, model.licence_url, None, facts)
+        return ModelInfo(name, "downloaded", read_card(folder), folder)
+    download = {"download": f"{model.size_mb} MB"}
+    return ModelInfo(name, "remote", replace(model.card, facts=model.card.facts | download), None)
 
 
 def _unknown(name: str) -> ModelError:

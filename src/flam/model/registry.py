@@ -7,6 +7,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
+from flam.model.card import ModelCard
+
+DEFAULT_MODEL = "flam-mini"
+ModelKind = Literal["openflam", "clap"]
+CLAP_FACTS = {"scale and bias": "10 and -8 for every text, where FLAM's training starts"}
+
 
 @dataclass(frozen=True)
 class RemoteFile:
@@ -32,44 +38,41 @@ class RemoteModel:
 
     Parameters
     ----------
-    name : to ask for it by
+    card : what to tell of it, and the name to ask for it by
     kind : how to convert it
     files : the first holds the weights
     size_mb : of the download, in units of 10^6 bytes
-    licence, licence_url : of the weights
-    summary : one line
     """
 
-    name: str
-    kind: Literal["openflam", "clap"]
+    card: ModelCard
+    kind: ModelKind
     files: tuple[RemoteFile, ...]
     size_mb: int
-    licence: str
-    licence_url: str
-    summary: str
 
 
 def _clap(name: str, repo_id: str, revision: str, sha256: str | None, size_mb: int, summary: str) -> RemoteModel:
     return RemoteModel(
-        name=name,
-        kind="clap",
-        files=(
+        ModelCard(name, summary, "Apache-2.0", f"https://huggingface.co/{repo_id}", CLAP_FACTS),
+        "clap",
+        (
             RemoteFile(repo_id, revision, "pytorch_model.bin", sha256),
             RemoteFile(repo_id, revision, "config.json"),
             RemoteFile(repo_id, revision, "tokenizer.json"),
         ),
-        size_mb=size_mb,
-        licence="Apache-2.0",
-        licence_url=f"https://huggingface.co/{repo_id}",
-        summary=summary,
+        size_mb,
     )
 
 
 _MODELS = (
     RemoteModel(
-        name="openflam",
-        kind="openflam",
-        files=(
+        ModelCard(
+            name="openflam",
+            summary="The authors' own FLAM: HTS-AT base and RoBERTa, 10 s windows, 3.2 frames a second",
+            licence="non-commercial; read it before use",
+            source="https://huggingface.co/kechenadobe/OpenFLAM",
+        ),
+        "openflam",
+        (
             RemoteFile(
                 "kechenadobe/OpenFLAM",
                 "7686042aa5cdb5e6ec39f42aa2fe6da2315b3ecd",
@@ -79,9 +82,6 @@ _MODELS = (
             RemoteFile("FacebookAI/roberta-base", "b5156dede23fffd81ba11bd9c329c0b503e5124d", "tokenizer.json"),
         ),
         size_mb=789,
-        licence="non-commercial; read it before use",
-        licence_url="https://huggingface.co/kechenadobe/OpenFLAM",
-        summary="The authors' own FLAM: HTS-AT base and RoBERTa, 10 s windows, 3.2 frames a second",
     ),
     _clap(
         "clap-htsat-unfused",
@@ -100,4 +100,4 @@ _MODELS = (
         "CLAP with HTS-AT base, never trained to tell frames apart; 10 s windows, 3.2 frames a second",
     ),
 )
-REGISTRY: Mapping[str, RemoteModel] = MappingProxyType({model.name: model for model in _MODELS})
+REGISTRY: Mapping[str, RemoteModel] = MappingProxyType({model.card.name: model for model in _MODELS})

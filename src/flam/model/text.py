@@ -118,7 +118,7 @@ class LightTextEncoder(nn.Module):
 
 @dataclass(frozen=True)
 class RobertaTextConfig:
-    """Sizes of the RoBERTa text encoder; the defaults are RoBERTa-base (METHOD section 3).
+    """Sizes of the RoBERTa text encoder; the defaults are RoBERTa-base, as in the paper.
 
     Parameters
     ----------
