@@ -149,6 +149,18 @@ def test_full_device(run, stub, make_recording):
     assert "/dev/full: can't be written (No space left on device)" in outcome.err
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.parametrize("option", ["--plot", "--save-scores"])
+def test_picture_and_scores_never_replace_a_device(run, stub, make_recording, tmp_path, option):
+    make_recording("a.wav")
+    os.mkfifo(tmp_path / "pipe.png")
+    outcome = run("detect", "a.wav", *FIND, option, "pipe.png")
+    assert outcome.code == 2
+    assert outcome.err == f"error: {option} pipe.png: is a device or pipe; name a file\n"
+    assert (tmp_path / "pipe.png").is_fifo()
+    assert stub.detector is None  # told before anything is computed
+
+
 USAGE = {
     "no prompts": (["a.wav"], "no prompts: say what to listen for with -p"),
     "no recordings": (["-p", "loud"], "no recordings: name files or folders"),

@@ -90,6 +90,16 @@ def test_device_is_written_directly_and_its_failure_is_told():
         file.write("a")
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_what_is_no_plain_file_is_never_replaced(tmp_path):
+    pipe = tmp_path / "pipe.png"
+    os.mkfifo(pipe)
+    with pytest.raises(OutputError, match="is a device or pipe"), atomic_path(pipe) as part:
+        part.write_bytes(b"new")
+    assert pipe.is_fifo()
+    assert list(tmp_path.iterdir()) == [pipe]
+
+
 def test_error_about_another_file_passes_unchanged(tmp_path):
     def read_while_writing():
         with atomic_text(tmp_path / "out.csv"):

@@ -114,4 +114,4 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{folder}: folder can't be made ({error.strerror}); choose another with -o") from error
+        raise OutputError(f"{folder}: folder can't be made ({error.strerror}); choose another place") from error

@@ -12,6 +12,7 @@ from flam.apps.finished import make_folder
 from flam.core import ConfigError
 
 ALSO = {".ndjson": "jsonl"}
+STDOUT = (None, "/dev/stdout")  # its real path may be that of a file, which must not be replaced
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def choose_output(output: str | None, format: str | None, n_recordings: int) -> 
     >>> choose_output(None, None, 3).format, choose_output("out/", None, 3).format, choose_output("a.srt", None, 1).kind
     ('table', 'csv', 'file')
     """
-    if output is None:
+    if output in STDOUT:
         chosen = Output("stream", None, "table" if format is None else format)
     elif is_folder(output):
         return Output("folder", Path(output), "csv" if format is None else format)
@@ -82,7 +83,7 @@ def choose_extras(option: str, given: str | None, suffix: str, names: Sequence[P
 
     Raises
     ------
-    ConfigError : one file for several recordings, or no folder to write in
+    ConfigError : one file for several recordings, no folder to write in, or a device in the place of a file
     """
     if given is None:
         return lambda name: None
@@ -93,6 +94,8 @@ def choose_extras(option: str, given: str | None, suffix: str, names: Sequence[P
                 f"give a folder, for example {option} {Path(given).stem}/"
             )
         require_parent(Path(given))
+        if Path(given).exists() and not Path(given).is_file():
+            raise ConfigError(f"{option} {given}: is a device or pipe; name a file")
         return lambda name: Path(given)
     folder = Path(given)
 

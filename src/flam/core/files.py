@@ -41,8 +41,11 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
     Raises
     ------
-    OutputError : no permission, no such folder, no space, or the path is a folder
+    OutputError : no permission, no such folder, no space, or the path is a folder, a device or a pipe
     """
+    if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+        # a file in the place of /dev/null would break the system for every program on it
+        raise OutputError(f"{path}: is a device or pipe, which a file can't replace; name a file")
     target = Path(os.path.realpath(path))  # the file behind a link, so that the link stays
     part = target.with_name(f".{secrets.token_hex(8)}.part")
     with _output_errors(path, part):
