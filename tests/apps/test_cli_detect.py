@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 
 import pytest
 
@@ -24,6 +25,13 @@ def test_finds_what_is_there(run, stub, make_recording):
     assert outcome.code == 0
     assert rows(outcome.out) == [("a.wav", 1.0, 2.0)]
     assert outcome.err == ""
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/stdout"), reason="this system has no such name")
+def test_stdout_by_name_is_stdout(run, stub, make_recording):
+    make_recording("a.wav")
+    plain = run("detect", "a.wav", "-p", "loud", "--format", "csv")
+    assert run("detect", "a.wav", "-p", "loud", "--format", "csv", "-o", "/dev/stdout") == plain
 
 
 def test_table_is_what_a_person_sees(run, stub, make_recording):
@@ -84,6 +92,15 @@ def test_prompts_file_and_options_add_up(run, stub, make_recording, tmp_path):
     outcome = run("detect", "a.wav", "-p", "loud", "--prompts", "prompts.txt", "-o", "a.json")
     assert outcome.code == 0
     assert load_yaml(DetectSettings, tmp_path / "a.json.settings.yaml").prompts == ("loud", "quiet")
+
+
+def test_spaces_around_a_prompt_do_not_make_it_another(run, stub, make_recording):
+    make_recording("a.wav")
+    outcome = run("detect", "a.wav", "-p", "loud", "-p", " loud ", "--format", "csv")
+    assert outcome.out.count("loud") == 1
+    outcome = run("detect", "a.wav", "-p", "loud", "--not", "loud ")
+    assert outcome.code == 2
+    assert "'loud' is asked for and suppressed" in outcome.err
 
 
 def test_options_reach_the_rule_of_events(run, stub, make_recording):

@@ -67,6 +67,11 @@ def test_no_texts(word_tokenizer):
     assert ids.shape == mask.shape == (0, 1)
 
 
+def test_text_of_broken_bytes_is_refused(word_tokenizer):
+    with pytest.raises(ModelError, match="is not Unicode text"):
+        tokenize(word_tokenizer, ["dog", b"\xff".decode("utf-8", "surrogateescape")], 77, 0)
+
+
 @pytest.mark.parametrize("text", ["", " ", "\t\n"])
 def test_empty_text_is_refused(word_tokenizer, text):
     with pytest.raises(ModelError, match="empty"):

@@ -68,7 +68,7 @@ def choose_settings(recordings: tuple[str, ...], find: Find, events: Events, run
     ConfigError : nothing to listen to or for, or a value that is out of range
     """
     import flam
-    from flam.apps.prompts import collect_prompts
+    from flam.apps.prompts import collect_prompts, stripped
     from flam.apps.settings import DetectSettings
     from flam.core import ConfigError, from_mapping, load_yaml, to_mapping
     from flam.detection import DetectionConfig
@@ -76,7 +76,7 @@ def choose_settings(recordings: tuple[str, ...], find: Find, events: Events, run
     earlier = DetectSettings((), ()) if find.settings is None else load_yaml(DetectSettings, find.settings)
     given = {key: value for key, value in asdict(running).items() if value is not None}
     given["recordings"] = recordings or earlier.recordings
-    given["suppress"] = find.suppress or earlier.suppress
+    given["suppress"] = stripped(find.suppress) or earlier.suppress
     asked = find.prompt or (() if find.prompts is not None else earlier.prompts)
     given["prompts"] = collect_prompts(asked, find.prompts, given["suppress"])
     if not given["recordings"]:

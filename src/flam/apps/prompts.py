@@ -9,23 +9,24 @@ from flam.core import ConfigError, read_text
 
 
 def collect_prompts(prompts: Sequence[str], file: Path | None, suppress: Sequence[str] = ()) -> tuple[str, ...]:
-    """Prompts in the order given, those of the file last, each once.
+    """Prompts in the order given, those of the file last, each once, without spaces around them.
 
     Parameters
     ----------
     prompts : texts
     file : one prompt a line; empty lines and lines that begin with ``#`` don't count
-    suppress : texts that suppress prompts, only checked
+    suppress : texts that suppress prompts, already without spaces around them, only checked
 
     Raises
     ------
     ConfigError : no prompt at all, one that is empty or also suppresses, or a file that can't be read
 
-    >>> collect_prompts(["siren", "dog barking", "siren"], None)
+    >>> collect_prompts(["siren", "dog barking", " siren"], None)
     ('siren', 'dog barking')
     """
+    prompts = stripped(prompts)
     for text in (*prompts, *suppress):
-        if not text.strip():
+        if not text:
             raise ConfigError(f"prompt {text!r} is empty; write what the sound is, for example -p 'dog barking'")
     found = tuple(dict.fromkeys([*prompts, *(() if file is None else _read(file))]))
     if not found:
@@ -34,6 +35,15 @@ def collect_prompts(prompts: Sequence[str], file: Path | None, suppress: Sequenc
     if both:
         raise ConfigError(f"prompt {both[0]!r} is asked for and suppressed; take it out of -p or --not")
     return found
+
+
+def stripped(prompts: Sequence[str]) -> tuple[str, ...]:
+    """Prompts without spaces around them, each once.
+
+    >>> stripped(["siren ", "siren"])
+    ('siren',)
+    """
+    return tuple(dict.fromkeys(prompt.strip() for prompt in prompts))
 
 
 def _read(file: Path) -> list[str]:

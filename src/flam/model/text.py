@@ -32,11 +32,13 @@ def tokenize(tokenizer: Tokenizer, texts: Sequence[str], max_tokens: int, pad_id
 
     Raises
     ------
-    ModelError : a text is empty, or holds nothing the tokenizer knows
+    ModelError : a text is empty, is not Unicode, or holds nothing the tokenizer knows
     """
     for text in texts:
         if not text.strip():
             raise ModelError(f"prompt {text!r} is empty; a prompt needs at least one word")
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            raise ModelError(f"prompt {text!r} is not Unicode text; write it in UTF-8")
     tokenizer.no_padding()
     tokenizer.no_truncation()
     pieces = []
