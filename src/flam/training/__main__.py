@@ -4,14 +4,15 @@
         --pairs PAIRS.tsv.gz --work runs/flam-mini
 
 Steps, each resumable: ``bank`` decodes the clips, ``text`` pretrains the text tower, ``pool`` renders scenes with the
-teacher's targets, ``head`` bridges teacher and text, ``fit`` trains, ``package`` writes the checkpoint. Without
-``--steps`` all run in this order; ``pool`` may run beside ``fit``, and in several processes (``--shards 0:200:2`` and
-``--shards 1:200:2`` share the work).
+teacher's targets, ``head`` bridges teacher and text, ``fit`` trains, ``package`` writes the checkpoint, ``judge``
+measures it on held-out recordings. Without ``--steps`` all run in this order. ``pool`` may run beside ``fit``, and in
+several processes: ``--shards 0:200:2`` and ``--shards 1:200:2`` share the work.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -22,15 +23,17 @@ import torch
 from rich.console import Console
 from tokenizers import Tokenizer
 
-from flam.core import FlamError, load_yaml, save_yaml
+from flam.core import FlamError, load_yaml, save_yaml, to_mapping
 from flam.data.bank import WaveformBank
 from flam.data.phrases import load_phrases
+from flam.detection.load import load
 from flam.model.checkpoint import save_checkpoint
 from flam.model.flam import FLAM
 from flam.model.text import LightTextEncoder
 from flam.synth.library import SourceClip, held_out, read_manifest
 from flam.training.config import MiniConfig
 from flam.training.fit import fit
+from flam.training.judgement import judge
 from flam.training.pool import Pool, build_pool
 from flam.training.teacher import Teacher
 from flam.training.teacher_head import TeacherHead, train_teacher_head
@@ -38,7 +41,7 @@ from flam.training.text_pretraining import pretrain_text, read_pairs, train_toke
 from flam.training.texts import LabelTexts
 from flam.training.validation import clip_accuracy, pool_auroc
 
-STEPS = ("bank", "text", "pool", "head", "fit", "package")
+STEPS = ("bank", "text", "pool", "head", "fit", "package", "judge")
 console = Console(stderr=True)
 
 
@@ -141,8 +144,21 @@ class Run:
         """Write the trained model in the project's checkpoint format, half precision."""
         model = self.new_model()
         model.load_state_dict(torch.load(self.work / "model.pt", weights_only=True))
-        save_checkpoint(model, self.work / "flam-mini", dtype=torch.float16)
+        detection = to_mapping(self.config.detection)
+        save_checkpoint(model, self.work / "flam-mini", self.config.card, detection, dtype=torch.float16)
         console.print(f"checkpoint in {self.work / 'flam-mini'}")
+
+    def judge(self) -> None:
+        """Measure the packaged model on held-out recordings: the figures of its card."""
+        bank = WaveformBank(self.work / "bank")
+        clips = [clip for clip in self.held_out_clips if clip.clip_id in bank]
+        figures = []
+        for method in ("posterior", "unbiased"):
+            detector = load(self.work / "flam-mini", device="cpu", score=method)
+            figures.append(judge(detector, clips, bank, n_scenes=60, n_prompts=50, seed=self.config.seed))
+        path = self.work / "judgement.json"
+        path.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+        console.print(f"figures in {path}")
 
     def new_model(self) -> FLAM:
         """A model with fresh weights and this run's tokenizer."""

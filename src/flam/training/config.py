@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from flam.detection.config import DetectionConfig
+from flam.model.card import ModelCard
 from flam.model.convnet import ConvEncoderConfig
 from flam.model.flam import FLAMConfig
 from flam.model.text import LightTextConfig
@@ -41,6 +43,7 @@ class MiniConfig:
     held_out_share, held_out_folds, merged_sources : the split, see ``flam.synth.library.held_out``
     n_shards, n_validation_shards : sizes of the two pools, 250 scenes a shard
     batch_size, weight_decay, clip_norm, warmup_steps, ema_decay, seed : of the optimisation
+    card, detection : packaged with the model: what to know about it, and the operating point chosen for it
     log_every, validate_every, save_every : in steps
     """
 
@@ -65,3 +68,5 @@ class MiniConfig:
     log_every: int = 100
     validate_every: int = 400
     save_every: int = 100
+    card: ModelCard = field(default_factory=ModelCard)
+    detection: DetectionConfig = field(default_factory=DetectionConfig)

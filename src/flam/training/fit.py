@@ -149,7 +149,7 @@ def step_losses(
     if "distill" in wanted:
         predicted = heads.embedding(windows)
         distance = 1 - functional.cosine_similarity(predicted, batch.embedding, dim=-1).mean()
-        losses["distill_loss"] = distance + functional.mse_loss(predicted, batch.embedding)
+        losses["distill_loss"] = distance + functional.smooth_l1_loss(predicted, batch.embedding)
     if "tag" in wanted:
         losses["tag_loss"] = functional.binary_cross_entropy_with_logits(heads.scores(windows), batch.scores)
     if "joint" in wanted:

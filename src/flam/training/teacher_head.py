@@ -70,8 +70,8 @@ class TeacherHead(nn.Module):
         self.std.copy_(std.clamp(min=0.05 * float(std.mean())))
 
     def standardise(self, embedding: Tensor) -> Tensor:
-        """The teacher's embedding with mean 0 and deviation 1 in each dimension."""
-        return (embedding - self.mean) / self.std
+        """The teacher's embedding with mean 0 and deviation 1 in each dimension, heavy tails cut at 5 deviations."""
+        return ((embedding - self.mean) / self.std).clamp(-5, 5)
 
     def forward(self, standardised: Tensor) -> Tensor:
         """Standardised embeddings to joint features."""
