@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,8 @@ from flam.core.timegrid import TimeGrid
 
 # What a score means, see ``flam.model.flam.score``; named here so that a configuration needs no model to be read.
 ScoreMethod = Literal["unbiased", "approximate", "posterior"]
+# what numpy raises for missing, empty, cut off, damaged and foreign files
+UNREADABLE = (OSError, EOFError, ValueError, TypeError, KeyError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -107,5 +111,5 @@ class FrameScores:
                 return FrameScores(
                     arrays["scores"], prompts, TimeGrid(sample_rate, hop_samples), start_frame, n_samples
                 )
-        except (KeyError, ValueError, OSError) as error:
+        except UNREADABLE as error:
             raise FlamError(f"{path}: not saved frame scores ({error}); write them with FrameScores.save") from error

@@ -15,7 +15,7 @@ from flam.synth.library import SourceClip
 
 @dataclass(frozen=True)
 class SceneConfig:
-    """How scenes are drawn (METHOD section 5, with our own choices for training a small model).
+    """How scenes are drawn: as in the paper, with choices of our own for training a small model.
 
     Parameters
     ----------
