@@ -18,15 +18,6 @@ from flam.model.text import LightTextConfig
 WORDS = ["?", "a", "dog", "barking", "siren", "rain", "glass", "breaking", "speech", "wind"]
 
 
-@pytest.fixture(autouse=True, scope="session")
-def _one_thread():
-    """Small operations lose more than they gain when two threads have to meet after each."""
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(n_threads)
-
-
 def tiny_tokenizer() -> Tokenizer:
     tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(WORDS)}, unk_token="?"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()

@@ -1,7 +1,6 @@
-"""Two small tokenizers of the kinds that the text towers use, and one thread for small tensors."""
+"""Two small tokenizers of the kinds that the text towers use."""
 
 import pytest
-import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
 WORDS = (
@@ -21,15 +20,6 @@ WORDS = (
     "glass",
     "break",
 )
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _one_thread():
-    """Small operations lose more than they gain when two threads have to meet after each."""
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(n_threads)
 
 
 @pytest.fixture

@@ -44,15 +44,6 @@ def sound(n_clips: int, n_samples: int, seed: int = 0) -> torch.Tensor:
     return 0.01 * 10 ** (level_db / 20) * torch.randn(n_clips, n_samples, generator=random)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    """Small operations lose more than they gain when two threads have to meet after each."""
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(n_threads)
-
-
 @pytest.fixture(scope="module")
 def small() -> HTSAT:
     return with_random_weights(HTSAT(SMALL))
