@@ -1,6 +1,7 @@
 """Checkpoint folders: what is written is read back, and neither an interruption nor a mistake costs anyone files."""
 
 import json
+import os
 
 import pytest
 import torch
@@ -49,6 +50,13 @@ def test_written_equals_read_back(model, folder):
         for ours, read in zip(model.embed_text(prompts), checkpoint.model.embed_text(prompts), strict=True):
             assert torch.equal(ours, read)
         assert torch.equal(model.embed_audio(waveform)[0], checkpoint.model.embed_audio(waveform)[0])
+
+
+@pytest.mark.skipif(os.name != "posix", reason="other systems have no such permissions")
+def test_whoever_may_read_files_of_this_user_may_read_all_of_a_checkpoint(folder, tmp_path):
+    (tmp_path / "any").touch()
+    modes = {path.stat().st_mode for path in (tmp_path / "any", *folder.iterdir())}
+    assert len(modes) == 1
 
 
 def test_loading_draws_no_random_numbers(folder):

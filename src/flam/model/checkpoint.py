@@ -74,6 +74,8 @@ def save_checkpoint(
             (part / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
             if model.tokenizer is not None:
                 model.tokenizer.save(str(part / "tokenizer.json"))
+            # safetensors writes for the owner alone
+            shutil.copymode(part / "config.json", part / "model.safetensors")
             part.chmod(0o755)
             replaced = part.with_name(f"{part.name}.replaced")
             if folder.exists():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -56,11 +57,13 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             content = load_file(path)
         else:
-            content = torch.load(path, map_location="cpu", weights_only=True)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # about protocols of files that are refused anyway
+                content = torch.load(path, map_location="cpu", weights_only=True)
     except UNREADABLE as error:
-        reason = str(error).strip().split("\n")[0]
         raise ModelError(
-            f"{path}: weights can't be read ({reason}); give a .safetensors file, or a PyTorch file of tensors alone"
+            f"{path}: weights can't be read ({_reason(error)}); give a .safetensors file, or a PyTorch file of tensors "
+            "alone"
         ) from error
     for key in NESTED_UNDER:
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
@@ -75,3 +78,12 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     if all(name.startswith(WRAPPER_PREFIX) for name in tensors):
         tensors = {name.removeprefix(WRAPPER_PREFIX): value for name, value in tensors.items()}
     return {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}
+
+
+def _reason(error: Exception) -> str:
+    """One phrase; PyTorch's own would advise to run whatever the file holds."""
+    if isinstance(error, OSError) and error.strerror is not None:
+        return error.strerror
+    if isinstance(error, SafetensorError):
+        return str(error)
+    return "it is damaged, or holds more than tensors, which could be harmful code"
