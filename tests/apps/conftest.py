@@ -28,10 +28,8 @@ class LevelDetector:
         if "unpronounceable" in texts:
             raise ModelError("prompt 'unpronounceable' can't be encoded; write words")
 
-    def score(self, audio, prompts):
-        return FrameScores.concatenate(self.stream_scores(audio, prompts))
-
-    def stream_scores(self, audio, prompts, suppress=(), progress=None):
+    def stream_scores(self, audio, prompts, suppress=(), progress=None, show_suppress=False):
+        prompts = (*prompts, *suppress) if show_suppress else tuple(prompts)
         self.recordings.append(audio)
         self.on_recording(audio)
         start_frame = 0
@@ -41,7 +39,7 @@ class LevelDetector:
             loud = np.where(level > 0.1, 0.9, 0.1)
             columns = [{"loud": loud, "quiet": 1 - loud}.get(prompt, np.full(n_frames, 0.2)) for prompt in prompts]
             scores = np.stack(columns, axis=1).astype(np.float32)
-            yield FrameScores(scores, tuple(prompts), self.grid, start_frame, len(block))
+            yield FrameScores(scores, prompts, self.grid, start_frame, len(block))
             start_frame += n_frames
             if progress is not None:
                 progress(start_frame * 800, None)

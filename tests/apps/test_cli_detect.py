@@ -5,6 +5,7 @@ import io
 import json
 import os
 
+import numpy as np
 import pytest
 
 from flam.annotations import FORMATS, read_events
@@ -155,8 +156,19 @@ def test_pictures_of_many_go_to_a_folder(run, stub, make_recording, tmp_path):
         make_recording(name)
     outcome = run("detect", "in", "-p", "loud", "--not", "quiet", "--plot", "pictures/", "--format", "csv")
     assert outcome.code == 0
+    assert len(stub.detector.recordings) == 2  # the model hears each once, for events and picture together
     for name in ("a.png", "b/a.png"):
         assert (tmp_path / "pictures" / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_suppresses_is_drawn_but_neither_found_nor_saved(run, stub, make_recording, tmp_path):
+    make_recording("a.wav")
+    command = ("detect", "a.wav", "-p", "loud", "--not", "quiet", "--format", "csv", "--save-scores")
+    plain = run(*command, "plain.npz")
+    assert run(*command, "drawn.npz", "--plot", "a.png") == plain
+    drawn = FrameScores.load(tmp_path / "drawn.npz")
+    assert drawn.prompts == ("loud",)
+    assert np.array_equal(drawn.scores, FrameScores.load(tmp_path / "plain.npz").scores)
 
 
 def test_summary_counts(run, stub, make_recording):

@@ -189,6 +189,14 @@ def test_suppression_silences_a_prompt_where_a_rival_scores_higher(detector, mak
     np.testing.assert_array_equal(left, np.where(rival > own, 0, own))
 
 
+def test_suppressing_scores_are_shown_on_demand_and_change_nothing(detector, make_noise):
+    waveform, prompts, rivals = make_noise(20_000), ["rain", "dog"], ["siren", "wind"]
+    shown = FrameScores.concatenate(detector.stream_scores(waveform, prompts, rivals, show_suppress=True))
+    assert shown.prompts == ("rain", "dog", "siren", "wind")
+    assert np.array_equal(shown.scores[:, :2], detector.score(waveform, prompts, rivals).scores)
+    assert np.array_equal(shown.scores[:, 2:], detector.score(waveform, rivals).scores)
+
+
 def test_silence_scores_zero_and_sound_beside_it_does_not(detector, make_noise):
     waveform = make_noise(10 * 3_840)
     waveform[3 * 3_840 : 5 * 3_840] = 0.25  # an offset is no sound

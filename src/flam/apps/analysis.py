@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flam.apps.settings import DetectSettings
-from flam.core import Event, FrameScores, RecordingEvents, atomic_path
+from flam.core import FrameScores, RecordingEvents, atomic_path
 
 if TYPE_CHECKING:
     from flam.detection import Detector
@@ -45,7 +45,14 @@ def analyse(
     """
     from flam.detection.binarize import binarize
 
-    pieces = detector.stream_scores(str(recording), settings.prompts, settings.suppress, progress=progress)
+    n_prompts = len(settings.prompts)
+    pieces = detector.stream_scores(
+        str(recording),
+        settings.prompts,
+        settings.suppress,
+        progress=progress,
+        show_suppress=extras.plot is not None,
+    )
     kept: list[FrameScores] = []
     end_s = 0.0
 
@@ -55,16 +62,18 @@ def analyse(
             end_s = piece.end_s
             if extras != Extras():
                 kept.append(piece)
-            yield piece
+            yield _first(piece, n_prompts)
 
     events = tuple(sorted(binarize(watched(pieces), detector.config)))
     if kept:
         scores = FrameScores.concatenate(kept)
         if extras.scores is not None:
             with atomic_path(extras.scores) as part:
-                scores.save(part)
+                _first(scores, n_prompts).save(part)
         if extras.plot is not None:
-            _plot(detector, recording, settings, scores, events, extras.plot)
+            from flam.apps.plots import plot_detection
+
+            plot_detection(recording, scores, events, extras.plot, settings.suppress)
     return RecordingEvents(_written(recording), end_s, events)
 
 
@@ -73,22 +82,6 @@ def _written(recording: Path) -> str:
     return os.fsencode(recording).decode("utf-8", "replace")
 
 
-def _plot(
-    detector: Detector,
-    recording: Path,
-    settings: DetectSettings,
-    scores: FrameScores,
-    events: tuple[Event, ...],
-    path: Path,
-) -> None:
-    import numpy as np
-
-    from flam.apps.plots import plot_detection
-
-    if settings.suppress:
-        # what suppresses is heard a second time: rare, and simpler than another way to suppress
-        rivals = detector.score(str(recording), settings.suppress)
-        columns = np.concatenate([scores.scores, rivals.scores], axis=1)
-        prompts = (*scores.prompts, *rivals.prompts)
-        scores = FrameScores(columns, prompts, scores.grid, scores.start_frame, scores.n_samples)
-    plot_detection(recording, scores, events, path, settings.suppress)
+def _first(scores: FrameScores, n_prompts: int) -> FrameScores:
+    """Without the columns that are only shown."""
+    return replace(scores, scores=scores.scores[:, :n_prompts], prompts=scores.prompts[:n_prompts])

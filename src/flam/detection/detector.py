@@ -161,6 +161,7 @@ class Detector:
         suppress: Sequence[str] = (),
         method: ScoreMethod | None = None,
         progress: Progress | None = None,
+        show_suppress: bool = False,
     ) -> Iterator[FrameScores]:
         """The pieces of ``score``, each as soon as it is final; memory does not grow with the recording.
 
@@ -171,6 +172,7 @@ class Detector:
         suppress : sounds that must not be mistaken for a prompt: in a frame where one of them scores higher than a
             prompt, that prompt scores 0
         method : kind of score; None takes ``config.score``
+        show_suppress : True adds the scores of ``suppress`` as further columns, behind those of the prompts
 
         Raises
         ------
@@ -179,7 +181,7 @@ class Detector:
         ConfigError : an unknown method
         """
         overrides = {} if method is None else {"score": method}
-        return self._scores(audio, prompts, suppress, self._with(overrides), progress)
+        return self._scores(audio, prompts, suppress, self._with(overrides), progress, show_suppress)
 
     def detect(
         self,
@@ -234,6 +236,7 @@ class Detector:
         suppress: Sequence[str],
         config: DetectionConfig,
         progress: Progress | None,
+        show_suppress: bool = False,
     ) -> Iterator[FrameScores]:
         """Check everything that can be checked before reading, then hand over to the stream."""
         texts, rivals = self.embed_text(prompts), self.embed_text(suppress)
@@ -241,32 +244,37 @@ class Detector:
             if prompt in suppress:
                 raise ModelError(f"prompt {prompt!r} is asked for and suppressed; take it out of one of the two")
         pieces = self._frames.stream(audio_source(audio, self.sample_rate), config, progress)
-        return self._scored(pieces, tuple(prompts), texts, rivals, config)
+        shown = (*prompts, *suppress) if show_suppress else tuple(prompts)
+        return self._scored(pieces, shown, texts, rivals, config)
 
     @torch.inference_mode()
     def _scored(
         self,
         pieces: Iterator[FramePiece],
-        prompts: tuple[str, ...],
+        shown: tuple[str, ...],
         texts: TextFeatures,
         rivals: TextFeatures,
         config: DetectionConfig,
     ) -> Iterator[FrameScores]:
         silence_power = power_of_db(config.silence_db)
+        n_prompts = len(texts.logit_bias)
         for piece in pieces:
             features = self._features(piece)
-            scores = np.empty((features.shape[1], len(prompts)), np.float32)
+            scores = np.empty((features.shape[1], len(shown)), np.float32)
             highest_rival = None
             if len(rivals.logit_bias):
-                highest_rival = score(features, rivals, config.score)[0].amax(dim=-1, keepdim=True)
-            for start in range(0, len(prompts), PROMPTS_AT_ONCE):
-                columns = slice(start, start + PROMPTS_AT_ONCE)
+                rival_scores = score(features, rivals, config.score)[0]
+                highest_rival = rival_scores.amax(dim=-1, keepdim=True)
+                if len(shown) > n_prompts:
+                    scores[:, n_prompts:] = rival_scores.cpu().numpy()
+            for start in range(0, n_prompts, PROMPTS_AT_ONCE):
+                columns = slice(start, min(start + PROMPTS_AT_ONCE, n_prompts))
                 values = score(features, TextFeatures(*(part[columns] for part in texts)), config.score)[0]
                 if highest_rival is not None:
                     values = values * (values >= highest_rival)
                 scores[:, columns] = values.cpu().numpy()
             scores[piece.values[:, -1].cpu().numpy() < silence_power] = 0
-            yield FrameScores(scores, prompts, self.grid, piece.start_frame, piece.n_samples)
+            yield FrameScores(scores, shown, self.grid, piece.start_frame, piece.n_samples)
 
     def _features(self, piece: FramePiece) -> Tensor:
         """(1, T, D) features of a piece of embeddings."""
