@@ -48,9 +48,9 @@ class OpenFLAM:
         default_ckpt_path: str | Path | None = None,
         device: str | torch.device = "cpu",
     ):
-        has_own = default_ckpt_path is not None and (Path(default_ckpt_path) / "config.json").exists()
-        name = default_ckpt_path if has_own else RELEASED_NAMES.get(model_name, model_name)
-        assert name is not None
+        name: str | Path = RELEASED_NAMES.get(model_name, model_name)
+        if default_ckpt_path is not None and (Path(default_ckpt_path) / "config.json").exists():
+            name = default_ckpt_path
         self._detector = load(name, str(device))
 
     def to(self, device: str | torch.device) -> OpenFLAM:

@@ -6,13 +6,16 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from flam.audio import a_weighted_levels_db, active_spans_s, read_audio
-from flam.core import AudioError, ConfigError
+from flam.audio.loudness import SILENCE_DB
+from flam.core import AudioError, ConfigError, atomic_text
 from flam.synth.library import SourceClip
 
+SAMPLE_RATE = 48_000
 LEVEL_FLOOR_DB = -70.0
 
 
@@ -26,12 +29,12 @@ class WaveformBank:
 
     def __init__(self, folder: str | Path):
         folder = Path(folder)
+        self.sample_rate = SAMPLE_RATE
         try:
-            self._index: dict[str, dict] = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+            self._index: dict[str, dict[str, Any]] = json.loads((folder / "index.json").read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise ConfigError(f"{folder}: not a waveform bank ({error}); make one with WaveformBank.build") from error
         self._samples = np.memmap(folder / "samples.i16", dtype=np.int16, mode="r")
-        self.sample_rate: int = 48_000
 
     def __contains__(self, clip_id: str) -> bool:
         return clip_id in self._index
@@ -75,33 +78,41 @@ class WaveformBank:
         """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        index: dict[str, dict] = {}
-        skipped, start, sample_rate = [], 0, 48_000
+        index: dict[str, dict[str, Any]] = {}
+        skipped, start = [], 0
         with open(folder / "samples.i16.part", "wb") as file:
             for done, clip in enumerate(clips, start=1):
-                try:
-                    waveform = read_audio(clip.path, sample_rate)
-                    levels_db = a_weighted_levels_db(waveform, sample_rate)
-                except AudioError:
+                waveform, entry = _measured(clip, relative_threshold_db)
+                if entry is None:
                     skipped.append(clip.clip_id)
-                    continue
-                threshold_db = max(LEVEL_FLOOR_DB, float(levels_db.max(initial=-200.0)) - relative_threshold_db)
-                spans_s = active_spans_s(waveform, sample_rate, threshold_db=threshold_db)
-                if not spans_s or levels_db.max() < LEVEL_FLOOR_DB:
-                    skipped.append(clip.clip_id)
-                    continue
-                power = 10 ** (levels_db[levels_db >= threshold_db] / 10)
-                file.write(np.clip(np.round(waveform * 32768.0), -32768, 32767).astype(np.int16).tobytes())
-                index[clip.clip_id] = {
-                    "start": start,
-                    "n_samples": len(waveform),
-                    "spans_s": [[round(onset_s, 5), round(offset_s, 5)] for onset_s, offset_s in spans_s],
-                    "level_db": round(10 * float(np.log10(power.mean())), 3),
-                }
-                start += len(waveform)
+                else:
+                    file.write(np.clip(np.round(waveform * 32768.0), -32768, 32767).astype(np.int16).tobytes())
+                    index[clip.clip_id] = {"start": start, **entry}
+                    start += len(waveform)
                 if progress is not None:
                     progress(done, len(clips))
         os.replace(folder / "samples.i16.part", folder / "samples.i16")
-        (folder / "index.json.part").write_text(json.dumps(index), encoding="utf-8")
-        os.replace(folder / "index.json.part", folder / "index.json")
+        with atomic_text(folder / "index.json") as text_file:
+            json.dump(index, text_file)
         return skipped
+
+
+def _measured(clip: SourceClip, relative_threshold_db: float) -> tuple[np.ndarray, dict[str, Any] | None]:
+    """The samples of a clip and what the index says of it; None for one that is broken or silent."""
+    try:
+        waveform = read_audio(clip.path, SAMPLE_RATE)
+    except AudioError:
+        return np.zeros(0, np.float32), None
+    levels_db = a_weighted_levels_db(waveform, SAMPLE_RATE)
+    loudest_db = float(levels_db.max(initial=SILENCE_DB))
+    threshold_db = max(LEVEL_FLOOR_DB, loudest_db - relative_threshold_db)
+    spans_s = active_spans_s(waveform, SAMPLE_RATE, threshold_db=threshold_db)
+    if not spans_s:
+        return waveform, None
+    power = 10 ** (levels_db[levels_db >= threshold_db] / 10)
+    entry = {
+        "n_samples": len(waveform),
+        "spans_s": [[round(onset_s, 5), round(offset_s, 5)] for onset_s, offset_s in spans_s],
+        "level_db": round(10 * float(np.log10(power.mean())), 3),
+    }
+    return waveform, entry

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -29,7 +29,7 @@ class SceneConfig:
     max_event_s : longer sources are cut to a random part of this length
     repeat_share : part of the short events that occur two or three times
     shape_share : part of the events with a random equaliser and band limit
-    speed_share : part of the events played faster or slower, by ``speed``
+    speed_share, speed : part of the events played faster or slower, and the range of their speed, uniform
     label_cap : a label is drawn in proportion to the square root of its number of clips, at most this many
     """
 
@@ -190,7 +190,7 @@ class SceneDrawer:
         for _ in range(copies):
             for _attempt in range(8):
                 onset_s = float(rng.uniform(0, config.duration_s - duration_s))
-                candidate = _moved(template, onset_s)
+                candidate = replace(template, onset_s=onset_s)
                 if _polyphony([*taken, *placed], candidate) < config.max_polyphony and not _overlaps(placed, candidate):
                     placed.append(candidate)
                     break
@@ -213,10 +213,6 @@ class SceneDrawer:
             if rng.random() < 0.4:
                 band_limit_hz = float(math.exp(rng.uniform(math.log(3500), math.log(16000))))
         return Placement(clip.clip_id, source_s, onset_s, duration_s, level_db, speed, equaliser_db, band_limit_hz)
-
-
-def _moved(placement: Placement, onset_s: float) -> Placement:
-    return Placement(**{**placement.__dict__, "onset_s": onset_s})
 
 
 def _overlaps(others: Sequence[Placement], placement: Placement) -> bool:
