@@ -2,6 +2,9 @@
 
 import json
 import os
+import re
+import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -71,6 +74,34 @@ def test_detects_in_a_process_of_its_own(model_folder, demo, tmp_path):
     assert (tmp_path / "out.png").read_bytes().startswith(b"\x89PNG")
     again = flam("detect", "--settings", "out.json.settings.yaml", "--format", "json", cwd=tmp_path)
     assert json.loads(again.stdout) == json.loads((tmp_path / "out.json").read_text())
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the signal of Ctrl-C is sent to one process only on POSIX")
+def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(model_folder, demo, tmp_path):
+    n_recordings = 30
+    (tmp_path / "in").mkdir()
+    for number in range(n_recordings):
+        shutil.copy(demo, tmp_path / "in" / f"{number:02d}.ogg")
+    arguments = ["detect", "in", "-p", "dog", "--model", str(model_folder), "-o", "out/"]
+    child = subprocess.Popen(
+        [sys.executable, "-m", "flam", *arguments], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "out" / "02.csv").exists() and child.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    child.send_signal(signal.SIGINT)
+    _, told = child.communicate(timeout=60)
+    assert child.returncode == 130
+    assert told.startswith("interrupted: ")
+    assert told.count("\n") == 1
+    n_done = len(list((tmp_path / "out").glob("*.csv")))
+    assert 3 <= n_done < n_recordings
+    assert not list((tmp_path / "out").rglob("*.part"))
+    resumed = flam(*arguments, cwd=tmp_path)
+    assert resumed.returncode == 0
+    n_kept = int(re.search(r"\((\d+) of them earlier\)", resumed.stderr)[1])
+    assert n_done - 1 <= n_kept <= n_done  # the last file may have been written, but not noted as finished
+    assert len(list((tmp_path / "out").glob("*.csv"))) == n_recordings
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux")
