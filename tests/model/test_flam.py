@@ -7,7 +7,7 @@ from torch import Tensor
 from flam.core import ModelError
 from flam.model import flam as flam_module
 from flam.model.convnet import ConvEncoderConfig
-from flam.model.flam import FLAM, FLAMConfig, TextFeatures, cosine, score
+from flam.model.flam import FLAM, FLAMConfig, TextFeatures, score
 from flam.model.text import LightTextConfig, RobertaTextConfig
 
 CONFIG = FLAMConfig(
@@ -47,14 +47,14 @@ def features(cosines: list[float], alpha: float, betas: tuple[float, ...]) -> tu
 
 def test_unbiased_score_is_equation_7():
     frames, texts = features([-1.0, -0.3, 0.0, 0.2, 0.9, 1.0], 10.0, HARD_BETAS)
-    h = texts.logit_scale.double() * cosine(frames, texts.text_features).double() + texts.logit_bias.double()
+    h = texts.logit_scale.double() * (frames @ texts.text_features.T).double() + texts.logit_bias.double()
     expected = h.sigmoid() / (h.sigmoid() + texts.logit_bias.double().sigmoid())
     torch.testing.assert_close(score(frames, texts, "unbiased").double(), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_approximate_score_is_equation_8_and_posterior_the_sigmoid_of_equation_2():
     frames, texts = features([-0.5, 0.1, 0.8], 7.0, (-8.0, -2.0))
-    c = cosine(frames, texts.text_features)
+    c = frames @ texts.text_features.T
     torch.testing.assert_close(score(frames, texts, "approximate"), torch.sigmoid(7.0 * c))
     torch.testing.assert_close(score(frames, texts, "posterior"), torch.sigmoid(7.0 * c + texts.logit_bias))
 
@@ -165,3 +165,9 @@ def test_gradients_reach_every_parameter_through_texts_and_frames(model):
     (loss * model.log_temperature_inverse.exp()).backward()
     without = [name for name, parameter in model.named_parameters() if parameter.grad is None]
     assert without == []
+
+
+@pytest.mark.parametrize("n_samples", [0, 1, 3_839, 3_841])
+def test_length_that_is_no_whole_number_of_frames_is_refused(model, n_samples):
+    with pytest.raises(ModelError, match=f"clip of {n_samples} samples.*multiples of 3840"):
+        model.embed_audio(torch.zeros(1, n_samples))

@@ -81,6 +81,13 @@ def read_events(path: str | Path, format: str | None = None) -> list[RecordingEv
     Raises
     ------
     AnnotationError : the file is missing or not UTF-8, its format is not clear, or a place in it can't be understood
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "street.txt").write_text("1.0\\t2.5\\tsiren\\n")
+    ...     [found] = read_events(Path(folder, "street.txt"))
+    >>> found.recording, found.events[0].prompt
+    ('street', 'siren')
     """
     path = Path(path)
     text = read_text(path, AnnotationError)

@@ -95,7 +95,12 @@ def _value(hint: Any, value: Any, where: str) -> Any:
 
 
 def to_mapping(config: Any) -> Any:
-    """The reverse of ``from_mapping``: plain dicts, lists, numbers and strings."""
+    """The reverse of ``from_mapping``: plain dicts, lists, numbers and strings.
+
+    >>> from flam.core.timegrid import TimeGrid
+    >>> to_mapping(TimeGrid(48000, 480))
+    {'sample_rate': 48000, 'hop_samples': 480}
+    """
     if dataclasses.is_dataclass(config) and not isinstance(config, type):
         return {field.name: to_mapping(getattr(config, field.name)) for field in dataclasses.fields(config)}
     if isinstance(config, (list, tuple)):
@@ -126,6 +131,13 @@ def save_yaml(config: Any, path: str | Path) -> None:
     Raises
     ------
     OutputError : the file can't be written
+
+    >>> import tempfile
+    >>> from flam.core.timegrid import TimeGrid
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_yaml(TimeGrid(48000, 480), f"{folder}/grid.yaml")
+    ...     load_yaml(TimeGrid, f"{folder}/grid.yaml")
+    TimeGrid(sample_rate=48000, hop_samples=480)
     """
     with atomic_text(Path(path)) as file:
         yaml.safe_dump(to_mapping(config), file, sort_keys=False)

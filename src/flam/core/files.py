@@ -65,6 +65,13 @@ def atomic_text(path: Path) -> Iterator[TextIO]:
     Raises
     ------
     OutputError : as ``atomic_path``
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with atomic_text(Path(folder, "a.txt")) as file:
+    ...         _ = file.write("siren")
+    ...     read_text(Path(folder, "a.txt"), OutputError)
+    'siren'
     """
     if os.path.exists(path) and not os.path.isfile(path):
         with _output_errors(path, path), open(path, "w", encoding="utf-8", newline="\n") as file:

@@ -96,6 +96,15 @@ def load_checkpoint(folder: str | Path) -> Checkpoint:
     ------
     ModelError : a file is missing or damaged, or the weights don't fit the configuration
     ConfigError : the configuration holds an unknown key
+
+    >>> from flam.model.convnet import ConvEncoderConfig
+    >>> from flam.model.text import LightTextConfig
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     model = FLAM(FLAMConfig(audio=ConvEncoderConfig(), text=LightTextConfig(vocab_size=10)))
+    ...     save_checkpoint(model, f"{folder}/tiny", ModelCard("tiny", licence="CC0-1.0"), {"threshold": 0.4})
+    ...     checkpoint = load_checkpoint(f"{folder}/tiny")
+    >>> checkpoint.card.licence, checkpoint.detection
+    ('CC0-1.0', {'threshold': 0.4})
     """
     folder = Path(folder)
     config = read_config(folder)

@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from flam.core import ModelError
 from flam.model.logmel import LogMel, LogMelConfig
 
 
@@ -120,9 +121,19 @@ class ConvEncoder(nn.Module):
         self.norm = nn.LayerNorm(config.embed_dim)
 
     def forward(self, waveform: Tensor) -> Tensor:
-        """(B, N) waveform, N a multiple of 3840, to (B, N / 3840, C) frame embeddings."""
+        """(B, N) waveform, N a multiple of 3840, to (B, N / 3840, C) frame embeddings.
+
+        Raises
+        ------
+        ModelError : another length
+        """
+        n_samples = waveform.shape[1]
+        if n_samples == 0 or n_samples % self.frame_hop_samples:
+            raise ModelError(
+                f"clip of {n_samples} samples: this encoder takes multiples of {self.frame_hop_samples}; pad with zeros"
+            )
         # the centred transform gives one frame more than N / 480; the grid of frames has no place for it
-        return self.encode_logmel(self.logmel(waveform)[:, : waveform.shape[1] // self.logmel.config.hop_samples])
+        return self.encode_logmel(self.logmel(waveform)[:, : n_samples // self.logmel.config.hop_samples])
 
     def encode_logmel(self, logmel_db: Tensor) -> Tensor:
         """(B, 8 T, F) log-mel in dB to (B, T, C) frame embeddings."""

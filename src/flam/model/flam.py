@@ -151,11 +151,6 @@ class FLAM(nn.Module):
         )
 
 
-def cosine(frame_features: Tensor, text_features: Tensor) -> Tensor:
-    """(B, T, D) and (K, D) normalised features to (B, T, K) cosines."""
-    return frame_features @ text_features.T
-
-
 def score(frame_features: Tensor, texts: TextFeatures, method: ScoreMethod) -> Tensor:
     """Probability that a text sounds in a frame.
 
@@ -173,8 +168,13 @@ def score(frame_features: Tensor, texts: TextFeatures, method: ScoreMethod) -> T
     Raises
     ------
     ModelError : an unknown method
+
+    >>> texts = TextFeatures(torch.eye(2), torch.tensor([10.0, 10.0]), torch.tensor([-8.0, -8.0]))
+    >>> frames = torch.tensor([[[1.0, 0.0]]])  # like the first text, unlike the second
+    >>> score(frames, texts, "unbiased").round(decimals=3)
+    tensor([[[1.0000, 0.5000]]])
     """
-    alpha_c = texts.logit_scale * cosine(frame_features, texts.text_features)
+    alpha_c = texts.logit_scale * (frame_features @ texts.text_features.T)  # of length 1: products are cosines
     if method == "unbiased":
         # Eq. 7, sigmoid(h) / (sigmoid(h) + sigmoid(beta)), as a logit: no quotient of two numbers near 0
         h = alpha_c + texts.logit_bias

@@ -33,6 +33,13 @@ def tokenize(tokenizer: Tokenizer, texts: Sequence[str], max_tokens: int, pad_id
     Raises
     ------
     ModelError : a text is empty, is not Unicode, or holds nothing the tokenizer knows
+
+    >>> from tokenizers.models import WordLevel
+    >>> from tokenizers.pre_tokenizers import Whitespace
+    >>> tokenizer = Tokenizer(WordLevel({"?": 1, "dog": 2, "barking": 3}, unk_token="?"))
+    >>> tokenizer.pre_tokenizer = Whitespace()
+    >>> tokenize(tokenizer, ["dog barking", "dog"], max_tokens=77, pad_id=0).ids.tolist()
+    [[2, 3], [2, 0]]
     """
     for text in texts:
         if not text.strip():
