@@ -128,6 +128,23 @@ def test_a_truncated_file_is_read_to_its_end_and_reported(tmp_path, suffix):
     assert f"ends at {len(waveform) / RATE:.3f} s of 1.875 s that its header promises" in problems[0]
 
 
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+@pytest.mark.parametrize("n_lost", [1, 100, 5_000])
+def test_a_truncated_ogg_is_reported_though_it_promises_no_length(tmp_path, subtype, n_lost):
+    path, problems = tmp_path / "a.ogg", []
+    noise = 0.1 * np.random.default_rng(0).standard_normal(150_000)
+    soundfile.write(path, noise, 48_000, subtype=subtype)
+    whole = read_audio(path, 48_000, on_problem=problems.append)
+    assert problems == []
+    path.write_bytes(path.read_bytes()[:-n_lost])
+    waveform = read_audio(path, 48_000, on_problem=problems.append)
+    assert 0 < len(waveform) < len(whole)
+    assert problems == [
+        f"{path}: ends at {len(waveform) / 48_000:.3f} s without the mark that ends an Ogg stream, so more may have "
+        "followed; copy or export it again"
+    ]
+
+
 def test_a_truncated_file_is_logged_when_nobody_asked_to_be_told(tmp_path, caplog):
     soundfile.write(tmp_path / "a.wav", sweep(9_000), RATE)
     truncate(tmp_path / "a.wav", 0.5)

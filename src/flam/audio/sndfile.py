@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from flam.audio.ogg import ogg_is_complete
 from flam.core import AudioError
 
 # libsndfile notes in its log where a chunk claims more bytes than the file has left; from this size on, the claim is
@@ -96,6 +97,12 @@ class SndfileReader:
                 f"{self.path}: this mp3 has no length header, its end may be missing; "
                 'pip install "flam-audio[media]" to read all of it'
             )
+        if file.format == "OGG" and end_sample > 0 and not ogg_is_complete(self.path):
+            self._on_problem(
+                f"{self.path}: ends at {end_sample / self.sample_rate:.3f} s without the mark that ends an Ogg stream, "
+                "so more may have followed; copy or export it again"
+            )
+            return
         n_promised = self.n_samples
         shortage = CHUNK_SHORTAGE.search(file.extra_info)
         if n_promised is not None and shortage and int(shortage[2]) < int(shortage[1]) < UNKNOWN_LENGTH_BYTES:
