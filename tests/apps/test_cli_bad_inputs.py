@@ -182,6 +182,11 @@ USAGE = {
     "one picture for two": (["a.wav", "b.wav", "-p", "loud", "--plot", "p.png"], "--plot p/"),
     "one score file for two": (["a.wav", "b.wav", "-p", "loud", "--save-scores", "s.npz"], "--save-scores s/"),
     "unknown kind of picture": (["a.wav", "-p", "loud", "--plot", "p.xyz"], "no kind of picture"),
+    "results over a recording": (["a.wav", "-p", "loud", "-o", "b.wav", "--format", "csv"], "could replace one"),
+    "scores over a recording": (["a.wav", "-p", "loud", "--save-scores", "a.wav"], "could replace one"),
+    "results over a linked recording": (["link", "-p", "loud", "-o", "a.csv"], "is the place of a recording"),
+    "two results in one place": (["a.wav", "-p", "loud", "-o", "x.txt", "--save-scores", "./x.txt"], "another result"),
+    "settings that are none": (["--settings", "letter.txt"], "is not a mapping"),
     "missing settings": (["--settings", "none.yaml"], "none.yaml"),
 }
 
@@ -192,13 +197,19 @@ def test_usage_errors_say_how(run, stub, make_recording, tmp_path, case):
     make_recording("a.wav")
     make_recording("b.wav")
     (tmp_path / "empty.txt").write_text("# nothing\n\n")
+    (tmp_path / "letter.txt").write_text("dear all\n" * 1000)
+    (tmp_path / "a.csv").write_bytes((tmp_path / "a.wav").read_bytes())
+    (tmp_path / "link").symlink_to(tmp_path / "a.csv")
+    recordings = [(tmp_path / name).read_bytes() for name in ("a.wav", "b.wav", "a.csv")]
     (tmp_path / "latin.txt").write_bytes("siren\nsäge\n".encode("latin-1"))
     outcome = run("detect", *arguments)
     assert outcome.code == 2
     assert outcome.out == ""
     assert outcome.err.startswith("error: ")
     assert outcome.err.count("\n") == 1
+    assert len(outcome.err) < 400
     assert message in outcome.err
+    assert recordings == [(tmp_path / name).read_bytes() for name in ("a.wav", "b.wav", "a.csv")]
 
 
 def test_unknown_model_names_the_known_ones(run, make_recording):

@@ -36,7 +36,7 @@ def detect(
     from flam.apps.analysis import Extras
     from flam.apps.bulk import Run, carry_out
     from flam.apps.finished import ResultsFolder
-    from flam.apps.outputs import choose_extras, choose_output
+    from flam.apps.outputs import choose_extras, choose_output, is_folder, require_apart
     from flam.apps.progress import Reporter
     from flam.apps.sources import find_sources, name_results
 
@@ -51,6 +51,8 @@ def detect(
         names = name_results(sources, ResultsFolder(output.path, FORMATS[output.format].suffix).is_taken)
     plot = choose_extras("--plot", results.plot, ".png", list(names.values()))
     scores = choose_extras("--save-scores", results.save_scores, ".npz", list(names.values()))
+    given = [path for path in (results.output, results.plot, results.save_scores) if path is not None]
+    require_apart([Path(path) for path in given if not is_folder(path)], [source.path for source in sources])
     if not sources:
         return 1
     settings = replace(settings, format=output.format)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from flam.annotations import FORMATS
 from flam.apps.finished import make_folder
+from flam.audio import RECORDING_SUFFIXES
 from flam.core import ConfigError
 
 ALSO = {".ndjson": "jsonl"}
@@ -49,7 +51,8 @@ def choose_output(output: str | None, format: str | None, n_recordings: int) -> 
 
     Raises
     ------
-    ConfigError : a format that holds one recording for several, a suffix that names no format, or no folder to write in
+    ConfigError : a format that holds one recording for several, a suffix that names no format or a
+        recording, or no folder to write in
 
     >>> choose_output(None, None, 3).format, choose_output("out/", None, 3).format, choose_output("a.srt", None, 1).kind
     ('table', 'csv', 'file')
@@ -63,6 +66,8 @@ def choose_output(output: str | None, format: str | None, n_recordings: int) -> 
         is_device = path.exists() and not path.is_file()
         chosen = Output("stream" if is_device else "file", path, _guess(path, is_device) if format is None else format)
         require_parent(path)
+        if not is_device:
+            _refuse_recording_name(path)
     if n_recordings > 1 and not FORMATS[chosen.format].many:
         raise ConfigError(
             f"format {chosen.format!r} holds one recording, but there are {n_recordings}; "
@@ -83,7 +88,8 @@ def choose_extras(option: str, given: str | None, suffix: str, names: Sequence[P
 
     Raises
     ------
-    ConfigError : one file for several recordings, no folder to write in, or a device in the place of a file
+    ConfigError : one file for several recordings, no folder to write in, a device in the place of a
+        file, or a recording's suffix
     """
     if given is None:
         return lambda name: None
@@ -96,6 +102,7 @@ def choose_extras(option: str, given: str | None, suffix: str, names: Sequence[P
         require_parent(Path(given))
         if Path(given).exists() and not Path(given).is_file():
             raise ConfigError(f"{option} {given}: is a device or pipe; name a file")
+        _refuse_recording_name(Path(given))
         return lambda name: Path(given)
     folder = Path(given)
 
@@ -105,6 +112,21 @@ def choose_extras(option: str, given: str | None, suffix: str, names: Sequence[P
         return path
 
     return place
+
+
+def require_apart(results: Iterable[Path], recordings: Iterable[Path]) -> None:
+    """Check that no file of results takes the place of a recording or of another result.
+
+    Raises
+    ------
+    ConfigError : one does
+    """
+    taken = {os.path.realpath(path): "a recording" for path in recordings}
+    for path in results:
+        place = os.path.realpath(path)
+        if place in taken:
+            raise ConfigError(f"{path}: is the place of {taken[place]} of this run; name another file")
+        taken[place] = "another result"
 
 
 def is_folder(given: str) -> bool:
@@ -122,6 +144,13 @@ def require_parent(path: Path) -> None:
     """
     if not path.parent.is_dir():
         raise ConfigError(f"{path}: folder {path.parent} does not exist; make it, or choose another place")
+
+
+def _refuse_recording_name(path: Path) -> None:
+    if path.suffix.lower() in RECORDING_SUFFIXES:
+        raise ConfigError(
+            f"{path}: {path.suffix} is a recording's suffix, and results could replace one; choose another"
+        )
 
 
 def _guess(path: Path, is_device: bool) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import reprlib
 import types
 import typing
 from pathlib import Path
@@ -14,6 +15,10 @@ from flam.core.errors import ConfigError
 from flam.core.files import atomic_text, read_text
 
 T = TypeVar("T")
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 60
+_shown = _SHORT.repr  # of a file that was named by mistake, all the text would be too much
 
 
 def from_mapping(config_class: type[T], mapping: Any, where: str = "config") -> T:
@@ -31,7 +36,7 @@ def from_mapping(config_class: type[T], mapping: Any, where: str = "config") -> 
     flam.core.errors.ConfigError: config: unknown key 'sample_rat'; known keys: hop_samples, sample_rate
     """
     if not isinstance(mapping, dict):
-        raise ConfigError(f"{where}: {mapping!r} is not a mapping of keys to values")
+        raise ConfigError(f"{where}: {_shown(mapping)} is not a mapping of keys to values")
     hints = typing.get_type_hints(config_class)
     fields = {field.name: field for field in dataclasses.fields(config_class)}  # type: ignore[arg-type]
     for key in mapping:
@@ -64,22 +69,22 @@ def _value(hint: Any, value: Any, where: str) -> Any:
                 return _value(option, value, where)
             except ConfigError:
                 continue
-        raise ConfigError(f"{where}: {value!r} is none of {', '.join(map(str, options))}")
+        raise ConfigError(f"{where}: {_shown(value)} is none of {', '.join(map(str, options))}")
     if origin is typing.Literal:
         if value not in arguments:
-            raise ConfigError(f"{where}: {value!r} is not one of {', '.join(map(repr, arguments))}")
+            raise ConfigError(f"{where}: {_shown(value)} is not one of {', '.join(map(repr, arguments))}")
         return value
     if origin in (tuple, list):
         if not isinstance(value, (list, tuple)):
-            raise ConfigError(f"{where}: {value!r} is not a list")
+            raise ConfigError(f"{where}: {_shown(value)} is not a list")
         if origin is tuple and arguments[-1:] != (Ellipsis,):
             if len(value) != len(arguments):
-                raise ConfigError(f"{where}: {value!r} needs {len(arguments)} values")
+                raise ConfigError(f"{where}: {_shown(value)} needs {len(arguments)} values")
             return tuple(_value(a, v, f"{where}[{i}]") for i, (a, v) in enumerate(zip(arguments, value, strict=True)))
         return origin(_value(arguments[0], item, f"{where}[{i}]") for i, item in enumerate(value))
     if origin is dict:
         if not isinstance(value, dict):
-            raise ConfigError(f"{where}: {value!r} is not a mapping")
+            raise ConfigError(f"{where}: {_shown(value)} is not a mapping")
         return {_value(arguments[0], k, where): _value(arguments[1], v, f"{where}.{k}") for k, v in value.items()}
     if dataclasses.is_dataclass(hint):
         return from_mapping(hint, value, where)  # type: ignore[arg-type]
@@ -90,7 +95,7 @@ def _value(hint: Any, value: Any, where: str) -> Any:
     if hint is Path and isinstance(value, str):
         return Path(value)
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
-        raise ConfigError(f"{where}: {value!r} is not of type {hint.__name__}")
+        raise ConfigError(f"{where}: {_shown(value)} is not of type {hint.__name__}")
     return value
 
 
