@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from flam.annotations import read_events
+from flam.apps.finished import ResultsFolder
 
 N_RECORDINGS = 4
 
@@ -92,6 +93,43 @@ def test_another_model_does_all_again(run, stub, recordings):
     (stub.folder / "model.safetensors").write_bytes(b"other")
     run(*command)
     assert len(heard(stub)) == N_RECORDINGS
+
+
+def test_labels_of_the_user_are_not_replaced(run, stub, recordings, tmp_path):
+    labels = tmp_path / "in" / "1.txt"
+    labels.write_text("mine")
+    command = ("detect", "in", "-p", "loud", "-o", "in/", "--format", "audacity")
+    refused = run(*command)
+    assert refused.code == 2
+    assert refused.err == (
+        "error: in/1.txt: exists and is of no earlier run; give another folder, or --overwrite to replace it\n"
+    )
+    assert labels.read_text() == "mine"
+    assert run(*command, "--overwrite").code == 0
+    assert "loud" in labels.read_text()
+
+
+def test_results_that_were_written_but_not_noted_are_known_as_own(run, stub, recordings, monkeypatch):
+    command = ("detect", "in", "-p", "loud", "-o", "out/")
+
+    def killed(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ResultsFolder, "remember", killed)
+        assert run(*command).code == 130
+    assert run(*command).code == 0
+    assert heard(stub) == ["0.wav", "1.wav", "2.wav", "3.wav"]
+
+
+def test_interrupted_overwriting_goes_on(run, stub, recordings):
+    command = ("detect", "in", "-p", "loud", "-o", "out/")
+    run(*command)
+    stub.on_recording = stop_at("2.wav")
+    assert run(*command, "--overwrite").code == 130
+    stub.on_recording = lambda path: None
+    assert run(*command).code == 0
+    assert heard(stub) == ["2.wav", "3.wav"]
 
 
 def test_missing_picture_is_made(run, stub, recordings, tmp_path):

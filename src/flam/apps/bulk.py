@@ -123,6 +123,7 @@ class Run:
         recording, problems = found
         path = results.events_path(name)
         make_folder(path.parent)
+        results.claim(name)
         write_events([recording], path, format)
         results.remember(name, replace(expected, n_events=len(recording.events), problems=problems))
 

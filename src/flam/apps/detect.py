@@ -39,6 +39,7 @@ def detect(
     from flam.apps.outputs import choose_extras, choose_output, is_folder, require_apart
     from flam.apps.progress import Reporter
     from flam.apps.sources import find_sources, name_results
+    from flam.core import ConfigError
 
     settings = choose_settings(recordings, find, events, running)
     if results.plot is not None:
@@ -48,7 +49,13 @@ def detect(
     output = choose_output(results.output, settings.format if results.format is None else results.format, len(sources))
     names = name_results(sources, lambda source, name: False)
     if output.kind == "folder" and output.path is not None:
-        names = name_results(sources, ResultsFolder(output.path, FORMATS[output.format].suffix).is_taken)
+        folder = ResultsFolder(output.path, FORMATS[output.format].suffix)
+        names = name_results(sources, folder.is_taken)
+        foreign = [folder.events_path(name) for name in names.values() if folder.is_foreign(name)]
+        if foreign and not results.overwrite:
+            raise ConfigError(
+                f"{foreign[0]}: exists and is of no earlier run; give another folder, or --overwrite to replace it"
+            )
     plot = choose_extras("--plot", results.plot, ".png", list(names.values()))
     scores = choose_extras("--save-scores", results.save_scores, ".npz", list(names.values()))
     given = [path for path in (results.output, results.plot, results.save_scores) if path is not None]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -68,8 +67,21 @@ class ResultsFolder:
         make_folder(self.folder / MEMORY)
 
     def forget(self) -> None:
-        """Let every recording be done again."""
-        shutil.rmtree(self.folder / MEMORY, ignore_errors=True)
+        """Let every recording be done again; that their results are of this program stays known."""
+        for path in (self.folder / MEMORY).rglob(f"*{self.suffix}.json"):
+            with atomic_text(path):
+                pass
+
+    def is_foreign(self, name: Path) -> bool:
+        """Whether there is a file where the events of a recording go, and no run of this program wrote it."""
+        return self.events_path(name).exists() and not self._memory_path(name).exists()
+
+    def claim(self, name: Path) -> None:
+        """Note that the events of a recording are about to be written."""
+        path = self._memory_path(name)
+        make_folder(path.parent)
+        with atomic_text(path):
+            pass
 
     def events_path(self, name: Path) -> Path:
         """The file of events of a recording."""
@@ -85,10 +97,8 @@ class ResultsFolder:
         return finished if self.events_path(name).exists() else None
 
     def remember(self, name: Path, finished: Finished) -> None:
-        """Note that the events of a recording are written."""
-        path = self._memory_path(name)
-        make_folder(path.parent)
-        with atomic_text(path) as file:
+        """Note that the events of a recording, claimed before, are written."""
+        with atomic_text(self._memory_path(name)) as file:
             json.dump(asdict(finished), file)
 
     def is_taken(self, source: Source, name: Path) -> bool:
