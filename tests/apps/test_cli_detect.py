@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -71,6 +72,17 @@ def test_folder_keeps_the_tree_and_tells_equal_names_apart(run, stub, make_recor
     assert outcome.code == 0
     written = sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.srt"))
     assert written == ["a.srt", "a.wav.srt", "b/a.srt", "b/a.wav.srt"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have shorter paths")
+def test_names_without_room_for_a_suffix_are_cut_and_stay_apart(run, stub, make_recording, tmp_path):
+    for ending in "ab":
+        make_recording("in/" + "\u9ce5" * 82 + f"{ending}.wav")
+    command = ("detect", "in", "-p", "loud", "-o", "out/", "--format", "label-studio", "--save-scores", "scores/")
+    assert run(*command).code == 0
+    assert len(list((tmp_path / "out").glob("*.label-studio.json"))) == len(list((tmp_path / "scores").iterdir())) == 2
+    run(*command)
+    assert stub.detector.recordings == []
 
 
 def test_second_run_into_a_folder_spares_another_recordings_results(run, stub, make_recording, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import os
 from collections.abc import Callable, Iterable
@@ -10,6 +11,8 @@ from pathlib import Path
 
 from flam.audio import find_recordings
 from flam.core import AudioError
+
+MOST_STEM_BYTES = 200  # of the 255 that file systems allow, before suffixes
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ def name_results(sources: Iterable[Source], is_taken: Callable[[Source, Path], b
     """Give each recording a path without suffix, relative to a results folder: the same tree, no two alike.
 
     ``walk/dog.wav`` becomes ``walk/dog``; where that name is gone, because of ``walk/dog.flac``, ``walk/dog.wav``; and
-    then ``walk/dog.wav-2``.
+    then ``walk/dog.wav-2``. Names that leave no room for suffixes are cut, and end with a hash of the whole.
 
     Parameters
     ----------
@@ -52,7 +55,7 @@ def name_results(sources: Iterable[Source], is_taken: Callable[[Source, Path], b
     names: dict[Source, Path] = {}
     gone: set[str] = set()
     for source in sources:
-        full = source.relative
+        full = source.relative.with_name(_cut(source.relative.stem) + source.relative.suffix)
         numbered = (full.with_name(f"{full.name}-{number}") for number in range(2, 10**9))
         for name in itertools.chain((full.with_suffix(""), full), numbered):
             key = str(name).casefold()  # names that differ only in case are one file on many systems
@@ -61,3 +64,11 @@ def name_results(sources: Iterable[Source], is_taken: Callable[[Source, Path], b
                 names[source] = name
                 break
     return names
+
+
+def _cut(stem: str) -> str:
+    encoded = os.fsencode(stem)
+    if len(encoded) <= MOST_STEM_BYTES:
+        return stem
+    digest = hashlib.sha256(encoded).hexdigest()[:8]
+    return f"{encoded[: MOST_STEM_BYTES - 9].decode('utf-8', 'ignore')}-{digest}"
