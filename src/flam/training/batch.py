@@ -9,9 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from flam.training.pool import TEACHER_WINDOW_FRAMES
 from flam.training.texts import LabelTexts
-
-TEACHER_WINDOW_FRAMES = 12
 
 
 @dataclass(frozen=True)

@@ -108,14 +108,14 @@ def _truth(recording: JudgedRecording) -> np.ndarray:
 
 def _at_threshold(
     config: DetectionConfig, scenes: Sequence[JudgedRecording], ambience: Sequence[JudgedRecording]
-) -> dict[str, float]:
+) -> dict[str, float | None]:
     in_scenes, in_ambience = _count(config, scenes), _count(config, ambience)
     errors_s = in_scenes.onset_errors_s
     return {
         "threshold": config.threshold,
         "recall": round(in_scenes.recall, 3),
         "false_alarms_per_minute": round(in_scenes.false_alarms_per_minute, 2),
-        "median_onset_error_s": round(float(np.median(errors_s)), 3) if errors_s else float("nan"),
+        "median_onset_error_s": round(float(np.median(errors_s)), 3) if errors_s else None,
         "ambience_false_alarms_per_minute": round(in_ambience.false_alarms_per_minute, 2),
     }
 

@@ -19,6 +19,7 @@ from flam.synth.render import render
 from flam.training.teacher import Teacher
 
 MAX_TEXTS = 6
+TEACHER_WINDOW_FRAMES = 12
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,10 @@ class PoolConfig:
     teacher_hop_frames: int = 10
     shard_scenes: int = 250
 
+    def n_windows(self, n_frames: int) -> int:
+        """Windows of the teacher, each a little longer than 12 frames, that lie wholly in a scene of so many frames."""
+        return (n_frames - TEACHER_WINDOW_FRAMES - 1) // self.teacher_hop_frames + 1
+
 
 def shard_dtype(config: PoolConfig, sample_rate: int, n_mels: int, embedding_dim: int, n_classes: int) -> np.dtype:
     """The record of a scene; a shard is an array of them.
@@ -49,7 +54,7 @@ def shard_dtype(config: PoolConfig, sample_rate: int, n_mels: int, embedding_dim
     label; complete is False where a source without label sounds, so that nothing can be said to be absent.
     """
     n_frames = round(config.scene.duration_s * sample_rate / config.frame_hop_samples)
-    n_windows = (n_frames - 13) // config.teacher_hop_frames + 1
+    n_windows = config.n_windows(n_frames)
     return np.dtype(
         [
             ("logmel", np.float16, (n_frames * config.frame_hop_samples // 480, n_mels)),
@@ -100,8 +105,7 @@ def build_pool(
             scene = render(plan, bank, label_of)
             if rows is None:
                 n_frames = grid.n_frames(len(scene.waveform))
-                n_windows = (n_frames - 13) // config.teacher_hop_frames + 1
-                starts_s = np.arange(n_windows) * config.teacher_hop_frames * grid.hop_s
+                starts_s = np.arange(config.n_windows(n_frames)) * config.teacher_hop_frames * grid.hop_s
             output = teacher(scene.waveform, bank.sample_rate, starts_s)
             if rows is None:
                 n_mels, sizes = logmel.config.n_mels, (output.embedding.shape[1], output.scores.shape[1])

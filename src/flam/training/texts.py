@@ -76,8 +76,8 @@ class LabelTexts:
 def related_labels(labels: Sequence[str], phrase_sets: Mapping[str, PhraseSet]) -> np.ndarray:
     """(K, K) bool array, True where label j may be true of a sound of label i, so that j is no wrong answer for it.
 
-    Two labels are related where they share a telling word, a phrase, or one is the other's broader text; labels that a
-    phrase set names as near misses are not.
+    Two labels are related where they share a telling word or one is the other's broader text, unless a phrase set
+    names one as a near miss of the other.
 
     >>> related_labels(["dog bark", "dog growl", "siren"], {}).astype(int).tolist()
     [[1, 1, 0], [1, 1, 0], [0, 0, 1]]
@@ -88,10 +88,7 @@ def related_labels(labels: Sequence[str], phrase_sets: Mapping[str, PhraseSet]) 
     related = np.eye(len(labels), dtype=bool)
     for i, first in enumerate(labels):
         for j, second in enumerate(labels):
-            if second in near[i] or first in near[j]:
-                continue
-            family = (
-                second in parents[i] or first in parents[j] or bool(parents[i] & {second}) or bool(parents[j] & {first})
-            )
-            related[i, j] |= family or bool(words[i] & words[j])
+            is_near_miss = second in near[i] or first in near[j]
+            is_family = second in parents[i] or first in parents[j]
+            related[i, j] |= not is_near_miss and (is_family or bool(words[i] & words[j]))
     return related
