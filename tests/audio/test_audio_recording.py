@@ -145,6 +145,32 @@ def test_a_truncated_ogg_is_reported_though_it_promises_no_length(tmp_path, subt
     ]
 
 
+def move_ogg_end(path: Path, n_samples: int) -> None:
+    """Let the last page say that it ends later: bytes 6 to 13 count samples, 22 to 25 hold a checksum (RFC 3533)."""
+    content = bytearray(path.read_bytes())
+    start = content.rfind(b"OggS")
+    end_sample = int.from_bytes(content[start + 6 : start + 14], "little")
+    content[start + 6 : start + 14] = (end_sample + n_samples).to_bytes(8, "little")
+    content[start + 22 : start + 26] = bytes(4)
+    checksum = 0
+    for byte in content[start:]:
+        checksum ^= byte << 24
+        for _ in range(8):
+            checksum = (checksum << 1 ^ (0x04C1_1DB7 if checksum >> 31 else 0)) & 0xFFFF_FFFF
+    content[start + 22 : start + 26] = checksum.to_bytes(4, "little")
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(("n_missing", "n_problems"), [(488, 0), (20_000, 1)])
+def test_an_ogg_may_round_its_end_but_not_lose_a_packet(tmp_path, n_missing, n_problems):
+    path, problems = tmp_path / "a.ogg", []
+    soundfile.write(path, 0.1 * np.random.default_rng(0).standard_normal(100_000), 48_000)
+    move_ogg_end(path, n_missing)
+    assert soundfile.info(path).frames == 100_000 + n_missing
+    assert len(read_audio(path, 48_000, on_problem=problems.append)) < 100_000 + n_missing
+    assert len(problems) == n_problems
+
+
 def test_a_truncated_file_is_logged_when_nobody_asked_to_be_told(tmp_path, caplog):
     soundfile.write(tmp_path / "a.wav", sweep(9_000), RATE)
     truncate(tmp_path / "a.wav", 0.5)

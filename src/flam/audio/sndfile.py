@@ -19,6 +19,8 @@ from flam.core import AudioError
 CHUNK_SHORTAGE = re.compile(r"^ *(?:data|SSND|Data Size) *: (\d+) \(should be (\d+)\)", re.MULTILINE)
 UNKNOWN_LENGTH_BYTES = 0x7FFF_F000
 UNKNOWN_LENGTH_SAMPLES = 1 << 62
+# The last page of an Ogg states its end, and encoders round it: up to as many samples as a packet holds at most.
+VORBIS_PACKET_SAMPLES = 4096
 
 
 class SequentialFile(soundfile.SoundFile):
@@ -107,7 +109,8 @@ class SndfileReader:
         shortage = CHUNK_SHORTAGE.search(file.extra_info)
         if n_promised is not None and shortage and int(shortage[2]) < int(shortage[1]) < UNKNOWN_LENGTH_BYTES:
             n_promised = max(1, n_promised) * int(shortage[1]) // max(1, int(shortage[2]))
-        if n_promised is None or end_sample >= n_promised:
+        tolerance = VORBIS_PACKET_SAMPLES if file.format == "OGG" else 0
+        if n_promised is None or end_sample >= n_promised - tolerance:
             return
         cause = "" if reason is None else f" ({reason.rstrip('.')})"
         if end_sample == start_sample == 0:
