@@ -118,8 +118,9 @@ def test_name_that_is_not_utf8_is_read_like_any_other(run, stub, make_recording,
     made = make_recording("in/a.wav")
     os.rename(os.fsencode(made), os.fsencode(tmp_path) + b"/in/\xff.wav")
     make_recording("in/z.wav")
-    outcome = run("detect", "in", *FIND, "-o", "out.csv")
+    outcome = run("detect", "in", *FIND, "-o", "out.csv", "--plot", "pictures/")
     assert outcome.code == 0
+    assert len(list((tmp_path / "pictures").iterdir())) == 2
     found = (tmp_path / "out.csv").read_text(encoding="utf-8")
     assert "in/\ufffd.wav,1.0" in found
     assert "in/z.wav,1.0" in found

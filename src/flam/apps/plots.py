@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -109,7 +110,8 @@ def _plot(
         rows = [rows[index] for index in sorted(best)]
     rows = [row for row in rows if not row.is_negative] + [row for row in rows if row.is_negative]
     duration_s = spectrogram.duration_s if end_s is None else end_s
-    title = "" if isinstance(audio, tuple) else Path(audio).name
+    # a name that is not UTF-8 can be opened, but not drawn
+    title = "" if isinstance(audio, tuple) else os.fsencode(Path(audio).name).decode("utf-8", "replace")
     note = "" if n_rows <= MOST_ROWS else f"{MOST_ROWS} of {n_rows} prompts, those with the highest scores"
     layout = Layout(rows, duration_s, title, note)
     draw_spectrogram(layout, spectrogram)
