@@ -8,7 +8,7 @@ import pytest
 import torch
 from tokenizers import Tokenizer
 
-from flam.core import load_yaml
+from flam.core import ConfigError, load_yaml
 from flam.data.bank import WaveformBank
 from flam.data.phrases import PhraseSet
 from flam.model.checkpoint import load_checkpoint, save_checkpoint
@@ -22,7 +22,7 @@ from flam.training.batch import make_batch
 from flam.training.config import MiniConfig, Stage
 from flam.training.fit import fit
 from flam.training.pool import Pool, PoolConfig, build_pool
-from flam.training.teacher import TeacherOutput
+from flam.training.teacher import Teacher, TeacherOutput
 from flam.training.teacher_head import TeacherHead, TeacherHeadConfig, train_teacher_head
 from flam.training.text_pretraining import TextPretrainingConfig, pretrain_text, train_tokenizer
 from flam.training.texts import LabelTexts, related_labels
@@ -238,3 +238,8 @@ def test_text_pretraining_brings_phrases_of_one_sound_together(tokenizer):
 def test_every_recipe_loads(path):
     assert load_yaml(MiniConfig, path).stages
     assert path.read_text(encoding="utf-8").startswith("# python -m flam.training ")
+
+
+def test_a_teacher_that_is_not_there_is_a_clear_error(tmp_path):
+    with pytest.raises(ConfigError, match=r"no such teacher|ai-edge-litert"):
+        Teacher(tmp_path / "missing.tflite")
