@@ -120,7 +120,13 @@ def label_texts(bank, tokenizer) -> LabelTexts:
 def config(**changes) -> MiniConfig:
     stages = (
         Stage("distil", 6, 3e-3, {"distill": 1.0, "tag": 1.0, "joint": 1.0, "clip": 1.0}),
-        Stage("frames", 6, 3e-3, {"distill": 1.0, "clip": 1.0, "frame": 20.0, "prior": 1.0}, text_lr_share=0.1),
+        Stage(
+            "frames",
+            6,
+            3e-3,
+            {"distill": 1.0, "clip": 1.0, "frame": 20.0, "prior": 1.0, "text_pull": 1.0},
+            text_lr_share=0.1,
+        ),
     )
     defaults = {"stages": stages, "batch_size": 8, "warmup_steps": 2, "validate_every": 4, "save_every": 4}
     return MiniConfig(model=MODEL, pool=POOL, **{**defaults, **changes})

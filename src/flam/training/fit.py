@@ -93,7 +93,7 @@ def fit(
         losses = step_losses(
             model, heads, teacher_head, batch, texts, stage, start_from, config.pool.teacher_hop_frames, rng
         )
-        loss = torch.stack([stage.weights.get(name.removesuffix("_loss"), 1.0) * v for name, v in losses.items()]).sum()
+        loss = torch.stack([stage.weights[name.removesuffix("_loss")] * v for name, v in losses.items()]).sum()
         if not math.isfinite(loss.item()):
             np.save(folder / "bad_batch.npy", rows)
             raise ConfigError(
@@ -173,9 +173,9 @@ def step_losses(
         )
     if "prior" in wanted:
         losses["prior_loss"] = prior_loss(described.logit_bias, batch.labels, batch.valid[:, None])
-    if stage.text_lr_share > 0:
+    if "text_pull" in wanted:
         pulls = [(value - start_from[name]).square().mean() for name, value in model.text_encoder.named_parameters()]
-        losses["text_pull_loss"] = 10 * torch.stack(pulls).sum()
+        losses["text_pull_loss"] = torch.stack(pulls).sum()
     return losses
 
 
