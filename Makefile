@@ -15,7 +15,8 @@ DEMO := src/flam/assets/demo
 	touch $@
 
 demo: .venv/.installed
-	$(BIN)/flam detect $(DEMO)/street.ogg --prompts $(DEMO)/street.txt --plot demo.png
+	$(BIN)/flam detect $(DEMO)/street.ogg -p siren -p "dog barking" -p "car horn" -p "bicycle bell" \
+		-p "someone talking" -p rain -p "glass breaking" --plot demo.png
 	@echo 'The picture is demo.png. On your own recording: $(BIN)/flam detect FILE -p "a sound" -p "another sound"'
 
 test: .venv/.installed

@@ -40,8 +40,9 @@ class EventRule:
 class DetectionConfig:
     """How a recording is scored and how its scores become events.
 
-    The default score is the posterior. With many prompts it is the one to threshold: at 0.5, with 50 prompts, it was
-    measured to give 21 false alarms a minute where the unbiased score, which is 0.5 wherever the cosine is 0, gave 283.
+    These defaults suit a model of which nothing is known; a checkpoint brings its own operating point. Scores of one kind
+    are to be compared with a threshold chosen for that kind: at 0.5 the unbiased and the approximate score, which are
+    0.5 wherever the cosine is 0, raised some fifty times the false alarms of the posterior with 50 prompts.
 
     Parameters
     ----------

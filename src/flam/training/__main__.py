@@ -16,14 +16,14 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import cast
+from typing import cast, get_args
 
 import numpy as np
 import torch
 from rich.console import Console
 from tokenizers import Tokenizer
 
-from flam.core import FlamError, load_yaml, save_yaml, to_mapping
+from flam.core import FlamError, ScoreMethod, load_yaml, save_yaml, to_mapping
 from flam.data.bank import WaveformBank
 from flam.data.phrases import load_phrases
 from flam.detection.load import load
@@ -153,7 +153,7 @@ class Run:
         bank = WaveformBank(self.work / "bank")
         clips = [clip for clip in self.held_out_clips if clip.clip_id in bank]
         figures = []
-        for method in ("posterior", "unbiased"):
+        for method in get_args(ScoreMethod):
             detector = load(self.work / "flam-mini", device="cpu", score=method)
             figures.append(judge(detector, clips, bank, n_scenes=60, n_prompts=50, seed=self.config.seed))
         path = self.work / "judgement.json"

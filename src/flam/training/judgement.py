@@ -21,7 +21,7 @@ from flam.synth.library import SourceClip
 from flam.synth.plan import SceneConfig, SceneDrawer
 from flam.synth.render import render
 
-THRESHOLDS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99)
 JUDGED_SCENES = SceneConfig(
     duration_s=30.0,
     background_share=1.0,

@@ -1,0 +1,36 @@
+"""The shipped model finds what is in the bundled recordings, where the label files say it is."""
+
+from pathlib import Path
+
+import pytest
+
+import flam
+from flam.annotations import read_events
+
+DEMO = Path(flam.__file__).parent / "assets" / "demo"
+FOUND = {
+    "street": ["car horn", "dog bark", "bicycle bell", "siren", "speech"],
+    "home": ["alarm clock", "telephone ringing", "glass breaking", "knocking", "speech"],
+    "nature": ["birds chirping", "bee buzzing"],
+}
+ABSENT = {
+    "street": ["glass breaking", "helicopter", "chainsaw"],
+    "home": ["helicopter", "chainsaw", "sheep"],
+    "nature": ["speech", "glass breaking", "dog bark"],
+}
+
+
+@pytest.fixture(scope="module")
+def detector():
+    return flam.load("flam-mini", device="cpu")
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_events_are_found_within_half_a_second(detector, name):
+    (truth,) = read_events(DEMO / f"{name}.txt", "audacity")
+    events = detector.detect(DEMO / f"{name}.ogg", [*FOUND[name], *ABSENT[name]])
+    for prompt in FOUND[name]:
+        onsets_s = [event.onset_s for event in truth.events if event.prompt == prompt]
+        found_s = [event.onset_s for event in events if event.prompt == prompt]
+        assert any(abs(onset_s - other_s) < 0.5 for onset_s in onsets_s for other_s in found_s), prompt
+    assert not [event.prompt for event in events if event.prompt in ABSENT[name]]
