@@ -40,9 +40,9 @@ class EventRule:
 class DetectionConfig:
     """How a recording is scored and how its scores become events.
 
-    These defaults suit a model of which nothing is known; a checkpoint brings its own operating point. Scores of one kind
-    are to be compared with a threshold chosen for that kind: at 0.5 the unbiased and the approximate score, which are
-    0.5 wherever the cosine is 0, raised some fifty times the false alarms of the posterior with 50 prompts.
+    These defaults suit a model of which nothing is known; a checkpoint brings its own operating point. A threshold is
+    chosen for one kind of score: with 50 prompts, at 0.5, the unbiased and the approximate score, which are 0.5 wherever
+    the cosine is 0, raised some fifty times the false alarms of the posterior.
 
     Parameters
     ----------
