@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from flam.core import ConfigError
-from flam.synth.library import SourceClip, held_out, read_manifest
 from flam.synth.plan import Placement, SceneConfig, SceneDrawer, ScenePlan
 from flam.synth.render import render
+from flam.synth.source_library import SourceClip, held_out, read_manifest
 
 SAMPLE_RATE = 48_000
 

@@ -15,9 +15,9 @@ from flam.model.checkpoint import load_checkpoint, save_checkpoint
 from flam.model.convnet import ConvEncoderConfig
 from flam.model.flam import FLAM, FLAMConfig
 from flam.model.text import LightTextConfig
-from flam.synth.library import SourceClip
 from flam.synth.plan import SceneConfig
 from flam.synth.procedural import generate
+from flam.synth.source_library import SourceClip
 from flam.training.batch import make_batch
 from flam.training.config import MiniConfig, Stage
 from flam.training.fit import fit

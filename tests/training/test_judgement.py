@@ -7,7 +7,7 @@ import pytest
 
 from flam.core import FrameScores, TimeGrid
 from flam.detection.config import DetectionConfig
-from flam.synth.library import SourceClip
+from flam.synth.source_library import SourceClip
 from flam.training.judgement import calibration_error, judge
 
 GRID = TimeGrid(48_000, 3840)

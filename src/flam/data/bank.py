@@ -13,7 +13,7 @@ import numpy as np
 from flam.audio import a_weighted_levels_db, active_spans_s, read_audio
 from flam.audio.loudness import SILENCE_DB
 from flam.core import AudioError, ConfigError, atomic_text
-from flam.synth.library import SourceClip
+from flam.synth.source_library import SourceClip
 
 SAMPLE_RATE = 48_000
 LEVEL_FLOOR_DB = -70.0

@@ -41,7 +41,7 @@ class DetectionConfig:
     """How a recording is scored and how its scores become events.
 
     These defaults suit a model of which nothing is known; a checkpoint brings its own operating point. A threshold is
-    chosen for one kind of score: with 50 prompts, at 0.5, the unbiased and the approximate score, which are 0.5 wherever
+    chosen for one kind of score: with 50 prompts, at 0.5, the unbiased and the approximate score, which are 0.5 where
     the cosine is 0, raised some fifty times the false alarms of the posterior.
 
     Parameters

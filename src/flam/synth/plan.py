@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from flam.core import ConfigError
-from flam.synth.library import SourceClip
+from flam.synth.source_library import SourceClip
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from flam.detection.load import load
 from flam.model.checkpoint import save_checkpoint
 from flam.model.flam import FLAM
 from flam.model.text import LightTextEncoder
-from flam.synth.library import SourceClip, held_out, read_manifest
+from flam.synth.source_library import SourceClip, held_out, read_manifest
 from flam.training.config import MiniConfig
 from flam.training.fit import fit
 from flam.training.judgement import judge
@@ -54,7 +54,7 @@ class Run:
         self.work: Path = arguments.work
         self.work.mkdir(parents=True, exist_ok=True)
         save_yaml(self.config, self.work / "config.yaml")
-        self.clips = read_manifest(arguments.library)
+        self.clips = read_manifest(arguments.manifest)
         self.labels = sorted({clip.label for clip in self.clips if clip.label})
         config = self.config
         split = [
@@ -210,7 +210,7 @@ def main() -> int:
     """Parse the command line and run the steps."""
     parser = argparse.ArgumentParser(prog="python -m flam.training", description=__doc__.splitlines()[0])
     parser.add_argument("config", type=Path, help="recipe, for example configs/flam_mini.yaml")
-    parser.add_argument("--library", type=Path, required=True, help="manifest.csv of the clips")
+    parser.add_argument("--library", dest="manifest", type=Path, required=True, help="manifest.csv of the clips")
     parser.add_argument("--teacher", type=Path, help="tagger in .tflite form (step pool)")
     parser.add_argument("--pairs", type=Path, nargs="+", help="pairs of texts, tab separated (step text)")
     parser.add_argument("--reference-texts", type=Path, help="npz of labels and emb by a larger text model (step text)")

@@ -41,7 +41,7 @@ class MiniConfig:
     Parameters
     ----------
     model, text, head, pool, stages : the parts' own settings
-    held_out_share, held_out_folds, merged_sources : the split, see ``flam.synth.library.held_out``
+    held_out_share, held_out_folds, merged_sources : the split, see ``flam.synth.source_library.held_out``
     n_shards, n_validation_shards : sizes of the two pools, 250 scenes a shard
     batch_size, weight_decay, clip_norm, warmup_steps, ema_decay, seed : of the optimisation
     card, detection : packaged with the model: what to know about it, and the operating point chosen for it

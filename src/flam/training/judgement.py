@@ -17,9 +17,9 @@ from flam.detection.config import DetectionConfig
 from flam.detection.detector import Detector
 from flam.evaluation.auroc import macro_auroc
 from flam.evaluation.detections import DetectionCounts, count_detections
-from flam.synth.library import SourceClip
 from flam.synth.plan import SceneConfig, SceneDrawer
 from flam.synth.render import render
+from flam.synth.source_library import SourceClip
 
 THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99)
 JUDGED_SCENES = SceneConfig(

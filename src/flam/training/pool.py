@@ -13,9 +13,9 @@ import torch
 from flam.core import ConfigError, Event, TimeGrid
 from flam.data.bank import WaveformBank
 from flam.model.logmel import LogMel, LogMelConfig
-from flam.synth.library import SourceClip
 from flam.synth.plan import SceneConfig, SceneDrawer
 from flam.synth.render import render
+from flam.synth.source_library import SourceClip
 from flam.training.teacher import Teacher
 
 MAX_TEXTS = 6

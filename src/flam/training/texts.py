@@ -10,7 +10,7 @@ from tokenizers import Tokenizer
 
 from flam.data.phrases import PhraseSet
 from flam.model.text import TextTokens
-from flam.synth.library import SourceClip
+from flam.synth.source_library import SourceClip
 from flam.training.text_pretraining import TokenTable
 
 GENERIC_WORDS = {
