@@ -49,15 +49,6 @@ class LoudnessTeacher:
         return TeacherOutput(np.hstack([np.log(column + 1e-6), column]), (column > 0.01).astype(np.float32))
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Models this small lose more to threads than they gain."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="module")
 def bank(tmp_path_factory):
     folder = tmp_path_factory.mktemp("library")

@@ -3,12 +3,11 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from flam.core import FrameScores, TimeGrid
 from flam.detection.config import DetectionConfig
 from flam.synth.source_library import SourceClip
-from flam.training.judgement import calibration_error, judge
+from flam.training.judgement import judge
 
 GRID = TimeGrid(48_000, 3840)
 
@@ -78,9 +77,3 @@ def test_a_deaf_detector():
     figures = judged(deaf)
     assert figures["frame_auroc"] == 0.5
     assert {row["recall"] for row in figures["thresholds"]} == {0.0}
-
-
-def test_calibration_error_of_a_known_case():
-    scores = np.array([0.9, 0.9, 0.1, 0.1])
-    assert calibration_error(scores, np.array([True, True, False, False])) == pytest.approx(0.1)
-    assert calibration_error(scores, np.array([False, False, True, True])) == pytest.approx(0.9)

@@ -16,6 +16,7 @@ from flam.detection.binarize import binarize
 from flam.detection.config import DetectionConfig
 from flam.detection.detector import Detector
 from flam.evaluation.auroc import macro_auroc
+from flam.evaluation.calibration import calibration_error
 from flam.evaluation.detections import DetectionCounts, count_detections
 from flam.synth.plan import SceneConfig, SceneDrawer
 from flam.synth.render import render
@@ -83,19 +84,6 @@ def judge(
             for threshold in THRESHOLDS
         ],
     }
-
-
-def calibration_error(scores: np.ndarray, truth: np.ndarray, n_bins: int = 15) -> float:
-    """Expected calibration error: mean over equal bins of |mean score - share of positives|, weighted by bin size.
-
-    >>> calibration_error(np.array([0.2, 0.2, 0.2, 0.2, 0.2]), np.array([True, False, False, False, False]))
-    0.0
-    """
-    scores, truth = scores.ravel().astype(np.float64), truth.ravel()
-    bins = np.minimum((scores * n_bins).astype(int), n_bins - 1)
-    sizes = np.bincount(bins, minlength=n_bins)
-    gaps = np.bincount(bins, scores, n_bins) - np.bincount(bins, truth, n_bins)
-    return float(np.abs(gaps).sum() / sizes.sum())
 
 
 def _truth(recording: JudgedRecording) -> np.ndarray:
