@@ -14,8 +14,9 @@ from torch import Tensor
 from flam.core import ModelError, OutputError
 from flam.model.checkpoint import load_checkpoint
 from flam.model.convert import convert
+from flam.model.convert_clap import flam_from_clap
 from flam.model.flam import FLAM, FLAMConfig
-from flam.model.htsat import HTSATConfig
+from flam.model.htsat import HTSAT_CONFIGS, HTSATConfig
 from flam.model.text import RobertaTextConfig, tokenize
 
 transformers = pytest.importorskip("transformers")
@@ -262,6 +263,35 @@ def test_converted_clap_gives_the_features_of_clap(clap, clap_folder, tmp_path, 
     torch.testing.assert_close(texts.logit_scale, torch.full((3,), 10.0))
     torch.testing.assert_close(texts.logit_bias, torch.full((3,), -8.0))
     torch.testing.assert_close(model.log_temperature_inverse, clap.logit_scale_a)
+
+
+@pytest.mark.parametrize("size", ["tiny", "base"])
+def test_full_size_audio_features_equal_clap_before_and_after_the_projection(size, tmp_path):
+    audio = HTSAT_CONFIGS[size]
+    config = transformers.ClapConfig(
+        text_config={"vocab_size": 50, "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2},
+        audio_config={
+            "patch_embeds_hidden_size": audio.embed_dim,
+            "hidden_size": audio.stage_dims[-1],
+            "depths": list(audio.depths),
+            "num_attention_heads": list(audio.heads),
+        },
+    )
+    clap = transformers.ClapModel(config).eval()
+    randomized(clap)
+    config.save_pretrained(tmp_path)
+    model = flam_from_clap(clap.state_dict(), tmp_path).eval()
+    waveform = 0.1 * torch.randn(2, 480_000, generator=torch.Generator().manual_seed(2))
+    waveform[1] *= torch.linspace(0, 1, 480_000)
+    with torch.inference_mode():
+        frames = model.audio_encoder(waveform)
+        logmel_db = model.audio_encoder.logmel(waveform)[:, None]
+        expected = clap.audio_model(input_features=logmel_db)
+        projected = clap.audio_projection(expected.pooler_output)
+        ours = model.audio_projection(frames.mean(dim=1))
+    torch.testing.assert_close(frames.mean(dim=1), expected.pooler_output, rtol=0, atol=1e-4)
+    torch.testing.assert_close(ours, projected, rtol=0, atol=1e-4)
+    assert projected.std(dim=0).mean() > 1e-2, "features must differ for the comparison to mean anything"
 
 
 def test_constant_heads_can_still_learn(clap_folder, tmp_path):
