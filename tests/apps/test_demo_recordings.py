@@ -1,4 +1,4 @@
-"""The shipped model finds what is in the bundled recordings, where the label files say it is."""
+"""Guards what the shipped model finds in the bundled recordings; what it misses there stands in its card."""
 
 from pathlib import Path
 
