@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 from flam.data.phrases import PhraseSet
 from flam.model.text import TextTokens
 from flam.synth.source_library import SourceClip
-from flam.training.text_pretraining import TokenTable
+from flam.training.mini.text_pretraining import TokenTable
 
 GENERIC_WORDS = {
     "sound",

@@ -19,11 +19,11 @@ from flam.core import ConfigError
 from flam.losses import framewise_loss, infonce_loss, prior_loss
 from flam.model.convnet import ConvEncoder
 from flam.model.flam import FLAM
-from flam.training.batch import Batch, make_batch, window_means
-from flam.training.config import MiniConfig, Stage
-from flam.training.pool import Pool
-from flam.training.teacher_head import TeacherHead
-from flam.training.texts import LabelTexts
+from flam.training.mini.batch import Batch, make_batch, window_means
+from flam.training.mini.config import MiniConfig, Stage
+from flam.training.mini.pool import Pool
+from flam.training.mini.teacher_head import TeacherHead
+from flam.training.mini.texts import LabelTexts
 
 
 class TeacherHeads(nn.Module):

@@ -7,7 +7,7 @@ import numpy as np
 from flam.core import FrameScores, TimeGrid
 from flam.detection.config import DetectionConfig
 from flam.synth.source_library import SourceClip
-from flam.training.judgement import judge
+from flam.training.mini.judgement import judge
 
 GRID = TimeGrid(48_000, 3840)
 

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from flam.training.pool import TEACHER_WINDOW_FRAMES
-from flam.training.texts import LabelTexts
+from flam.training.mini.pool import TEACHER_WINDOW_FRAMES
+from flam.training.mini.texts import LabelTexts
 
 
 @dataclass(frozen=True)

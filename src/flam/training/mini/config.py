@@ -9,9 +9,9 @@ from flam.model.card import ModelCard
 from flam.model.convnet import ConvEncoderConfig
 from flam.model.flam import FLAMConfig
 from flam.model.text import LightTextConfig
-from flam.training.pool import PoolConfig
-from flam.training.teacher_head import TeacherHeadConfig
-from flam.training.text_pretraining import TextPretrainingConfig
+from flam.training.mini.pool import PoolConfig
+from flam.training.mini.teacher_head import TeacherHeadConfig
+from flam.training.mini.text_pretraining import TextPretrainingConfig
 
 
 @dataclass(frozen=True)

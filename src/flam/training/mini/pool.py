@@ -16,7 +16,7 @@ from flam.model.logmel import LogMel, LogMelConfig
 from flam.synth.plan import SceneConfig, SceneDrawer
 from flam.synth.render import render
 from flam.synth.source_library import SourceClip
-from flam.training.teacher import Teacher
+from flam.training.mini.teacher import Teacher
 
 MAX_TEXTS = 6
 TEACHER_WINDOW_FRAMES = 12

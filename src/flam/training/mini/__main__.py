@@ -1,6 +1,6 @@
 """From a library of clips to a trained flam-mini, in steps that can be interrupted and repeated.
 
-    python -m flam.training configs/flam_mini.yaml --library LIBRARY/manifest.csv --teacher TAGGER.tflite \
+    python -m flam.training.mini configs/flam_mini.yaml --library LIBRARY/manifest.csv --teacher TAGGER.tflite \
         --pairs PAIRS.tsv.gz --work runs/flam-mini
 
 Steps, each resumable: ``bank`` decodes the clips, ``text`` pretrains the text tower, ``pool`` renders scenes with the
@@ -31,15 +31,15 @@ from flam.model.checkpoint import save_checkpoint
 from flam.model.flam import FLAM
 from flam.model.text import LightTextEncoder
 from flam.synth.source_library import SourceClip, held_out, read_manifest
-from flam.training.config import MiniConfig
-from flam.training.fit import fit
-from flam.training.judgement import judge
-from flam.training.pool import Pool, build_pool
-from flam.training.teacher import Teacher
-from flam.training.teacher_head import TeacherHead, train_teacher_head
-from flam.training.text_pretraining import pretrain_text, read_pairs, train_tokenizer
-from flam.training.texts import LabelTexts
-from flam.training.validation import clip_accuracy, pool_auroc
+from flam.training.mini.config import MiniConfig
+from flam.training.mini.fit import fit
+from flam.training.mini.judgement import judge
+from flam.training.mini.pool import Pool, build_pool
+from flam.training.mini.teacher import Teacher
+from flam.training.mini.teacher_head import TeacherHead, train_teacher_head
+from flam.training.mini.text_pretraining import pretrain_text, read_pairs, train_tokenizer
+from flam.training.mini.texts import LabelTexts
+from flam.training.mini.validation import clip_accuracy, pool_auroc
 
 STEPS = ("bank", "text", "pool", "head", "fit", "package", "judge")
 console = Console(stderr=True)
@@ -208,7 +208,7 @@ def _shards(text: str) -> tuple[int, int, int]:
 
 def main() -> int:
     """Parse the command line and run the steps."""
-    parser = argparse.ArgumentParser(prog="python -m flam.training", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m flam.training.mini", description=__doc__.splitlines()[0])
     parser.add_argument("config", type=Path, help="recipe, for example configs/flam_mini.yaml")
     parser.add_argument("--library", dest="manifest", type=Path, required=True, help="manifest.csv of the clips")
     parser.add_argument("--teacher", type=Path, help="tagger in .tflite form (step pool)")

@@ -11,8 +11,8 @@ from torch import Tensor
 from flam.evaluation.auroc import macro_auroc
 from flam.model.convnet import ConvEncoder
 from flam.model.flam import FLAM, score
-from flam.training.batch import make_batch
-from flam.training.texts import LabelTexts
+from flam.training.mini.batch import make_batch
+from flam.training.mini.texts import LabelTexts
 
 
 @torch.inference_mode()

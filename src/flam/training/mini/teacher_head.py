@@ -15,9 +15,9 @@ from torch.nn import functional
 
 from flam.losses import infonce_loss
 from flam.model.flam import FLAM
-from flam.training.batch import labels_and_valid, window_means
-from flam.training.pool import Pool
-from flam.training.texts import LabelTexts
+from flam.training.mini.batch import labels_and_valid, window_means
+from flam.training.mini.pool import Pool
+from flam.training.mini.texts import LabelTexts
 
 
 @dataclass(frozen=True)

@@ -18,15 +18,15 @@ from flam.model.text import LightTextConfig
 from flam.synth.plan import SceneConfig
 from flam.synth.procedural import generate
 from flam.synth.source_library import SourceClip
-from flam.training.batch import make_batch
-from flam.training.config import MiniConfig, Stage
-from flam.training.fit import fit
-from flam.training.pool import Pool, PoolConfig, build_pool
-from flam.training.teacher import Teacher, TeacherOutput
-from flam.training.teacher_head import TeacherHead, TeacherHeadConfig, train_teacher_head
-from flam.training.text_pretraining import TextPretrainingConfig, pretrain_text, train_tokenizer
-from flam.training.texts import LabelTexts, related_labels
-from flam.training.validation import clip_accuracy, pool_auroc
+from flam.training.mini.batch import make_batch
+from flam.training.mini.config import MiniConfig, Stage
+from flam.training.mini.fit import fit
+from flam.training.mini.pool import Pool, PoolConfig, build_pool
+from flam.training.mini.teacher import Teacher, TeacherOutput
+from flam.training.mini.teacher_head import TeacherHead, TeacherHeadConfig, train_teacher_head
+from flam.training.mini.text_pretraining import TextPretrainingConfig, pretrain_text, train_tokenizer
+from flam.training.mini.texts import LabelTexts, related_labels
+from flam.training.mini.validation import clip_accuracy, pool_auroc
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 LABELS = ["dog bark", "rain", "siren"]
@@ -234,7 +234,7 @@ def test_text_pretraining_brings_phrases_of_one_sound_together(tokenizer):
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_recipe_loads(path):
     assert load_yaml(MiniConfig, path).stages
-    assert path.read_text(encoding="utf-8").startswith("# python -m flam.training ")
+    assert path.read_text(encoding="utf-8").startswith("# python -m flam.training.mini ")
 
 
 def test_a_teacher_that_is_not_there_is_a_clear_error(tmp_path):

@@ -1,0 +1,1 @@
+"""flam-mini: how the small model that ships with the package is made, from distillation to its card."""
