@@ -1,6 +1,12 @@
 """Floor 1: audio in and out - open, stream, resample, cut into windows, write, measure loudness."""
 
-from flam.audio.loudness import a_weighted_levels_db, a_weighted_rms_db, a_weighting_db, active_spans_s
+from flam.audio.loudness import (
+    a_weighted_levels_db,
+    a_weighted_rms_db,
+    a_weighting_db,
+    active_spans_s,
+    spans_of_levels_s,
+)
 from flam.audio.recording import Recording, mono_blocks, open_recording, read_audio
 from flam.audio.resample import resample, resample_blocks, resampled_length
 from flam.audio.walk import RECORDING_SUFFIXES, find_recordings
@@ -22,6 +28,7 @@ __all__ = [
     "resample",
     "resample_blocks",
     "resampled_length",
+    "spans_of_levels_s",
     "windows",
     "write_audio",
 ]

@@ -119,7 +119,38 @@ def active_spans_s(
     """
     window_samples = max(1, round_half_up(LEVEL_WINDOW_S * sample_rate))
     hop_samples = max(1, round_half_up(LEVEL_HOP_S * sample_rate))
-    active = a_weighted_levels_db(waveform, sample_rate, window_samples, hop_samples) >= threshold_db
+    levels_db = a_weighted_levels_db(waveform, sample_rate, window_samples, hop_samples)
+    return spans_of_levels_s(levels_db, len(waveform), sample_rate, hop_samples, threshold_db, fill_s, drop_s)
+
+
+def spans_of_levels_s(
+    levels_db: np.ndarray,
+    n_samples: int,
+    sample_rate: int,
+    hop_samples: int = 960,
+    threshold_db: float = -70.0,
+    fill_s: float = 0.2,
+    drop_s: float = 0.04,
+) -> list[tuple[float, float]]:
+    """``active_spans_s`` for a clip whose levels are known already.
+
+    Parameters
+    ----------
+    levels_db : (ceil(n_samples / hop_samples),) float array, dB, as ``a_weighted_levels_db`` gives it
+    n_samples : length of the clip
+    sample_rate : Hz
+    hop_samples : distance of the levels
+    threshold_db, fill_s, drop_s : as for ``active_spans_s``
+
+    Returns
+    -------
+    list of (onset_s, offset_s) in time order, seconds, none beyond the clip's end
+
+    >>> levels_db = np.array([-90.0, -30, -30, -90, -90, -20, -20])
+    >>> spans_of_levels_s(levels_db, 6500, sample_rate=48000, fill_s=0.04)
+    [(0.02, 0.06), (0.1, 0.13541666666666666)]
+    """
+    active = levels_db >= threshold_db
     edges = np.flatnonzero(np.diff(active.astype(np.int8), prepend=0, append=0)) * hop_samples
     onsets, offsets = edges[::2], edges[1::2]
     if len(onsets) == 0:
@@ -127,7 +158,7 @@ def active_spans_s(
     splits = onsets[1:] - offsets[:-1] >= seconds_to_samples(fill_s, sample_rate)
     onsets, offsets = onsets[np.append(True, splits)], offsets[np.append(splits, True)]
     kept = offsets - onsets >= seconds_to_samples(drop_s, sample_rate)
-    ends = np.minimum(offsets, len(waveform))
+    ends = np.minimum(offsets, n_samples)
     spans = zip(onsets[kept].tolist(), ends[kept].tolist(), strict=True)
     return [(onset / sample_rate, end / sample_rate) for onset, end in spans]
 
