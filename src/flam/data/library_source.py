@@ -1,0 +1,119 @@
+"""Clips with captions from a library: the recordings of a manifest, or sounds made from nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from flam.audio import resample
+from flam.core import ConfigError
+from flam.data.clip import Clip
+from flam.data.crop import crop, read_crop
+from flam.data.order import EpochOrder
+from flam.synth.procedural.library import ProceduralSource, library
+from flam.synth.render import WaveformSource
+from flam.synth.source_library import SourceClip, held_out, read_manifest
+
+
+@dataclass(frozen=True)
+class ManifestConfig:
+    """Recordings listed in a manifest.
+
+    Parameters
+    ----------
+    path : CSV as ``flam.synth.source_library.read_manifest`` reads it; rows that name the same file are captions of one
+        recording
+    part : "all", or what is left to train on once some is held out, or what is held out
+    held_out_share, held_out_folds, merged_sources : the split, see ``flam.synth.source_library.held_out``
+    """
+
+    path: Path
+    part: Literal["all", "training", "held_out"] = "all"
+    held_out_share: float = 0.0
+    held_out_folds: tuple[str, ...] = ()
+    merged_sources: tuple[str, ...] = ()
+
+    def clips(self) -> list[SourceClip]:
+        """The chosen clips.
+
+        Raises
+        ------
+        ConfigError : the manifest can't be read, or nothing of it is left
+        """
+        clips = [
+            clip
+            for clip in read_manifest(self.path)
+            if self.part == "all"
+            or (self.part == "held_out")
+            == held_out(clip, self.held_out_share, self.held_out_folds, self.merged_sources)
+        ]
+        if not clips:
+            raise ConfigError(f"{self.path}: part {self.part!r} holds no clip; change the split")
+        return clips
+
+
+@dataclass(frozen=True)
+class ProceduralConfig:
+    """Sounds made from nothing: so many takes of each class, other ones for each seed."""
+
+    n_takes: int = 20
+    seed: int = 0
+    labels: tuple[str, ...] | None = None
+
+    def library(self) -> tuple[list[SourceClip], ProceduralSource]:
+        """The clips and what makes their waveforms."""
+        return library(self.n_takes, self.seed, self.labels)
+
+
+def said_of(clip: SourceClip) -> str:
+    """The caption of a clip, or its label where it has none, or nothing."""
+    return clip.caption.strip() or clip.label
+
+
+class LibrarySource:
+    """Every recording once an epoch, a random part of it, with all its captions.
+
+    Parameters
+    ----------
+    clips : the library; clips of which nothing is said are left out
+    waveforms : where their waveforms come from; None to read their files
+    n_samples, sample_rate : length N and rate of the clips
+    key : seed
+
+    Raises
+    ------
+    ConfigError : nothing is said of any clip
+    """
+
+    def __init__(
+        self,
+        clips: Sequence[SourceClip],
+        waveforms: WaveformSource | None,
+        n_samples: int,
+        sample_rate: int,
+        key: tuple[int, ...],
+    ):
+        self._waveforms, self._n_samples, self._sample_rate = waveforms, n_samples, sample_rate
+        recordings: dict[Path, list[SourceClip]] = {}
+        for clip in clips:
+            if said_of(clip):
+                recordings.setdefault(clip.path, []).append(clip)
+        if not recordings:
+            raise ConfigError("no clip of the library has a caption or a label; give some")
+        self._recordings = list(recordings.values())
+        self._order = EpochOrder(len(self._recordings), key)
+
+    def clip(self, ordinal: int, rng: np.random.Generator) -> Clip:
+        """As ``flam.data.clip.Source``."""
+        clips = self._recordings[self._order.item(ordinal)]
+        if self._waveforms is None:
+            cut = read_crop(clips[0].path, self._n_samples, self._sample_rate, rng)
+        else:
+            waveform = self._waveforms.waveform(clips[0].clip_id)
+            waveform = resample(waveform, self._waveforms.sample_rate, self._sample_rate)
+            cut = crop(waveform, self._n_samples, self._sample_rate, rng)
+        return Clip(cut.waveform, tuple(map(said_of, clips)), None)

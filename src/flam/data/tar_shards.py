@@ -1,0 +1,219 @@
+"""Shards in the tar layout of webdataset: ``key.flac`` (or opus, ogg, wav, mp3) beside ``key.json``.
+
+A shard is written whole or not at all; beside it, ``NAME.tar.json`` holds its size, number of samples and checksum.
+Both together mean that it is finished. ``shards.json`` lists the shards of a folder, as webdataset's own index does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import tarfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flam.core import AudioError, ConfigError, OutputError, atomic_path, atomic_text, from_mapping, to_mapping
+
+INDEX_NAME = "shards.json"
+AUDIO_SUFFIXES = (".flac", ".opus", ".ogg", ".wav", ".mp3")
+
+
+@dataclass(frozen=True)
+class ShardSample:
+    """One sample of a shard.
+
+    Parameters
+    ----------
+    key : unique in its shard; no dots or slashes, by which webdataset tells keys from suffixes
+    audio : bytes of an audio file
+    suffix : its format, one of ``AUDIO_SUFFIXES``
+    facts : what the json says; ``flam.data.shard_source`` tells which keys training reads
+    """
+
+    key: str
+    audio: bytes
+    suffix: str
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ShardEntry:
+    """What an index says of a shard: ``url`` relative to the index, samples, bytes, and SHA-256 in hexadecimal."""
+
+    url: str
+    nsamples: int
+    filesize: int
+    sha256: str
+
+
+def write_shard(path: str | Path, samples: Iterable[ShardSample]) -> ShardEntry:
+    """Write a shard and the entry beside it; the same samples give the same bytes.
+
+    Parameters
+    ----------
+    path : ends in ``.tar``
+    samples : taken one at a time
+
+    Raises
+    ------
+    OutputError : no samples, a key or suffix that the layout can't hold, or a path that can't be written
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     entry = write_shard(f"{folder}/000000.tar", [ShardSample("a", b"", ".flac", {"captions": ["rain"]})])
+    ...     entry.nsamples, Shard(f"{folder}/000000.tar")[0].facts
+    (1, {'captions': ['rain']})
+    """
+    path = Path(path)
+    keys: set[str] = set()
+    with atomic_path(path) as part:
+        with tarfile.open(part, "w", format=tarfile.USTAR_FORMAT) as tar:
+            for sample in samples:
+                _require_sample(sample, keys, path)
+                keys.add(sample.key)
+                facts = json.dumps(sample.facts, ensure_ascii=False, sort_keys=True).encode()
+                _add(tar, f"{sample.key}{sample.suffix}", sample.audio)
+                _add(tar, f"{sample.key}.json", facts)
+        if not keys:
+            raise OutputError(f"{path}: a shard needs at least one sample")
+        entry = ShardEntry(path.name, len(keys), part.stat().st_size, file_sha256(part))
+    with atomic_text(_entry_path(path)) as file:
+        json.dump(to_mapping(entry), file)
+    return entry
+
+
+def finished(path: str | Path) -> bool:
+    """Whether a shard is there as its entry says, so that an interrupted run need not make it again."""
+    path = Path(path)
+    try:
+        return path.stat().st_size == _read_entry(_entry_path(path)).filesize
+    except (OSError, ConfigError):
+        return False
+
+
+def write_index(folder: str | Path) -> list[ShardEntry]:
+    """List the shards of a folder in ``shards.json``; a shard without an entry, made by others, is counted and summed.
+
+    Raises
+    ------
+    ConfigError : the folder holds no shard
+    AudioError : a shard can't be read
+    """
+    folder = Path(folder)
+    entries = []
+    for path in sorted(folder.glob("*.tar")):
+        if not finished(path):
+            entry = ShardEntry(path.name, len(Shard(path)), path.stat().st_size, file_sha256(path))
+            with atomic_text(_entry_path(path)) as file:
+                json.dump(to_mapping(entry), file)
+        entries.append(_read_entry(_entry_path(path)))
+    if not entries:
+        raise ConfigError(f"{folder}: holds no *.tar shard; name the folder of the shards")
+    with atomic_text(folder / INDEX_NAME) as file:
+        json.dump({"wids_version": 1, "shardlist": [to_mapping(entry) for entry in entries]}, file, indent=1)
+    return entries
+
+
+def parse_index(text: str, where: str) -> list[ShardEntry]:
+    """Read what ``write_index`` wrote.
+
+    Raises
+    ------
+    ConfigError : not such an index, or one without samples
+    """
+    try:
+        shards = json.loads(text)["shardlist"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{where}: is not an index of shards; make it with flam.data.write_index") from error
+    entries = [from_mapping(ShardEntry, shard, f"{where}, shard {number}") for number, shard in enumerate(shards)]
+    if sum(entry.nsamples for entry in entries) == 0:
+        raise ConfigError(f"{where}: lists no samples; write at least one shard")
+    return entries
+
+
+class Shard:
+    """Random access to the samples of a shard, in the order of the file; what lacks audio or json is passed over.
+
+    Parameters
+    ----------
+    path : a tar file, not compressed
+
+    Raises
+    ------
+    AudioError : the file is missing or damaged
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        found: dict[str, dict[str, tuple[int, int]]] = {}
+        try:
+            with tarfile.open(self.path, "r:") as tar:
+                for member in tar:
+                    folder, _, name = member.name.rpartition("/")
+                    stem, dot, suffix = name.partition(".")
+                    if member.isfile() and dot:
+                        found.setdefault(f"{folder}/{stem}", {})[f".{suffix.lower()}"] = member.offset_data, member.size
+        except (OSError, tarfile.TarError) as error:
+            raise AudioError(f"{self.path}: can't be read as a shard ({error}); make or fetch it again") from error
+        self._samples = [
+            (key.rpartition("/")[2], suffix, parts[suffix], parts[".json"])
+            for key, parts in found.items()
+            for suffix in [next((suffix for suffix in AUDIO_SUFFIXES if suffix in parts), None)]
+            if suffix is not None and ".json" in parts
+        ]
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def __getitem__(self, row: int) -> ShardSample:
+        if not 0 <= row < len(self):
+            raise AudioError(f"{self.path}: no sample {row}, it holds {len(self)}; write the index again")
+        key, suffix, audio, facts = self._samples[row]
+        try:
+            mapping = json.loads(self._bytes(*facts))
+        except ValueError as error:
+            raise AudioError(f"{self.path}, {key}.json: is not JSON ({error}); make the shard again") from error
+        if not isinstance(mapping, dict):
+            raise AudioError(f"{self.path}, {key}.json: is not a mapping of keys to values; make the shard again")
+        return ShardSample(key, self._bytes(*audio), suffix, mapping)
+
+    def _bytes(self, start: int, size: int) -> bytes:
+        try:
+            with open(self.path, "rb") as file:
+                file.seek(start)
+                return file.read(size)
+        except OSError as error:
+            raise AudioError(f"{self.path}: can't be read ({error.strerror}); check the path") from error
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _entry_path(path: Path) -> Path:
+    return path.with_name(f"{path.name}.json")
+
+
+def _read_entry(path: Path) -> ShardEntry:
+    try:
+        return from_mapping(ShardEntry, json.loads(path.read_text(encoding="utf-8")), str(path))
+    except ValueError as error:
+        raise ConfigError(f"{path}: is not the entry of a shard; remove it and write the index again") from error
+
+
+def _require_sample(sample: ShardSample, keys: set[str], path: Path) -> None:
+    if not sample.key or set(sample.key) & set("./\\") or sample.key in keys:
+        raise OutputError(f"{path}: key {sample.key!r} must be unique, not empty, and without dots and slashes")
+    if sample.suffix not in AUDIO_SUFFIXES:
+        raise OutputError(f"{path}: suffix {sample.suffix!r} is not one of {', '.join(AUDIO_SUFFIXES)}")
+
+
+def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = len(data)
+    tar.addfile(member, io.BytesIO(data))

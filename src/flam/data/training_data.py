@@ -1,0 +1,228 @@
+"""Batches of a training run, each a function of the seed and its step alone: to resume is to ask for the next step."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from flam.core import ConfigError, FlamError, TimeGrid, seconds_to_samples
+from flam.data.batches import CaptionBatch, FrameBatch
+from flam.data.clip import Clip, Source
+from flam.data.config import CaptionSourceConfig, DataConfig, FrameSourceConfig
+from flam.data.label_texts import LabelTexts
+from flam.data.labels import choose_texts, label_frames
+from flam.data.library_source import LibrarySource
+from flam.data.order import Mixture
+from flam.data.phrases import load_phrases
+from flam.data.recordings_source import RecordingsSource
+from flam.data.scene_source import SceneSource
+from flam.data.shard_source import Needed, ShardSource
+from flam.data.texts import text_id
+
+Batches = tuple[CaptionBatch | None, FrameBatch | None]
+CAPTIONS, FRAMES = 0, 1  # the two streams of clips, part of what seeds them
+AHEAD = 2  # steps that each worker makes ahead
+
+logger = logging.getLogger(__name__)
+
+
+class TrainingData:
+    """Every batch of a run, for any step, in any order.
+
+    A batch of all processes is the batch of one: rank r of W holds its r-th part.
+
+    Parameters
+    ----------
+    config : sources and sizes
+    grid : the time axis of the model's frames
+
+    Attributes
+    ----------
+    problems : what could not be read so far, and how often, as ``loader`` met it
+
+    Raises
+    ------
+    ConfigError : a source is missing, empty or can't be used
+
+    >>> from flam.data.config import DataConfig
+    >>> from flam.data.library_source import ProceduralConfig
+    >>> bells = ProceduralConfig(n_takes=2, labels=("church bell",))
+    >>> config = DataConfig(captions=(CaptionSourceConfig(procedural=bells),), caption_clips=2, clip_s=0.5)
+    >>> TrainingData(config, TimeGrid(48000, 3840)).captions(step=7).waveform.shape
+    torch.Size([2, 24000])
+    """
+
+    def __init__(self, config: DataConfig, grid: TimeGrid):
+        self.config, self.grid = config, grid
+        self.problems: Counter[str] = Counter()
+        self._n_samples = seconds_to_samples(config.clip_s, grid.sample_rate)
+        self._n_frames = grid.n_frames(self._n_samples)
+        self._captions = _Stream(self, config.captions, CAPTIONS)
+        self._frames = _Stream(self, config.frames, FRAMES)
+        label_captions: dict[str, set[str]] = {}
+        for source in self._frames.sources:
+            if isinstance(source, SceneSource):
+                for label, captions in source.label_captions.items():
+                    label_captions.setdefault(label, set()).update(captions)
+        phrases = {} if config.phrases is None else load_phrases(config.phrases)
+        self._texts = LabelTexts(phrases, label_captions, config.name_share)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # where processes are not forked, each opens its sources itself
+        return TrainingData, (self.config, self.grid)
+
+    def captions(self, step: int, rank: int = 0, world_size: int = 1) -> CaptionBatch:
+        """The clips with captions of a step and a process; of several captions one is drawn.
+
+        Raises
+        ------
+        ConfigError : there are no sources of captions, or the batch can't be divided by ``world_size``
+        """
+        drawn = self._captions.draw(step, rank, world_size, self.config.caption_clips)
+        captions = []
+        for clip, rng in zip(drawn.clips, drawn.rngs, strict=True):
+            choice = () if clip is None else clip.captions
+            captions.append(choice[int(rng.integers(len(choice)))] if choice else "")
+        text_ids = torch.tensor([text_id(caption) for caption in captions], dtype=torch.int64)
+        return CaptionBatch(self._waveform(drawn.clips), captions, text_ids, text_ids >= 0, drawn.problems)
+
+    def frames(self, step: int, rank: int = 0, world_size: int = 1) -> FrameBatch:
+        """The clips with labelled sounds of a step and a process.
+
+        Raises
+        ------
+        ConfigError : there are no such sources, or the batch can't be divided by ``world_size``
+        """
+        drawn = self._frames.draw(step, rank, world_size, self.config.frame_clips)
+        sounds = [None if clip is None else clip.sounds for clip in drawn.clips]
+        texts, text_ids = choose_texts(sounds, self._texts, self.config.texts_per_clip, drawn.rngs)
+        labels = label_frames(sounds, self._texts, self.grid, self._n_frames)
+        return FrameBatch(self._waveform(drawn.clips), texts, text_ids, text_ids >= 0, labels, drawn.problems)
+
+    def loader(self, first_step: int, rank: int = 0, world_size: int = 1, workers: int = 0) -> Iterator[Batches]:
+        """Both batches of every step from ``first_step`` on, without end; None where there are no sources.
+
+        Parameters
+        ----------
+        workers : processes that make batches ahead; 0 makes them here. The batches are the same
+        """
+        steps = _Steps(self, rank, world_size)
+        ahead: DataLoader[Batches] = DataLoader(
+            steps,
+            batch_size=None,
+            sampler=itertools.count(first_step),
+            num_workers=workers,
+            prefetch_factor=AHEAD if workers else None,
+            collate_fn=_as_it_is,
+            generator=torch.Generator(),  # its own, so that the numbers the model draws don't depend on the loader
+        )
+        for batches in ahead:
+            for batch in batches:
+                self._count_problems(() if batch is None else batch.problems)
+            yield batches
+
+    def _count_problems(self, problems: Sequence[str]) -> None:
+        for problem in problems:
+            if problem not in self.problems:
+                logger.warning(f"left out of training: {problem}")
+            self.problems[problem] += 1
+
+    def _waveform(self, clips: Sequence[Clip | None]) -> Tensor:
+        waveform = torch.zeros(len(clips), self._n_samples)
+        for row, clip in zip(waveform, clips, strict=True):
+            if clip is not None:
+                row.copy_(torch.from_numpy(clip.waveform))
+        return waveform
+
+
+class _Drawn(NamedTuple):
+    """Clips of a batch, None where one can't be read; a generator for what is drawn next for each; the problems."""
+
+    clips: list[Clip | None]
+    rngs: list[np.random.Generator]
+    problems: tuple[str, ...]
+
+
+class _Stream:
+    """One of the two endless sequences of clips, mixed from its sources."""
+
+    def __init__(self, data: TrainingData, configs: Sequence[CaptionSourceConfig | FrameSourceConfig], number: int):
+        self._key = (data.config.seed, number)
+        n_samples = seconds_to_samples(data.config.clip_s, data.grid.sample_rate)
+        self.sources = [
+            _opened(config, n_samples, data.grid.sample_rate, (*self._key, place))
+            for place, config in enumerate(configs)
+        ]
+        self._mixture = Mixture([config.weight for config in configs], self._key) if configs else None
+
+    def draw(self, step: int, rank: int, world_size: int, n_clips: int) -> _Drawn:
+        if n_clips % world_size or not 0 <= rank < world_size:
+            raise ConfigError(
+                f"rank {rank} of {world_size} processes can't have an equal part of {n_clips} clips; "
+                "make caption_clips and frame_clips multiples of the number of processes"
+            )
+        n_local = n_clips // world_size
+        first = step * n_clips + rank * n_local
+        drawn = _Drawn([], [], ())
+        problems = []
+        for position in range(first, first + n_local):
+            rng = np.random.Generator(np.random.PCG64((*self._key, position)))
+            clip, problem = self._clip(position, rng)
+            drawn.clips.append(clip)
+            drawn.rngs.append(rng)
+            problems += [problem] if problem else []
+        return drawn._replace(problems=tuple(problems))
+
+    def _clip(self, position: int, rng: np.random.Generator) -> tuple[Clip | None, str]:
+        if self._mixture is None:
+            raise ConfigError("this batch has no sources; name some in the data section of the recipe")
+        source, ordinal = self._mixture.pick(position)
+        try:
+            clip = self.sources[source].clip(ordinal, rng)
+        except FlamError as error:
+            return None, str(error)
+        return clip, ""
+
+
+class _Steps(Dataset[Batches]):
+    """Steps as a data set, for the loader."""
+
+    def __init__(self, data: TrainingData, rank: int, world_size: int):
+        self._data, self._place = data, (rank, world_size)
+
+    def __getitem__(self, step: int) -> Batches:
+        config = self._data.config
+        return (
+            self._data.captions(step, *self._place) if config.captions else None,
+            self._data.frames(step, *self._place) if config.frames else None,
+        )
+
+
+def _as_it_is(batches: Any) -> Any:
+    return batches
+
+
+def _opened(
+    config: CaptionSourceConfig | FrameSourceConfig, n_samples: int, sample_rate: int, key: tuple[int, ...]
+) -> Source:
+    if config.shards is not None:
+        needed: Needed = "captions" if isinstance(config, CaptionSourceConfig) else "sounds"
+        return ShardSource(config.shards, needed, n_samples, sample_rate, key)
+    if isinstance(config, CaptionSourceConfig):
+        if config.procedural is not None:
+            return LibrarySource(*config.procedural.library(), n_samples, sample_rate, key)
+        assert config.manifest is not None
+        return LibrarySource(config.manifest.clips(), None, n_samples, sample_rate, key)
+    if config.scenes is not None:
+        clips, waveforms = config.scenes.library()
+        return SceneSource(clips, waveforms, config.scenes.scene, n_samples, sample_rate, config.scenes.seed)
+    assert config.recordings is not None
+    return RecordingsSource(config.recordings, n_samples, sample_rate, key)
