@@ -10,13 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from flam.audio import a_weighted_levels_db, active_spans_s, read_audio
-from flam.audio.loudness import SILENCE_DB
+from flam.audio import a_weighted_levels_db, read_audio
 from flam.core import AudioError, ConfigError, atomic_text
+from flam.synth.measure import LIBRARY_RATE as SAMPLE_RATE
+from flam.synth.measure import active_part
 from flam.synth.source_library import SourceClip
-
-SAMPLE_RATE = 48_000
-LEVEL_FLOOR_DB = -70.0
 
 
 class WaveformBank:
@@ -104,15 +102,12 @@ def _measured(clip: SourceClip, relative_threshold_db: float) -> tuple[np.ndarra
     except AudioError:
         return np.zeros(0, np.float32), None
     levels_db = a_weighted_levels_db(waveform, SAMPLE_RATE)
-    loudest_db = float(levels_db.max(initial=SILENCE_DB))
-    threshold_db = max(LEVEL_FLOOR_DB, loudest_db - relative_threshold_db)
-    spans_s = active_spans_s(waveform, SAMPLE_RATE, threshold_db=threshold_db)
+    spans_s, level_db = active_part(levels_db, len(waveform), SAMPLE_RATE, relative_threshold_db)
     if not spans_s:
         return waveform, None
-    power = 10 ** (levels_db[levels_db >= threshold_db] / 10)
     entry = {
         "n_samples": len(waveform),
         "spans_s": [[round(onset_s, 5), round(offset_s, 5)] for onset_s, offset_s in spans_s],
-        "level_db": round(10 * float(np.log10(power.mean())), 3),
+        "level_db": round(level_db, 3),
     }
     return waveform, entry

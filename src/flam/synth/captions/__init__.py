@@ -1,0 +1,1 @@
+"""Captions of clips and scenes: by rule, or by a language model whose answers are checked."""

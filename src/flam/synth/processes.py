@@ -1,0 +1,81 @@
+"""The same work on many files in several processes, of which a file may kill one without stopping the others."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def each_file(
+    paths: Iterable[Path], work: Callable[[Path], T], on_crash: Callable[[Path], T], workers: int
+) -> Iterator[tuple[Path, T]]:
+    """Apply work to files, in no particular order.
+
+    Parameters
+    ----------
+    paths : the files
+    work : a function that can be pickled; it must not raise
+    on_crash : gives the result for a file that ended the process working on it, as a decoder's bug may
+    workers : processes; 0 works in this process, where a crash is the end
+
+    Returns
+    -------
+    iterator of (path, result)
+
+    >>> list(each_file([Path("a.wav")], str, on_crash=repr, workers=0))
+    [(PosixPath('a.wav'), 'a.wav')]
+    """
+    if workers == 0:
+        for path in paths:
+            yield path, work(path)
+        return
+    waiting, suspects = deque(paths), deque[Path]()
+    while waiting:
+        running: dict[Future[T], Path] = {}
+        pool = _pool(workers)
+        try:
+            while waiting or running:
+                while waiting and len(running) < 2 * workers:
+                    running[pool.submit(work, waiting[0])] = waiting[0]
+                    waiting.popleft()
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    result = future.result()
+                    yield running.pop(future), result
+        except BrokenProcessPool:
+            suspects.extend(running.values())
+        finally:
+            pool.shutdown(cancel_futures=True)
+    for path in suspects:
+        with _pool(1) as alone:
+            try:
+                yield path, alone.submit(work, path).result()
+            except BrokenProcessPool:
+                yield path, on_crash(path)
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    # not forked: a fork copies the locks that other threads hold
+    return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_start)
+
+
+def _start() -> None:
+    """Leave Ctrl-C to the parent, and end when it is gone, even if it was killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
