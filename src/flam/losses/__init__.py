@@ -2,6 +2,26 @@
 
 from flam.losses.framewise import framewise_loss
 from flam.losses.infonce import infonce_loss
+from flam.losses.negatives import negatives_by_cosine, negatives_in_other_clusters
 from flam.losses.prior import prior_loss
+from flam.losses.ring import ring_framewise_loss, ring_infonce_loss, ring_prior_loss, ring_sigmoid_loss
+from flam.losses.shards import FrameLabels, TextShard, dense_labels
+from flam.losses.sigmoid import sigmoid_loss
+from flam.losses.sparsemax import sparsemax
 
-__all__ = ["framewise_loss", "infonce_loss", "prior_loss"]
+__all__ = [
+    "FrameLabels",
+    "TextShard",
+    "dense_labels",
+    "framewise_loss",
+    "infonce_loss",
+    "negatives_by_cosine",
+    "negatives_in_other_clusters",
+    "prior_loss",
+    "ring_framewise_loss",
+    "ring_infonce_loss",
+    "ring_prior_loss",
+    "ring_sigmoid_loss",
+    "sigmoid_loss",
+    "sparsemax",
+]

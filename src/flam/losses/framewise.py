@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -25,7 +26,8 @@ def framewise_loss(
     logit_scale : (K,) float tensor, alpha(y) > 0
     logit_bias : (K,) float tensor, beta(y)
     labels : (B, T, K) bool tensor, True where the text sounds (z = +1), False where it does not (z = -1)
-    valid : bool tensor that broadcasts to (B, T, K); triples that are False don't count. None: all count
+    valid : tensor that broadcasts to (B, T, K). Bool: triples that are False don't count. Float: how much each counts,
+        0.25 for a negative that may be present after all. None: all count
 
     Returns
     -------
@@ -37,9 +39,22 @@ def framewise_loss(
     >>> round(loss.item(), 4)  # log(1 + exp(-1))
     0.3133
     """
-    logits = logit_scale * (frame_features @ text_features.T) + logit_bias.detach()
-    losses = functional.softplus(logits.where(~labels, -logits))
+    losses = framewise_losses(frame_features, text_features, logit_scale, logit_bias, labels)
     if valid is None:
         return losses.mean() if losses.numel() else losses.sum()
     weights = valid.expand_as(losses).to(losses.dtype)
-    return (losses * weights).sum() / weights.sum().clamp(min=1)
+    return (losses * weights).sum() / weights.sum().clamp(min=torch.finfo(losses.dtype).tiny)
+
+
+def framewise_losses(
+    frame_features: Tensor, text_features: Tensor, logit_scale: Tensor, logit_bias: Tensor, labels: Tensor
+) -> Tensor:
+    """``-log sigmoid(z * h)`` of each triple, (B, T, K); parameters as ``framewise_loss``.
+
+    >>> import torch
+    >>> ones = torch.ones(1, 1, 1)
+    >>> framewise_losses(ones, ones[0], ones[0, 0], torch.zeros(1), ones.bool()).shape
+    torch.Size([1, 1, 1])
+    """
+    logits = logit_scale * (frame_features @ text_features.T) + logit_bias.detach()
+    return functional.softplus(logits.where(~labels, -logits))

@@ -12,6 +12,7 @@ def infonce_loss(
     log_temperature_inverse: Tensor,
     positives: Tensor,
     valid: Tensor | None = None,
+    hardness: float = 0.0,
 ) -> Tensor:
     """Symmetric InfoNCE; a clip or text may have several right partners (captions repeat).
 
@@ -25,6 +26,9 @@ def infonce_loss(
     log_temperature_inverse : scalar tensor; logits are ``exp`` of it times the cosine
     positives : (B, K) bool tensor, True where clip and text belong together; rows and columns without any are left out
     valid : (B, K) bool tensor; pairs that are False are neither right nor wrong. None: all count
+    hardness : how much more the wrong partners that look right count. Among the n wrong ones of a row with logits s,
+        the j-th is multiplied by ``n * exp(hardness * s_j) / sum_k exp(hardness * s_k)`` in the softmax's denominator;
+        0: all alike; MGA-CLAP (Li et al., 2024) takes 0.15
 
     Returns
     -------
@@ -37,12 +41,17 @@ def infonce_loss(
     logits = log_temperature_inverse.exp() * audio_features @ text_features.T
     if valid is not None:
         logits = logits.masked_fill(~(valid | positives), float("-inf"))
-    return (_one_way(logits, positives) + _one_way(logits.T, positives.T)) / 2
+    return (_one_way(logits, positives, hardness) + _one_way(logits.T, positives.T, hardness)) / 2
 
 
-def _one_way(logits: Tensor, positives: Tensor) -> Tensor:
+def _one_way(logits: Tensor, positives: Tensor, hardness: float) -> Tensor:
     chosen = positives.any(dim=1)
     logits, positives = logits[chosen], positives[chosen]
-    wrong = logits.masked_fill(positives, float("-inf")).logsumexp(dim=1, keepdim=True)
-    losses = (torch.logaddexp(logits, wrong) - logits).masked_fill(~positives, 0.0)
+    wrong = logits.masked_fill(positives, float("-inf"))
+    strongest = wrong.logsumexp(dim=1, keepdim=True)
+    if hardness != 0.0:
+        count = (wrong > float("-inf")).sum(dim=1, keepdim=True)
+        spread = (hardness * wrong).logsumexp(dim=1, keepdim=True).masked_fill(count == 0, 0.0)
+        strongest = ((1.0 + hardness) * wrong).logsumexp(dim=1, keepdim=True) - spread + count.clamp(min=1).log()
+    losses = (torch.logaddexp(logits, strongest) - logits).masked_fill(~positives, 0.0)
     return (losses.sum(dim=1) / positives.sum(dim=1)).mean() if len(losses) else logits.sum() * 0

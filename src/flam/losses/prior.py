@@ -27,7 +27,23 @@ def prior_loss(logit_bias: Tensor, labels: Tensor, valid: Tensor | None = None) 
     weights = labels.new_ones((), dtype=logit_bias.dtype) if valid is None else valid.to(logit_bias.dtype)
     weights = weights.expand(labels.shape)
     slots = weights.sum(dim=(0, 1))
-    rate = (labels * weights).sum(dim=(0, 1)) / slots.clamp(min=1)
+    losses = prior_losses(logit_bias, (labels * weights).sum(dim=(0, 1)), slots)
+    return losses.sum() / (slots > 0).sum().clamp(min=1)
+
+
+def prior_losses(logit_bias: Tensor, positive_slots: Tensor, slots: Tensor) -> Tensor:
+    """Cross-entropy of each text, (K,); 0 for a text without a slot.
+
+    Parameters
+    ----------
+    logit_bias : (K,) float tensor, beta(y)
+    positive_slots : (K,) tensor, in how many (clip, frame) slots the text sounds
+    slots : (K,) tensor, in how many it could
+
+    >>> import torch
+    >>> prior_losses(torch.zeros(2), torch.tensor([1, 0]), torch.tensor([2, 0]))
+    tensor([0.6931, 0.0000])
+    """
+    rate = positive_slots.to(logit_bias.dtype) / slots.clamp(min=1)
     losses = functional.binary_cross_entropy_with_logits(logit_bias, rate, reduction="none")
-    counted = (slots > 0).to(losses.dtype)
-    return (losses * counted).sum() / counted.sum().clamp(min=1)
+    return losses.masked_fill(slots == 0, 0.0)

@@ -1,0 +1,220 @@
+"""The losses over the batch of all processes: the texts travel from process to process.
+
+Each function gives every process the same number, the loss of one process that holds the whole batch, and gradients
+that DistributedDataParallel's average over the processes makes those of that one process. Without ``torch.distributed``
+the same code runs as a ring of one. ``docs/ring.md`` tells what travels when.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch.nn import functional
+
+from flam.losses.exchange import Cargo, Ring, at_least_float32, ring_sum
+from flam.losses.framewise import framewise_losses
+from flam.losses.prior import prior_losses
+from flam.losses.shards import FrameLabels, TextShard, dense_labels
+from flam.losses.sigmoid import sigmoid_losses
+
+
+def ring_framewise_loss(
+    frame_features: Tensor,
+    labels: FrameLabels,
+    texts: TextShard,
+    group: dist.ProcessGroup | None = None,
+    unsure_weight: float = 0.0,
+) -> Tensor:
+    """``framewise_loss`` (Eq. 4) over the clips and texts of all processes: the mean over all valid triples.
+
+    A caption that several processes hold counts as often as it is held, each time with its true label.
+
+    Parameters
+    ----------
+    frame_features : (B, T, D) float tensor, L2-normalised along D
+    labels : what sounds in these B clips
+    texts : the texts of this process; K may differ from process to process
+    group : the processes; None: all
+    unsure_weight : how much an unsure pair counts, 0.25 for negatives that may be present after all; 0: not at all
+
+    Returns
+    -------
+    scalar; 0 where nothing is valid
+
+    >>> none = torch.zeros(0, dtype=torch.int64)
+    >>> sounds = torch.ones(1, 1, dtype=torch.bool)
+    >>> labels = FrameLabels(torch.tensor([0]), torch.tensor([5]), sounds, none, none, clip_valid=sounds[0])
+    >>> texts = TextShard(torch.ones(1, 1), torch.ones(1), torch.zeros(1), torch.tensor([5]), valid=sounds[0])
+    >>> round(ring_framewise_loss(torch.ones(1, 1, 1), labels, texts).item(), 4)
+    0.3133
+    """
+    n_frames = frame_features.shape[1]
+
+    def block(packed: Tensor, ids: Tensor, valid: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
+        active, unsure = dense_labels(labels, ids, n_frames)
+        losses = framewise_losses(frames, packed[:, :-2], packed[:, -2], packed[:, -1], active)
+        weights = (labels.clip_valid[:, None] & valid) * torch.where(unsure, unsure_weight, 1.0)
+        return (losses * weights[:, None]).sum(), weights.sum() * n_frames
+
+    ring = Ring(group)
+    packed = torch.cat([texts.text_features, texts.logit_scale[:, None], texts.logit_bias.detach()[:, None]], dim=1)
+    cargo = ring.load(packed, texts.text_ids, texts.valid)
+    total, weight = ring_sum(block, ring, cargo, _without_padding(frame_features, labels.clip_valid))
+    return total / weight.clamp(min=torch.finfo(weight.dtype).tiny)
+
+
+def ring_prior_loss(
+    labels: FrameLabels, texts: TextShard, n_frames: int, group: dist.ProcessGroup | None = None
+) -> Tensor:
+    """``prior_loss`` (Eq. 10) over the clips and texts of all processes: ids travel, how often they sound comes home.
+
+    Parameters
+    ----------
+    labels : what sounds in the clips of this process
+    texts : the texts of this process; of its floats only the bias is used
+    n_frames : T
+    group : the processes; None: all
+
+    Returns
+    -------
+    scalar mean over the texts that have a valid slot anywhere; 0 where none has
+
+    >>> none = torch.zeros(0, dtype=torch.int64)
+    >>> labels = FrameLabels(torch.tensor([0]), torch.tensor([5]), torch.eye(2)[:1] > 0, none, none, torch.ones(1) > 0)
+    >>> texts = TextShard(torch.ones(1, 1), torch.ones(1), torch.zeros(1), torch.tensor([5]), torch.ones(1) > 0)
+    >>> round(ring_prior_loss(labels, texts, n_frames=2).item(), 4)  # rate 0.5, log 2
+    0.6931
+    """
+
+    def count(visitor: Cargo) -> Tensor:
+        active, unsure = dense_labels(labels, visitor.ids, n_frames)
+        counted = labels.clip_valid[:, None] & visitor.valid & ~unsure
+        return torch.stack([(active & counted[:, None]).sum(dim=(0, 1)), counted.sum(dim=0) * n_frames])
+
+    ring = Ring(group)
+    cargo = ring.load(texts.logit_bias[:, None], texts.text_ids, texts.valid)
+    positive_slots, slots = ring.harvest(cargo, count)
+    losses = prior_losses(cargo.features[:, 0], positive_slots, slots)
+    return ring.total(losses.sum()) / ring.total((slots > 0).sum()).clamp(min=1)
+
+
+def ring_infonce_loss(
+    audio_features: Tensor,
+    audio_text_ids: Tensor,
+    texts: TextShard,
+    log_temperature_inverse: Tensor,
+    group: dist.ProcessGroup | None = None,
+    clip_valid: Tensor | None = None,
+) -> Tensor:
+    """``infonce_loss`` (Eq. 1) over the clips and texts of all processes, in blocks of one process's clips and texts.
+
+    Every text with the clip's id is a right partner, whichever process holds it.
+
+    Parameters
+    ----------
+    audio_features : (B, D) float tensor, L2-normalised along D
+    audio_text_ids : (B,) int64 tensor, the id of each clip's caption
+    texts : the texts of this process; its scale and bias are not used
+    log_temperature_inverse : scalar tensor; logits are ``exp`` of it times the cosine
+    group : the processes; None: all
+    clip_valid : (B,) bool tensor, False for padding clips. None: all count
+
+    Returns
+    -------
+    scalar; 0 where nothing belongs together
+
+    >>> texts = TextShard(torch.eye(2), torch.ones(2), torch.zeros(2), torch.tensor([3, 4]), torch.ones(2) > 0)
+    >>> round(ring_infonce_loss(torch.eye(2), torch.tensor([3, 4]), texts, torch.tensor(0.0)).item(), 4)
+    0.3133
+    """
+    ring = Ring(group)
+    clip_valid = torch.ones_like(audio_text_ids, dtype=torch.bool) if clip_valid is None else clip_valid
+    clips = ring.load(audio_features, audio_text_ids, clip_valid)
+    captions = ring.load(texts.text_features, texts.text_ids, texts.valid)
+    theta = at_least_float32(log_temperature_inverse)
+    return (_one_way(ring, clips, captions, theta) + _one_way(ring, captions, clips, theta)) / 2
+
+
+def _one_way(ring: Ring, queries: Cargo, keys: Cargo, theta: Tensor) -> Tensor:
+    """Each query of this process against the keys of all, which travel twice: for the sums, then for the gradient."""
+
+    def compare(features: Tensor, key: Cargo, theta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        counted, same = queries.valid[:, None] & key.valid, queries.ids[:, None] == key.ids
+        return theta.exp() * features @ key.features.T, counted & same, counted & ~same
+
+    with torch.no_grad(), torch.autocast(theta.device.type, enabled=False):
+        against = torch.full_like(queries.features[:, 0], float("-inf"))  # log of the sum of exp over wrong keys
+        right_rows, right_logits = [], []
+        for visitor in ring.tour(keys):
+            logits, right, wrong = compare(queries.features, visitor, theta)
+            against = torch.logaddexp(against, logits.masked_fill(~wrong, float("-inf")).logsumexp(dim=1))
+            right_rows.append(right.nonzero()[:, 0])
+            right_logits.append(logits[right])
+        rows = torch.cat(right_rows)
+        share = 1.0 / torch.bincount(rows, minlength=len(against)).clamp(min=1).to(against.dtype)
+        # the loss of a row grows by this much with its ``against``
+        lost = (against[rows] - torch.cat(right_logits)).sigmoid()
+        pull = share * torch.zeros_like(against).index_add_(0, rows, lost)
+
+    def block(features: Tensor, ids: Tensor, valid: Tensor, own: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
+        logits, right, wrong = compare(own, Cargo(features, ids, valid), theta)
+        losses = functional.softplus(against[:, None] - logits)  # log(exp(logit) + exp(against)) - logit
+        weights = right * share[:, None]
+        # ``against`` is a number here; what the wrong keys did to it adds their gradient, and 0 to the value
+        blame = pull[:, None] * (logits.detach() - against[:, None]).exp().masked_fill(~wrong, 0.0)
+        through_against = (blame * logits).sum()
+        return (losses * weights).sum() + through_against - through_against.detach(), weights.sum()
+
+    total, weight = ring_sum(block, ring, keys, queries.features, theta)
+    return total / weight.clamp(min=1.0)
+
+
+def ring_sigmoid_loss(
+    audio_features: Tensor,
+    audio_text_ids: Tensor,
+    texts: TextShard,
+    log_scale: Tensor,
+    bias: Tensor,
+    group: dist.ProcessGroup | None = None,
+    clip_valid: Tensor | None = None,
+) -> Tensor:
+    """``sigmoid_loss``, the option for the instance loss, over the clips and texts of all processes.
+
+    Parameters
+    ----------
+    audio_features : (B, D) float tensor, L2-normalised along D
+    audio_text_ids : (B,) int64 tensor, the id of each clip's caption
+    texts : the texts of this process; its own scale and bias are not used
+    log_scale, bias : scalar tensors; logits are ``exp(log_scale)`` times the cosine plus the bias
+    group : the processes; None: all
+    clip_valid : (B,) bool tensor, False for padding clips. None: all count
+
+    Returns
+    -------
+    scalar; divided by 1 where nothing belongs together
+
+    >>> texts = TextShard(torch.eye(2), torch.ones(2), torch.zeros(2), torch.tensor([3, 4]), torch.ones(2) > 0)
+    >>> zero = torch.tensor(0.0)
+    >>> round(ring_sigmoid_loss(torch.eye(2), torch.tensor([3, 4]), texts, zero, zero).item(), 4)
+    1.0064
+    """
+    clip_valid = torch.ones_like(audio_text_ids, dtype=torch.bool) if clip_valid is None else clip_valid
+
+    def block(
+        features: Tensor, ids: Tensor, valid: Tensor, clips: Tensor, log_scale: Tensor, bias: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        counted, right = clip_valid[:, None] & valid, audio_text_ids[:, None] == ids
+        losses = sigmoid_losses(clips, features, log_scale, bias, right)
+        return (losses * counted).sum(), (right & counted).sum()
+
+    ring = Ring(group)
+    cargo = ring.load(texts.text_features, texts.text_ids, texts.valid)
+    clips = _without_padding(audio_features, clip_valid)
+    total, weight = ring_sum(block, ring, cargo, clips, at_least_float32(log_scale), at_least_float32(bias))
+    return total / weight.clamp(min=1.0)
+
+
+def _without_padding(features: Tensor, valid: Tensor) -> Tensor:
+    """(B, ...) features in single precision at least, and 0 where the clip is padding, so that no NaN can leave it."""
+    return at_least_float32(features).masked_fill(~valid.view(-1, *[1] * (features.ndim - 1)), 0.0)
