@@ -24,6 +24,8 @@ app = App(
 # verbs are named as text, so that asking for help imports none of them
 app.command("flam.apps.detect:detect", name="detect", help="Find sounds in recordings.")
 app.command("flam.apps.models:app", name="models", help="List, describe, convert and download models.")
+app.command("flam.apps.data:app", name="data", help="List, check and use public corpora.")
+app.command("flam.apps.train:train", name="train", help="Train a model as a recipe says.")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

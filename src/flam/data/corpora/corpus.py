@@ -1,0 +1,173 @@
+"""What every corpus offers: its splits, its recordings with what is said of them, its classes and their prompts."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from flam.core import Event, FlamError
+
+OnProblem = Callable[[str], None]
+
+logger = logging.getLogger(__name__)
+
+
+class CorpusError(FlamError):
+    """A corpus is not where it should be, or one of its own tables can't be read."""
+
+
+@dataclass(frozen=True)
+class CorpusItem:
+    """One recording of a corpus, and what the corpus says of it.
+
+    Parameters
+    ----------
+    recording : name, unique within the split
+    path : where its audio belongs; nothing says that the file is there
+    duration_s : length in seconds; None where the corpus does not say exactly
+    events : strong labels by the corpus' own class names, ordered by onset; empty where the annotators heard nothing,
+        None where nobody annotated times; soft labels carry the annotators' agreement as their score
+    labels : classes of the whole recording
+    captions : sentences about the recording
+    group : recordings cut from one upload share it, across corpora: ``freesound:<id>``, ``youtube:<id>``
+    fold : fold of a published split, or empty
+    licence : terms of this recording; empty where only those of the corpus are known
+    """
+
+    recording: str
+    path: Path
+    duration_s: float | None = None
+    events: tuple[Event, ...] | None = None
+    labels: tuple[str, ...] = ()
+    captions: tuple[str, ...] = ()
+    group: str = ""
+    fold: str = ""
+    licence: str = ""
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A published corpus: facts about it, and how its files are laid out.
+
+    Parameters
+    ----------
+    name : as its authors write it
+    task : what its labels are
+    n_classes : number of classes; None for captions and for open vocabularies
+    hours : length of what is read, in words
+    licence : terms of the corpus as a whole
+    where : where it is obtained
+    tables : split -> the file or folder, relative to the corpus, without which the split is not there
+    reader : ``reader(home, split, on_problem)`` lists the recordings of a split whose table is there
+    class_reader : ``class_reader(home)`` lists the class names
+    prompts : class names that are not plain English -> how to ask for them
+    comma : what class names have in the place of a comma, as ``_and_`` in ``Chirp_and_tweet``; empty for none
+    unpacks_to : folders that its archives make
+    by_link : whether its audio is published as links, of which some are always dead
+    first_label_is_main : whether the first of several labels is the most specific one and stands for all
+    unverified : what of the layout could not be checked against a publication
+    """
+
+    name: str
+    task: str
+    n_classes: int | None
+    hours: str
+    licence: str
+    where: str
+    tables: Mapping[str, str]
+    reader: Callable[[Path, str, OnProblem], list[CorpusItem]]
+    class_reader: Callable[[Path], tuple[str, ...]] = lambda home: ()
+    prompts: Mapping[str, str] = field(default_factory=dict)
+    comma: str = ""
+    unpacks_to: tuple[str, ...] = ()
+    by_link: bool = False
+    first_label_is_main: bool = False
+    unverified: str = ""
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """Names of the parts."""
+        return tuple(self.tables)
+
+    def home(self, root: str | Path) -> Path:
+        """The folder that holds the tables: the one given, or the one that an archive made in it.
+
+        Raises
+        ------
+        CorpusError : neither holds any of the tables
+        """
+        for folder in (Path(root), *(Path(root, name) for name in self.unpacks_to)):
+            if any((folder / table).exists() for table in self.tables.values()):
+                return folder
+        tables = ", ".join(dict.fromkeys(self.tables.values()))
+        raise CorpusError(f"{root}: holds none of the tables of {self.name} ({tables}); give the folder that does")
+
+    def present_splits(self, root: str | Path) -> tuple[str, ...]:
+        """The splits whose tables are there."""
+        home = self.home(root)
+        return tuple(split for split, table in self.tables.items() if (home / table).exists())
+
+    def items(self, root: str | Path, split: str, on_problem: OnProblem = logger.warning) -> list[CorpusItem]:
+        """List the recordings of a split, in the order of its table, whether their audio is there or not.
+
+        A recording of which any row can't be understood is left out whole, for half of its labels would mislead.
+
+        Parameters
+        ----------
+        root : the corpus, or the folder in which its archive was unpacked
+        split : one of ``splits``
+        on_problem : told, in one line, of each row that can't be understood; by default a logged warning
+
+        Raises
+        ------
+        CorpusError : no such split, or its table is missing, unreadable or lacks a column
+
+        >>> import tempfile
+        >>> from flam.data.corpora import find_corpus
+        >>> folder = Path(tempfile.mkdtemp(), "meta")
+        >>> folder.mkdir()
+        >>> _ = (folder / "esc50.csv").write_text(
+        ...     "filename,fold,target,category,esc10,src_file,take\\n1-17124-A-43.wav,1,43,car_horn,False,17124,A\\n"
+        ... )
+        >>> [item] = find_corpus("ESC-50").items(folder.parent, "all")
+        >>> item.recording, item.labels, item.group
+        ('1-17124-A-43.wav', ('car_horn',), 'freesound:17124')
+        """
+        if split not in self.tables:
+            raise CorpusError(f"{self.name} has no split {split!r}; its splits: {', '.join(self.tables)}")
+        home = self.home(root)
+        if not (home / self.tables[split]).exists():
+            raise CorpusError(
+                f"{home}: {self.tables[split]} is missing, so split {split!r} of {self.name} is not there; "
+                f"get it from {self.where}"
+            )
+        kept: dict[str, CorpusItem] = {}
+        for item in self.reader(home, split, on_problem):
+            if item.recording in kept:
+                on_problem(f"{home / self.tables[split]}: {item.recording!r} is listed again; the first one counts")
+            else:
+                kept[item.recording] = item
+        return list(kept.values())
+
+    def classes(self, root: str | Path) -> tuple[str, ...]:
+        """The class names as the corpus writes them; empty for captions and open vocabularies.
+
+        Raises
+        ------
+        CorpusError : the corpus keeps them in a table that is missing or can't be read
+        """
+        return self.class_reader(self.home(root))
+
+    def prompt(self, label: str) -> str:
+        """How to ask a model for a class, in plain words.
+
+        >>> from flam.data.corpora import find_corpus
+        >>> find_corpus("DESED").prompt("Alarm_bell_ringing"), find_corpus("FSD50K").prompt("Chirp_and_tweet")
+        ('alarm bell ringing', 'chirp, tweet')
+        """
+        if label in self.prompts:
+            return self.prompts[label]
+        words = label.replace(self.comma, ", ") if self.comma else label
+        return words.replace("_", " ").lower()
