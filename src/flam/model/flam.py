@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from flam.core import ModelError, ScoreMethod, TimeGrid
 from flam.model.convnet import ConvEncoder, ConvEncoderConfig
+from flam.model.heads import projection, scalar_head
 from flam.model.htsat import HTSAT, HTSATConfig
 from flam.model.text import (
     LightTextConfig,
@@ -40,12 +41,15 @@ class FLAMConfig:
     audio, text : the towers
     joint_dim : D, size of the joint space
     hidden_dim : width of the two projections between towers and joint space
+    per_text_scale, per_text_bias : False makes alpha or beta of Eq. 2 one number for all texts, the paper's ablations
     """
 
     audio: HTSATConfig | ConvEncoderConfig = field(default_factory=HTSATConfig)
     text: RobertaTextConfig | LightTextConfig = field(default_factory=RobertaTextConfig)
     joint_dim: int = 512
     hidden_dim: int = 512
+    per_text_scale: bool = True
+    per_text_bias: bool = True
 
 
 class AudioFeatures(NamedTuple):
@@ -92,10 +96,11 @@ class FLAM(nn.Module):
             if isinstance(config.text, LightTextConfig)
             else RobertaTextEncoder(config.text)
         )
-        self.audio_projection = _projection(self.audio_encoder.embed_dim, config.hidden_dim, config.joint_dim)
-        self.text_projection = _projection(self.text_encoder.embed_dim, config.hidden_dim, config.joint_dim)
-        self.logit_scale_head = _scalar_head(self.text_encoder.embed_dim, initial=math.log(10))
-        self.logit_bias_head = _scalar_head(self.text_encoder.embed_dim, initial=-8.0)
+        text_dim = self.text_encoder.embed_dim
+        self.audio_projection = projection(self.audio_encoder.embed_dim, config.hidden_dim, config.joint_dim)
+        self.text_projection = projection(text_dim, config.hidden_dim, config.joint_dim)
+        self.logit_scale_head = scalar_head(text_dim, math.log(10), config.per_text_scale)
+        self.logit_bias_head = scalar_head(text_dim, -8.0, config.per_text_bias)
         # temperature of the instance loss (Eq. 1), as its logarithm
         self.log_temperature_inverse = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
 
@@ -184,14 +189,3 @@ def score(frame_features: Tensor, texts: TextFeatures, method: ScoreMethod) -> T
     if method == "posterior":
         return torch.sigmoid(alpha_c + texts.logit_bias)
     raise ModelError(f"unknown score {method!r}; choose one of {', '.join(get_args(ScoreMethod))}")
-
-
-def _projection(n_in: int, n_hidden: int, n_out: int) -> nn.Sequential:
-    return nn.Sequential(nn.Linear(n_in, n_hidden), nn.ReLU(), nn.Linear(n_hidden, n_out))
-
-
-def _scalar_head(n_in: int, initial: float) -> nn.Sequential:
-    hidden, last = nn.Linear(n_in, n_in), nn.Linear(n_in, 1)
-    with torch.no_grad():
-        last.bias.add_(initial)
-    return nn.Sequential(hidden, nn.GELU(), last)

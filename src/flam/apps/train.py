@@ -1,0 +1,82 @@
+"""``flam train``: train a model as a recipe says, or go on where a run stopped."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+def train(
+    recipe: Annotated[Path, Parameter(help="YAML file; see configs/.")],
+    /,
+    *,
+    output: Annotated[
+        Path | None,
+        Parameter(name=["--output", "-o"], help="Folder of the run; left out, runs/ and the recipe's name."),
+    ] = None,
+    set: Annotated[
+        tuple[str, ...], Parameter(help="Another value for one setting, as in optim.lr=1e-4; may be given often.")
+    ] = (),
+    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="", help="No progress.")] = False,
+) -> None:
+    """Train a model as a recipe says, or go on where a run stopped.
+
+    For example: flam train configs/smoke.yaml -o runs/smoke
+
+    The folder then holds the models "best" and "final" for flam detect --model, the log and its picture. On several
+    GPUs: torchrun --nproc-per-node 8 -m flam train RECIPE -o FOLDER
+    """
+    from flam.training.train import setup
+
+    folder = Path("runs") / recipe.stem if output is None else output
+    with _ProgressLine(quiet) as line:
+        figures = setup(recipe, folder, set, line.show, lambda text: print(text, file=sys.stderr))
+    if line.has_shown:
+        print(f"held-out frame AUROC {figures['validation_frame_auroc']} -> {folder}/final", file=sys.stderr)
+
+
+class _ProgressLine:
+    """A bar with the newest figures on a terminal, a line now and then elsewhere."""
+
+    def __init__(self, quiet: bool):
+        self._quiet = quiet
+        self._shown_at = time.monotonic()
+        self._figures: dict[str, Any] = {}
+        self._bar: Any = None
+        self.has_shown = False
+
+    def __enter__(self) -> _ProgressLine:
+        if sys.stderr.isatty() and not self._quiet:
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+            columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+            self._bar = Progress(*columns, console=Console(stderr=True))
+            self._bar.start()
+            self._task = self._bar.add_task("looking at held-out clips", total=None)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def show(self, done: int, total: int, figures: dict[str, Any]) -> None:
+        """Tell of a step."""
+        self.has_shown = True
+        self._figures |= {name: value for name, value in figures.items() if isinstance(value, float)}
+        text = "  ".join(f"{_short(name)} {value:.4g}" for name, value in self._figures.items())
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, total=total, description=text)
+        elif not self._quiet and (time.monotonic() - self._shown_at > SECONDS_BETWEEN_LINES or done == total):
+            self._shown_at = time.monotonic()
+            print(f"step {done}/{total}  {text}", file=sys.stderr, flush=True)
+
+
+def _short(name: str) -> str:
+    return name.removesuffix("_loss").removeprefix("validation_").replace("_", " ")

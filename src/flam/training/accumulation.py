@@ -1,0 +1,107 @@
+"""Large batches in little memory: gradients of contrastive losses over many micro-batches, exactly.
+
+A contrastive loss compares every clip with every text, so its gradient is not a sum over micro-batches. It is one over
+*features*, though (Gao et al., "Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup", arXiv
+2101.06983). Embed all pieces without a graph; take the loss of all features and its gradient with respect to them;
+embed every piece again with a graph and send its features' gradient back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from flam.training.embedder import Inputs
+
+# a NamedTuple of tensors: the features of whatever method is trained
+Output = TypeVar("Output", bound=tuple)
+
+
+def accumulate_gradients(
+    embedder: nn.Module,
+    pieces: Sequence[Inputs],
+    losses: Callable[[Output], dict[str, Tensor]],
+    total: Callable[[dict[str, Tensor]], Tensor],
+    seed: int,
+    without_sync: Callable[[], AbstractContextManager],
+) -> dict[str, Tensor]:
+    """Add to every parameter's gradient that of the loss over all pieces together.
+
+    The result is that of one pass over all inputs, with two reservations. Random layers draw anew for each piece, equal
+    in both passes. Batch norms in training mode see the piece, not the whole; their running statistics move once.
+
+    Parameters
+    ----------
+    embedder : ``Inputs`` to a NamedTuple of features; called once for one piece, else twice for each
+    pieces : the inputs, cut; their features are put together in this order
+    losses : of all features
+    total : the number to minimise
+    seed : of the random layers
+    without_sync : context in which backward passes don't meet other processes; the last piece is outside of it
+
+    Returns
+    -------
+    what ``losses`` gave, detached
+    """
+    is_cut = len(pieces) > 1
+    buffers = [buffer.clone() for buffer in embedder.buffers()] if is_cut else []
+    outputs = []
+    for index, piece in enumerate(pieces):
+        torch.manual_seed(seed + index)
+        with torch.set_grad_enabled(not is_cut):
+            outputs.append(embedder(piece))
+    leaves = join([type(output)(*(value.detach() for value in output)) for output in outputs])
+    for leaf in leaves:
+        leaf.requires_grad_()
+    parts = losses(leaves)
+    # a feature that no loss looks at has a gradient of 0, so that every parameter has one on every process
+    gradients = torch.autograd.grad(total(parts), leaves, allow_unused=True, materialize_grads=True)
+    detached = {name: value.detach() for name, value in parts.items()}
+    if not is_cut:
+        torch.autograd.backward(outputs[0], gradients)
+        return detached
+    for buffer, kept in zip(embedder.buffers(), buffers, strict=True):
+        buffer.copy_(kept)
+    for index, (piece, gradient) in enumerate(zip(pieces, _cut(gradients, outputs), strict=True)):
+        torch.manual_seed(seed + index)
+        if index < len(pieces) - 1:
+            with without_sync():
+                torch.autograd.backward(embedder(piece), gradient)
+        else:
+            torch.autograd.backward(embedder(piece), gradient)
+    return detached
+
+
+def cut(inputs: Inputs, n_pieces: int) -> list[Inputs]:
+    """``n_pieces`` inputs that are the given ones when put together; as equal in size as can be.
+
+    >>> [(len(piece.waveform), piece.texts) for piece in cut(Inputs(torch.zeros(3, 1), ["a", "b"]), 2)]
+    [(2, ['a']), (1, ['b'])]
+    """
+    waveforms = inputs.waveform.tensor_split(n_pieces)
+    rows = torch.arange(len(inputs.texts)).tensor_split(n_pieces)
+    return [
+        Inputs(waveform, [inputs.texts[i] for i in chosen]) for waveform, chosen in zip(waveforms, rows, strict=True)
+    ]
+
+
+def join(outputs: Sequence[Output]) -> Output:
+    """Features of pieces in one; a single number, equal in all pieces, is taken once."""
+    return type(outputs[0])(
+        *(values[0] if values[0].ndim == 0 else torch.cat(values) for values in zip(*outputs, strict=True))
+    )
+
+
+def _cut(gradients: Sequence[Tensor], outputs: Sequence[Output]) -> list[list[Tensor]]:
+    """The gradient of each piece's features; that of a single number goes to the first piece."""
+    per_field = []
+    for gradient, values in zip(gradients, zip(*outputs, strict=True), strict=True):
+        if gradient.ndim == 0:
+            per_field.append([gradient, *(torch.zeros_like(gradient) for _ in values[1:])])
+        else:
+            per_field.append(list(gradient.split([len(value) for value in values])))
+    return [list(piece) for piece in zip(*per_field, strict=True)]

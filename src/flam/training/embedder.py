@@ -1,0 +1,82 @@
+"""Everything that a step computes with weights, as one forward pass: clips and texts in, features out.
+
+That is what DistributedDataParallel and FSDP want to see, and what gradient accumulation repeats piece by piece.
+Shapes: B clips, N samples, T frames, K texts, D joint dimension.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from flam.core import ConfigError
+from flam.model.flam import FLAM
+from flam.model.text import TextTokens, tokenize
+
+
+class Inputs(NamedTuple):
+    """Clips ``waveform (B, N)`` and K ``texts``; they need not belong together."""
+
+    waveform: Tensor
+    texts: Sequence[str]
+
+
+class Features(NamedTuple):
+    """What the losses need of ``Inputs``, every learnt number among it.
+
+    ``frame_features (B, T, D)``, ``audio_features (B, D)``, ``text_features (K, D)``, ``logit_scale (K,)``,
+    ``logit_bias (K,)``, ``log_temperature_inverse ()``.
+    """
+
+    frame_features: Tensor
+    audio_features: Tensor
+    text_features: Tensor
+    logit_scale: Tensor
+    logit_bias: Tensor
+    log_temperature_inverse: Tensor
+
+
+class Embedder(nn.Module):
+    """A FLAM model with its two towers in one forward pass, the towers in bfloat16 where asked.
+
+    Parameters
+    ----------
+    model : what is trained
+    bf16 : run the towers under bfloat16 autocast; weights, projections and heads stay float32
+    frozen_norms : batch norms use and keep their running statistics instead of the batch's own
+
+    Raises
+    ------
+    ConfigError : a model without a tokenizer
+    """
+
+    def __init__(self, model: FLAM, bf16: bool = False, frozen_norms: bool = False):
+        super().__init__()
+        if model.tokenizer is None:
+            raise ConfigError("the model has no tokenizer; name one with tokenizer: FILE, or init_from a checkpoint")
+        self.model = model
+        self._bf16 = bf16
+        self._frozen_norms = frozen_norms
+
+    def train(self, mode: bool = True) -> Embedder:
+        """Switch dropout and the like on or off; frozen batch norms stay in evaluation mode."""
+        super().train(mode)
+        for module in self.modules() if self._frozen_norms else ():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.eval()
+        return self
+
+    def forward(self, inputs: Inputs) -> Features:
+        """Features of all clips and all texts."""
+        model, encoder = self.model, self.model.text_encoder
+        device = model.log_temperature_inverse.device
+        ids, mask = tokenize(model.tokenizer, inputs.texts, encoder.max_tokens, encoder.pad_id)  # type: ignore[arg-type]
+        with torch.autocast(device.type, torch.bfloat16, enabled=self._bf16):
+            frames = model.audio_encoder(inputs.waveform.to(device))
+            texts = encoder(TextTokens(ids.to(device), mask.to(device)))
+        audio = model.project_audio(frames.float())
+        # times 1: an output of its own, so that its gradient arrives as those of all others do
+        return Features(*audio, *model.project_text(texts.float()), model.log_temperature_inverse * 1.0)
