@@ -1,0 +1,118 @@
+"""Collar-based F1: a detection is right where it begins and ends about when an event does.
+
+Mesaros, Heittola and Virtanen, "Metrics for polyphonic sound event detection", Applied Sciences 6(6), 2016; the exact
+form over all thresholds is that of Ebbers et al., ICASSP 2022.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from flam.evaluation.curves import CountCurve, F1Curves, add_up
+from flam.evaluation.matching import TIME_DECIMALS, matched_changes, pairs
+from flam.evaluation.runs import NestedRuns, nested_runs, run_count_changes
+from flam.evaluation.table import ScoreTable
+
+
+def collar_f1(
+    table: ScoreTable, onset_collar_s: float = 0.2, offset_collar_s: float = 0.2, offset_collar_rate: float = 0.2
+) -> F1Curves:
+    """Counts of right and wrong detections at every threshold.
+
+    A detection matches an event of its prompt where their onsets differ by at most ``onset_collar_s`` and their offsets
+    by at most the larger of ``offset_collar_s`` and ``offset_collar_rate`` times the length of the event. True
+    positives are the most pairs of a detection and an event that can be made, each of them in one pair.
+
+    Parameters
+    ----------
+    onset_collar_s, offset_collar_s : seconds
+    offset_collar_rate : share of the event's length
+
+    >>> from flam.core import Event, FrameScores, RecordingEvents, TimeGrid
+    >>> scores = FrameScores(np.array([[0.2], [0.9], [0.8]], np.float32), ("dog",), TimeGrid(10, 10), 0, 30)
+    >>> table = ScoreTable.build({"a": scores}, [RecordingEvents("a", None, (Event(1.1, 2.9, "dog"),))])
+    >>> curves = collar_f1(table)
+    >>> curves.at(0.5).macro, curves.at(0.85).macro, round(curves.best().thresholds["dog"], 2)
+    (1.0, 0.0, 0.5)
+    """
+    truth, curves = table.truth, {}
+    for k, prompt in enumerate(table.prompts):
+        scores = table.scores[:, k]
+        events = truth.events_of(k)
+        onset_s, offset_s = truth.onset_s[events], truth.offset_s[events]
+        has_events = np.zeros(len(table.recordings), bool)
+        has_events[truth.recording[events]] = True
+        runs = nested_runs(scores, table.recording_of_row, has_events)
+        run, event = pairs(table.recording_of_row[runs.first], truth.recording[events])
+        onset_error_s = np.abs(table.starts_s[runs.first[run]] - onset_s[event]) - onset_collar_s
+        collar_s = np.maximum(offset_collar_s, offset_collar_rate * (offset_s - onset_s))
+        offset_error_s = np.abs(table.ends_s[runs.last[run]] - offset_s[event]) - collar_s[event]
+        hits = (np.round(onset_error_s, TIME_DECIMALS) <= 0) & (np.round(offset_error_s, TIME_DECIMALS) <= 0)
+        found = _pair_changes(scores, runs, run[hits], event[hits], truth.recording[events])
+        detections = run_count_changes(scores, table.recording_of_row)
+        thresholds, (tp, n_detections) = add_up(scores, np.stack([found, detections]))
+        curves[prompt] = CountCurve(thresholds, tp, n_detections - tp, len(onset_s))
+    return F1Curves(curves)
+
+
+def _pair_changes(
+    scores: np.ndarray, runs: NestedRuns, run: np.ndarray, event: np.ndarray, recording: np.ndarray
+) -> np.ndarray:
+    """(F,) what each row's score adds to the number of pairs that can be made.
+
+    An event whose runs hit no other event is in a pair while any of them is alive. The few others, events closer to
+    each other than the collar, are matched threshold by threshold.
+    """
+    hits_of_run = np.bincount(run, minlength=len(runs.first))
+    is_tangled = np.zeros(len(recording), bool)
+    is_tangled[event[hits_of_run[run] > 1]] = True
+    while True:  # what shares a run with a tangled event is tangled, and so on
+        tangled_runs = np.zeros(len(runs.first), bool)
+        tangled_runs[run[is_tangled[event]]] = True
+        if is_tangled[event[tangled_runs[run]]].all():
+            break
+        is_tangled[event[tangled_runs[run]]] = True
+    plain = ~is_tangled[event]
+    simple = run[plain]
+    changes = matched_changes(
+        scores, event[plain], runs.row[simple], runs.parent_row[simple], np.ones(len(simple)), np.ones(len(recording))
+    )
+    for r in np.unique(recording[is_tangled]):
+        here = ~plain & (recording[event] == r)
+        _add_matchings(changes, scores, runs, run[here], event[here])
+    return changes
+
+
+def _add_matchings(
+    changes: np.ndarray, scores: np.ndarray, runs: NestedRuns, run: np.ndarray, event: np.ndarray
+) -> None:
+    level = scores[runs.row[run]]
+    swallowed = runs.parent_row[run]
+    parent_level = np.where(swallowed >= 0, scores[swallowed], -np.inf)
+    rows = np.unique(np.concatenate([runs.row[run], swallowed[swallowed >= 0]]))
+    _, first = np.unique(-scores[rows], return_index=True)
+    n_before = 0
+    for row in rows[first]:
+        alive = (level >= scores[row]) & (scores[row] > parent_level)
+        n_pairs = _largest_matching(run[alive].tolist(), event[alive].tolist())
+        changes[row] += n_pairs - n_before
+        n_before = n_pairs
+
+
+def _largest_matching(runs: list[int], events: list[int]) -> int:
+    """Size of the largest set of (run, event) pairs in which each occurs once, by augmenting paths."""
+    events_of: dict[int, list[int]] = {}
+    for run, event in zip(runs, events, strict=True):
+        events_of.setdefault(run, []).append(event)
+    run_of: dict[int, int] = {}
+
+    def place(run: int, tried: set[int]) -> bool:
+        for event in events_of[run]:
+            if event not in tried:
+                tried.add(event)
+                if event not in run_of or place(run_of[event], tried):
+                    run_of[event] = run
+                    return True
+        return False
+
+    return sum(place(run, set()) for run in events_of)

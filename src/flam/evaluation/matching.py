@@ -1,0 +1,68 @@
+"""Runs beside events: pairs of the same recording, and when the runs alive suffice for an event."""
+
+from __future__ import annotations
+
+import numpy as np
+
+TIME_DECIMALS = 6  # times are compared to the microsecond, so that 0.7 of 1 s is reached by 0.3 s and 0.4 s
+
+
+def pairs(recording_of_item: np.ndarray, recording_of_event: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Every item beside every event of its recording.
+
+    Parameters
+    ----------
+    recording_of_item : (N,) int array
+    recording_of_event : (E,) int array, not decreasing
+
+    Returns
+    -------
+    (P,) positions of items, and (P,) positions of events
+
+    >>> pairs(np.array([5, 7, 8]), np.array([5, 5, 8]))
+    (array([0, 0, 2]), array([0, 1, 2]))
+    """
+    first = np.searchsorted(recording_of_event, recording_of_item, side="left")
+    counts = np.searchsorted(recording_of_event, recording_of_item, side="right") - first
+    item = np.repeat(np.arange(len(recording_of_item)), counts)
+    within = np.arange(len(item)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return item, first[item] + within
+
+
+def matched_changes(
+    scores: np.ndarray,
+    event: np.ndarray,
+    row: np.ndarray,
+    parent_row: np.ndarray,
+    amount: np.ndarray,
+    needed: np.ndarray,
+) -> np.ndarray:
+    """What each row's score adds to the number of events for which the runs alive amount to enough.
+
+    Parameters
+    ----------
+    scores : (F,) float array
+    event : (P,) int array, the event that a run adds to
+    row, parent_row : (P,) int arrays, rows at whose scores the run comes and, unless -1, goes
+    amount : (P,) float array, what the run adds to the event while it is alive
+    needed : (E,) float array, the amount from which on an event is matched
+
+    Returns
+    -------
+    (F,) float array
+    """
+    goes = parent_row >= 0
+    event = np.concatenate([event, event[goes]])
+    at = np.concatenate([row, parent_row[goes]])
+    amount = np.concatenate([amount, -amount[goes]])
+    order = np.lexsort((-scores[at], event))
+    event, at, amount = event[order], at[order], amount[order]
+    total = np.concatenate([[0.0], np.cumsum(amount)])
+    first_of_event = np.searchsorted(event, event, side="left")
+    total = total[1:] - total[first_of_event]
+    next_differs = (event[1:] != event[:-1]) | (scores[at[1:]] != scores[at[:-1]])
+    last = np.concatenate([next_differs, np.ones(min(len(event), 1), bool)])
+    event, at, total = event[last], at[last], total[last]
+    is_matched = np.round(total, TIME_DECIMALS) >= needed[event]
+    was_matched = np.concatenate([np.zeros(min(len(event), 1), bool), is_matched[:-1] & (event[1:] == event[:-1])])
+    return np.bincount(at, is_matched.astype(float) - was_matched, len(scores))

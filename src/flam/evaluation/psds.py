@@ -1,0 +1,177 @@
+"""Polyphonic sound detection score, exact over all thresholds.
+
+Bilen et al., "A framework for the robust evaluation of sound event detection", ICASSP 2020; Ebbers, Serizel and
+Haeb-Umbach, "Threshold-independent evaluation of sound event detection scores", ICASSP 2022.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from flam.core import ConfigError
+from flam.evaluation.intersection import IntersectionCurve, intersection_curves
+from flam.evaluation.table import ScoreTable
+
+SECONDS_PER_HOUR = 3600.0
+STEP_POINTS = 4096
+
+
+@dataclass(frozen=True)
+class PSDSConfig:
+    """What counts as a detection, and how much errors cost.
+
+    Parameters
+    ----------
+    dtc_threshold : share of a detection that events must cover, else it is a false positive
+    gtc_threshold : share of an event that detections must cover, else it is missed
+    cttc_threshold : share of a false positive that another prompt's events must cover to make it a cross trigger
+    alpha_ct : weight of cross triggers beside false positives; 0 if and only if ``cttc_threshold`` is None
+    alpha_st : weight of the standard deviation over prompts against the mean
+    max_efpr : effective false positives per hour and prompt up to which the curve counts
+    """
+
+    dtc_threshold: float = 0.7
+    gtc_threshold: float = 0.7
+    cttc_threshold: float | None = None
+    alpha_ct: float = 0.0
+    alpha_st: float = 1.0
+    max_efpr: float = 100.0
+
+    def __post_init__(self) -> None:
+        if (self.alpha_ct == 0) != (self.cttc_threshold is None):
+            raise ConfigError(
+                f"alpha_ct {self.alpha_ct} with cttc_threshold {self.cttc_threshold}: cross triggers need both, "
+                "an alpha_ct of 0 needs a cttc_threshold of None"
+            )
+        if self.alpha_ct < 0 or self.alpha_st < 0 or not self.max_efpr > 0:
+            raise ConfigError(
+                f"alpha_ct {self.alpha_ct}, alpha_st {self.alpha_st}, max_efpr {self.max_efpr}: weights are not "
+                "negative, the largest rate is positive"
+            )
+
+
+PSDS1 = PSDSConfig()
+PSDS2 = PSDSConfig(dtc_threshold=0.1, gtc_threshold=0.1, cttc_threshold=0.3, alpha_ct=0.5)
+PSDS1_ALPHA_ST_0 = replace(PSDS1, alpha_st=0.0)
+
+
+@dataclass(frozen=True)
+class PSDS:
+    """Area under the PSD-ROC up to ``max_efpr``, as a share of the largest possible.
+
+    Parameters
+    ----------
+    value : the score in [0, 1]; NaN where no prompt has events
+    per_prompt : the same of each prompt's own curve; NaN without events
+    efpr, etpr : steps of the curve: effective false positives per hour, and effective share of events found from there
+        on
+    without_events : prompts that sound nowhere, left out as if they had not been scored
+    config : how it was counted
+    """
+
+    value: float
+    per_prompt: dict[str, float]
+    efpr: np.ndarray
+    etpr: np.ndarray
+    without_events: tuple[str, ...]
+    config: PSDSConfig
+
+
+def psds1(table: ScoreTable) -> PSDS:
+    """PSDS1: reacts fast; dtc 0.7, gtc 0.7, alpha_ct 0, alpha_st 1, 100 effective false positives an hour."""
+    return psds(table, PSDS1)
+
+
+def psds2(table: ScoreTable) -> PSDS:
+    """PSDS2: tells sounds apart; dtc 0.1, gtc 0.1, cttc 0.3, alpha_ct 0.5, alpha_st 1."""
+    return psds(table, PSDS2)
+
+
+def psds1_alpha_st_0(table: ScoreTable) -> PSDS:
+    """PSDS1 with alpha_st 0, which some papers report on AudioSet-Strong: never to be mixed with PSDS1."""
+    return psds(table, PSDS1_ALPHA_ST_0)
+
+
+def psds(table: ScoreTable, config: PSDSConfig) -> PSDS:
+    """Polyphonic sound detection score.
+
+    >>> from flam.core import Event, FrameScores, RecordingEvents, TimeGrid
+    >>> scores = FrameScores(np.array([[0.2], [0.9], [0.8]], np.float32), ("dog",), TimeGrid(10, 10), 0, 30)
+    >>> table = ScoreTable.build({"a": scores}, [RecordingEvents("a", None, (Event(1.0, 3.0, "dog"),))])
+    >>> psds1(table).value
+    1.0
+    """
+    return _psds(table, _rocs(table, config), config)
+
+
+def psds_table(table: ScoreTable) -> dict[str, PSDS]:
+    """PSDS1, PSDS1 with alpha_st 0 and PSDS2 by name; the first two from one count.
+
+    >>> from flam.core import Event, FrameScores, RecordingEvents, TimeGrid
+    >>> scores = FrameScores(np.array([[0.2], [0.9], [0.8]], np.float32), ("dog",), TimeGrid(10, 10), 0, 30)
+    >>> table = ScoreTable.build({"a": scores}, [RecordingEvents("a", None, (Event(1.0, 3.0, "dog"),))])
+    >>> {name: score.value for name, score in psds_table(table).items()}
+    {'psds1': 1.0, 'psds1_alpha_st_0': 1.0, 'psds2': 1.0}
+    """
+    rocs = _rocs(table, PSDS1)
+    return {
+        "psds1": _psds(table, rocs, PSDS1),
+        "psds1_alpha_st_0": _psds(table, rocs, PSDS1_ALPHA_ST_0),
+        "psds2": psds2(table),
+    }
+
+
+@dataclass(frozen=True)
+class _Staircase:
+    """(P,) effective false positives per hour, rising from 0, and the share of events found from each of them on."""
+
+    efpr: np.ndarray
+    tpr: np.ndarray
+
+    def area(self, end: float) -> float:
+        return float(np.dot(self.tpr, np.diff(self.efpr, append=end)))
+
+
+def _rocs(table: ScoreTable, config: PSDSConfig) -> dict[str, _Staircase]:
+    curves = intersection_curves(
+        table, config.dtc_threshold, config.gtc_threshold, config.cttc_threshold, table.prompts_with_events()
+    )
+    return {prompt: _staircase(curve, table.duration_s, config) for prompt, curve in curves.items()}
+
+
+def _staircase(curve: IntersectionCurve, duration_s: float, config: PSDSConfig) -> _Staircase:
+    rate = curve.counts.fp / duration_s + config.alpha_ct * curve.cross_trigger_rate
+    efpr, tpr = rate * SECONDS_PER_HOUR, curve.counts.recall
+    inside = efpr <= config.max_efpr
+    efpr, tpr = efpr[inside], tpr[inside]
+    order = np.lexsort((tpr, efpr))
+    efpr, tpr = efpr[order], np.maximum.accumulate(tpr[order])
+    last = np.append(efpr[1:] != efpr[:-1], True)
+    return _Staircase(efpr[last], tpr[last])
+
+
+def _psds(table: ScoreTable, rocs: Mapping[str, _Staircase], config: PSDSConfig) -> PSDS:
+    end = config.max_efpr
+    overall = _combine(list(rocs.values()), config.alpha_st) if rocs else _Staircase(np.zeros(1), np.full(1, np.nan))
+    return PSDS(
+        overall.area(end) / end,
+        {prompt: rocs[prompt].area(end) / end if prompt in rocs else float("nan") for prompt in table.prompts},
+        overall.efpr,
+        overall.tpr,
+        tuple(prompt for prompt in table.prompts if prompt not in rocs),
+        config,
+    )
+
+
+def _combine(rocs: Sequence[_Staircase], alpha_st: float) -> _Staircase:
+    """Mean less ``alpha_st`` standard deviations over the prompts, not below 0."""
+    efpr = np.unique(np.concatenate([roc.efpr for roc in rocs]))
+    etpr = np.empty(len(efpr))
+    for start in range(0, len(efpr), STEP_POINTS):  # many prompts have too many points for one array
+        at = efpr[start : start + STEP_POINTS]
+        tpr = np.stack([roc.tpr[np.searchsorted(roc.efpr, at, side="right") - 1] for roc in rocs])
+        etpr[start : start + STEP_POINTS] = np.maximum(tpr.mean(axis=0) - alpha_st * tpr.std(axis=0), 0)
+    return _Staircase(efpr, etpr)

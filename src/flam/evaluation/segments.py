@@ -1,0 +1,127 @@
+"""Scores and truth of segments of equal length, and F1 over them.
+
+Mesaros, Heittola and Virtanen, "Metrics for polyphonic sound event detection", Applied Sciences 6(6), 2016.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from flam.core import Event
+from flam.evaluation.curves import CountCurve, F1Curves, add_up
+from flam.evaluation.matching import TIME_DECIMALS, pairs
+from flam.evaluation.table import ScoreTable
+
+Pooling = Literal["max", "mean"]
+
+
+@dataclass(frozen=True)
+class Segments:
+    """S segments of all recordings, the last of each recording maybe shorter.
+
+    Parameters
+    ----------
+    recording : (S,) int array
+    scores : (S, K) float array; 0 where a segment has no frame
+    labels : (S, K) bool array, where an event of the prompt shares any time with the segment
+    """
+
+    recording: np.ndarray
+    scores: np.ndarray
+    labels: np.ndarray
+
+
+def segments(table: ScoreTable, segment_s: float = 1.0, pooling: Pooling = "max") -> Segments:
+    """Cut recordings into segments.
+
+    Parameters
+    ----------
+    segment_s : length of a segment, seconds
+    pooling : the largest score of the frames that share time with a segment, as ``sed_scores_eval`` takes it, or their
+        mean weighted by the time they share, as the DCASE 2024 task 4 baseline takes it for MAESTRO Real
+
+    >>> from flam.core import FrameScores, RecordingEvents, TimeGrid
+    >>> scores = FrameScores(np.array([[0.2], [0.9], [0.8]], np.float32), ("dog",), TimeGrid(10, 5), 0, 15)
+    >>> table = ScoreTable.build({"a": scores}, [RecordingEvents("a", None, (Event(1.1, 1.3, "dog"),))])
+    >>> cut = segments(table)
+    >>> cut.scores.round(2).tolist(), cut.labels.tolist()
+    ([[0.9], [0.8]], [[False], [True]])
+    """
+    n_segments = np.ceil(np.round(table.durations_s / segment_s, TIME_DECIMALS)).astype(np.int64)
+    recording = np.repeat(np.arange(len(n_segments)), n_segments)
+    local = np.arange(len(recording)) - np.repeat(np.cumsum(n_segments) - n_segments, n_segments)
+    begin_s, end_s = np.round(local * segment_s, TIME_DECIMALS), np.round((local + 1) * segment_s, TIME_DECIMALS)
+
+    truth = table.truth
+    labels = np.zeros((len(recording), len(table.prompts)), dtype=bool)
+    order = np.argsort(truth.recording, kind="stable")
+    segment, event = pairs(recording, truth.recording[order])
+    event = order[event]
+    touches = (begin_s[segment] < truth.offset_s[event]) & (end_s[segment] > truth.onset_s[event])
+    labels[segment[touches], truth.prompt[event[touches]]] = True
+
+    frame_start_s, frame_end_s = np.round(table.starts_s, TIME_DECIMALS), np.round(table.ends_s, TIME_DECIMALS)
+    # the frames around each segment, two more at either end than it can touch
+    n_around = int(np.ceil(segment_s / table.grid.hop_s)) + 4
+    row = np.floor(begin_s / table.grid.hop_s).astype(np.int64)[:, None] - 2 + np.arange(n_around)
+    exists = (row >= 0) & (row < np.diff(table.first_row)[recording, None])
+    segment, around = np.nonzero(exists)
+    row = row[segment, around] + table.first_row[recording[segment]]
+    shared_s = np.minimum(end_s[segment], frame_end_s[row]) - np.maximum(begin_s[segment], frame_start_s[row])
+    segment, row, shared_s = segment[shared_s > 0], row[shared_s > 0], shared_s[shared_s > 0]
+    scores = np.zeros(labels.shape)
+    own, first = np.unique(segment, return_index=True)
+    for k in range(len(table.prompts)):
+        column = table.scores[row, k]
+        if pooling == "max":
+            scores[own, k] = np.maximum.reduceat(column, first)
+        else:
+            scores[own, k] = np.add.reduceat(shared_s * column, first) / np.add.reduceat(shared_s, first)
+    return Segments(recording, scores, labels)
+
+
+def segment_f1(table: ScoreTable, segment_s: float = 1.0, pooling: Pooling = "max") -> F1Curves:
+    """Counts of segments in which a prompt is rightly and wrongly detected, at every threshold.
+
+    >>> from flam.core import FrameScores, RecordingEvents, TimeGrid
+    >>> scores = FrameScores(np.array([[0.2], [0.9], [0.8]], np.float32), ("dog",), TimeGrid(10, 10), 0, 30)
+    >>> table = ScoreTable.build({"a": scores}, [RecordingEvents("a", None, (Event(1.1, 2.3, "dog"),))])
+    >>> [round(at.macro, 3) for at in segment_f1(table).against(np.array([0.1, 0.5, 0.85]))]
+    [0.8, 1.0, 0.667]
+    """
+    cut = segments(table, segment_s, pooling)
+    curves = {}
+    for k, prompt in enumerate(table.prompts):
+        labels = cut.labels[:, k]
+        thresholds, (tp, fp) = add_up(cut.scores[:, k], np.stack([labels, ~labels]).astype(float))
+        curves[prompt] = CountCurve(thresholds, tp, fp, int(labels.sum()))
+    return F1Curves(curves)
+
+
+def soft_label_events(
+    soft_labels: np.ndarray, prompts: Sequence[str], segment_s: float = 1.0, threshold: float = 0.5
+) -> list[Event]:
+    """Events where soft labels of segments are above a threshold, as MAESTRO Real is evaluated in DCASE 2024 task 4.
+
+    Parameters
+    ----------
+    soft_labels : (S, K) float array in [0, 1], the share of annotators who heard each prompt
+    threshold : a label equal to it is no event
+
+    >>> soft_label_events(np.array([[0.2], [0.7], [0.9], [0.5]]), ["birds"])
+    [Event(onset_s=1.0, offset_s=3.0, prompt='birds', mean_score=None, max_score=None)]
+    """
+    is_on = np.zeros((len(soft_labels) + 2, len(prompts)), dtype=np.int8)
+    is_on[1:-1] = soft_labels > threshold
+    steps = np.diff(is_on, axis=0)
+    return sorted(
+        Event(onset * segment_s, offset * segment_s, prompt)
+        for k, prompt in enumerate(prompts)
+        for onset, offset in zip(
+            np.flatnonzero(steps[:, k] > 0).tolist(), np.flatnonzero(steps[:, k] < 0).tolist(), strict=True
+        )
+    )
