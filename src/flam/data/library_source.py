@@ -10,10 +10,11 @@ from typing import Literal
 import numpy as np
 
 from flam.audio import resample
-from flam.core import ConfigError
+from flam.core import ConfigError, read_text
 from flam.data.clip import Clip
 from flam.data.crop import crop, read_crop
 from flam.data.order import EpochOrder
+from flam.synth.library_table import SourceLibrary, read_library
 from flam.synth.procedural.library import ProceduralSource, library
 from flam.synth.render import WaveformSource
 from flam.synth.source_library import SourceClip, held_out, read_manifest
@@ -21,12 +22,12 @@ from flam.synth.source_library import SourceClip, held_out, read_manifest
 
 @dataclass(frozen=True)
 class ManifestConfig:
-    """Recordings listed in a manifest.
+    """Recordings listed in a manifest, or in the measured table that ``flam library scan`` makes of one or of folders.
 
     Parameters
     ----------
-    path : CSV as ``flam.synth.source_library.read_manifest`` reads it; rows that name the same file are captions of one
-        recording
+    path : CSV as ``flam.synth.source_library.read_manifest`` reads it, or a table, CSV or Parquet; rows that name the
+        same file are captions of one recording
     part : "all", or what is left to train on once some is held out, or what is held out
     held_out_share, held_out_folds, merged_sources : the split, see ``flam.synth.source_library.held_out``
     """
@@ -44,9 +45,10 @@ class ManifestConfig:
         ------
         ConfigError : the manifest can't be read, or nothing of it is left
         """
+        table = self.table()
         clips = [
             clip
-            for clip in read_manifest(self.path)
+            for clip in (read_manifest(self.path) if table is None else table.clips)
             if self.part == "all"
             or (self.part == "held_out")
             == held_out(clip, self.held_out_share, self.held_out_folds, self.merged_sources)
@@ -54,6 +56,14 @@ class ManifestConfig:
         if not clips:
             raise ConfigError(f"{self.path}: part {self.part!r} holds no clip; change the split")
         return clips
+
+    def table(self) -> SourceLibrary | None:
+        """The whole table with its measures; None where the path is a manifest."""
+        if self.path.suffix.lower() != ".parquet":
+            header = read_text(self.path, ConfigError).partition("\n")[0]
+            if "measured_by" not in header.split(","):
+                return None
+        return read_library(self.path)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from flam.data.bank import WaveformBank
 from flam.data.clip import Clip, Sound
 from flam.data.crop import crop
 from flam.data.library_source import ManifestConfig, ProceduralConfig, said_of
+from flam.synth.disk_source import DiskSource
 from flam.synth.plan import ClipMeasures, SceneConfig, SceneDrawer
 from flam.synth.render import WaveformSource, render
 from flam.synth.source_library import SourceClip
@@ -31,7 +32,9 @@ class ScenesConfig:
 
     Parameters
     ----------
-    manifest, bank : the recordings, and the folder of their waveform bank, which is built where it is missing
+    manifest : the recordings
+    bank : folder of their waveform bank, which holds all of them decoded and is built where it is missing; None to
+        decode what a scene needs, for which the manifest must be a measured table
     procedural : in the place of both
     scene : how scenes are drawn; its ``duration_s`` is that of the model's clips
     seed : of the drawing
@@ -44,16 +47,28 @@ class ScenesConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if (self.manifest is None) == (self.procedural is None) or (self.manifest is None) != (self.bank is None):
-            raise ValueError("scenes need either a manifest and a bank, or procedural")
+        if (self.manifest is None) == (self.procedural is None) or (self.bank is not None and self.manifest is None):
+            raise ValueError("scenes need either a manifest or procedural, and a bank only with a manifest")
 
     def library(self) -> tuple[list[SourceClip], SceneLibrary]:
-        """The clips and their waveforms; builds the bank where it is missing, one process at a time."""
+        """The clips and their waveforms; builds the bank where it is missing, one process at a time.
+
+        Raises
+        ------
+        ConfigError : the manifest can't be read, holds no readable clip, or is not measured where there is no bank
+        """
         if self.procedural is not None:
             return self.procedural.library()
         assert self.manifest is not None
-        assert self.bank is not None
         clips = self.manifest.clips()
+        if self.bank is None:
+            table = self.manifest.table()
+            if table is None:
+                raise ConfigError(
+                    f"{self.manifest.path}: is no measured table, which scenes without a bank need; "
+                    "make one with flam library scan, or name a bank"
+                )
+            return clips, DiskSource(table)
         bank = _opened_bank(clips, self.bank)
         return [clip for clip in clips if clip.clip_id in bank], bank
 
