@@ -1,121 +1,156 @@
-"""Scenes: a plan depends on config, seed and index alone; stems sum to the mixture; labels and levels fit."""
+"""Scenes: what the plan says is in the waveform, to the sample, and in the labels; libraries and splits."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 import pytest
 
-from flam.core import ConfigError
-from flam.synth.plan import Placement, SceneConfig, SceneDrawer, ScenePlan
+from flam.annotations import read_events, write_events
+from flam.core import AudioError, ConfigError, TimeGrid
+from flam.synth.distributions import Constant
+from flam.synth.effects import Effects, Filter
+from flam.synth.plan import SceneDrawer
 from flam.synth.render import render
+from flam.synth.scene import Piece, Placement, ScenePlan
+from flam.synth.scene_config import OverlayConfig, SceneConfig
 from flam.synth.source_library import SourceClip, held_out, read_manifest
 
-SAMPLE_RATE = 48_000
+RATE = 48_000
 
 
 def clip(name, label, kind="event", group="g", fold="", source="made"):
     return SourceClip(name, Path(f"{name}.wav"), label, "", kind, group, fold, source, "CC0")
 
 
-class Bank:
-    """Noise bursts of known length, all at one level."""
-
-    sample_rate = SAMPLE_RATE
-    lengths_s: ClassVar = {"wind": 12.0, "dog": 0.8, "bell": 2.0, "train": 9.0, "nameless": 1.0}
-
-    def n_samples(self, clip_id):
-        return round(self.lengths_s[clip_id] * SAMPLE_RATE)
-
-    def waveform(self, clip_id):
-        rng = np.random.default_rng(len(clip_id))
-        return rng.normal(0, 0.1, self.n_samples(clip_id)).astype(np.float32)
-
-    def spans_s(self, clip_id):
-        return [(0.0, self.lengths_s[clip_id])]
-
-    def level_db(self, clip_id):
-        return -20.0
-
-
-CLIPS = [
-    clip("wind", "wind", "background"),
-    clip("dog", "dog bark"),
-    clip("bell", "bell"),
-    clip("train", "train"),
-    clip("nameless", ""),
-]
-LABELS = {c.clip_id: c.label for c in CLIPS}
+def test_labels_before_the_correction_are_the_plans_to_the_sample(library):
+    for clip_id in library.waveforms:  # so that a stem is silent only where nothing was placed
+        library.waveforms[clip_id] = library.waveforms[clip_id] + np.float32(1e-6)
+    drawer = SceneDrawer(library.clips, library, SceneConfig(fade_s=0.0))
+    for index in range(40):
+        plan = drawer.draw(3, index)
+        scene = render(plan, library, library.labels, stems=True)
+        expected = sorted(
+            (round(piece.onset_s * RATE), round(piece.offset_s * RATE), event.clip_id)
+            for event in plan.events
+            for piece in event.pieces
+        )
+        assert [(round(e.onset_s * RATE), round(e.offset_s * RATE), e.prompt) for e in scene.placed] == expected
+        for stem, event in zip(scene.stems[1:], plan.events, strict=True):
+            inside = np.zeros(len(stem), bool)
+            for piece in event.pieces:
+                inside[round(piece.onset_s * RATE) : round(piece.offset_s * RATE)] = True
+            assert not stem[~inside].any()
+            assert np.abs(stem[inside]).min() > 0
 
 
-def test_plans_depend_on_seed_and_index_alone():
-    first, second = (SceneDrawer(CLIPS, Bank(), SceneConfig()) for _ in range(2))
-    forwards = [first.draw(7, index) for index in range(40)]
-    backwards = [second.draw(7, index) for index in reversed(range(40))][::-1]
-    assert forwards == backwards
-    assert forwards != [first.draw(8, index) for index in range(40)]
+def test_a_piece_is_the_part_of_the_clip_that_the_plan_names(library):
+    plan = ScenePlan(3.0, None, (Placement("noise0", (Piece(0.05, 1.25, 0.2),), -30.0),))
+    scene = render(plan, library, library.labels, stems=True)
+    part = library.waveform("noise0")[2400:12000]
+    inner = slice(480, -480)  # inside the fades
+    ratio = scene.stems[0][60_000:69_600][inner] / part[inner]
+    assert np.allclose(ratio, ratio[0], rtol=1e-4)
+    assert scene.stems[0][60_000] == pytest.approx(ratio[0] * part[0] / 960, rel=1e-3)
 
 
-def test_plans_keep_the_rules():
-    config = SceneConfig(max_polyphony=2, n_events=(2, 6))
-    drawer = SceneDrawer(CLIPS, Bank(), config)
-    plans = [drawer.draw(0, index) for index in range(400)]
+def test_a_short_background_goes_round_without_a_seam(library):
+    library.add("hum", np.full(3 * RATE, 0.2), "background")
+    short = [c for c in library.clips if c.kind == "event" or c.clip_id == "hum"]
+    plan = SceneDrawer(short, library, SceneConfig()).draw(0, 0)
+    assert len(plan.background.pieces) >= 4
+    scene = render(replace(plan, events=()), library, library.labels, stems=True)
+    steady = scene.stems[0][480:-480]
+    assert np.allclose(steady, steady[0], rtol=1e-5)
+
+
+def test_clips_without_label_sound_and_make_no_event(library):
+    plan = ScenePlan(3.0, None, (Placement("noise0", (Piece(0.0, 1.0, 0.2),), -30.0),))
+    scene = render(plan, library, {})
+    assert scene.events == scene.placed == ()
+    assert np.abs(scene.waveform).max() > 0
+
+
+def test_stems_are_kept_only_when_asked_for(library):
+    plan = SceneDrawer(library.clips, library, SceneConfig()).draw(0, 0)
+    assert render(plan, library, {}).stems is None
+    assert len(render(plan, library, {}, stems=True).stems) == len(plan.placements)
+
+
+def test_speech_is_laid_over_events(library):
+    library.add("talk", np.random.default_rng(0).normal(0, 0.1, 2 * RATE), "speech")
+    drawer = SceneDrawer(library.clips, library, SceneConfig(overlay=OverlayConfig(share=1.0, snr_db=Constant(10.0))))
+    for index in range(50):
+        plan = drawer.draw(0, index)
+        [overlay] = plan.overlays
+        assert overlay.clip_id == "talk"
+        assert overlay.level_db == -40.0
+        assert any(p.onset_s < overlay.offset_s and overlay.onset_s < p.offset_s for e in plan.events for p in e.pieces)
+    scene = render(plan, library, library.labels)
+    assert "talk" in {event.prompt for event in scene.events}
+    assert scene.levels[-1].snr_db == pytest.approx(10, abs=0.01)
+
+
+def test_a_filter_of_the_whole_scene_reaches_every_source(library):
+    plan = SceneDrawer(library.clips, library, SceneConfig()).draw(0, 1)
+    filtered = render(replace(plan, filter=Filter((0.0, 0.0), 3000.0)), library, library.labels, stems=True)
+    for stem in filtered.stems:
+        spectrum = np.abs(np.fft.rfft(stem)) ** 2
+        above = np.fft.rfftfreq(len(stem), 1 / RATE) > 6000
+        assert spectrum[above].sum() < 1e-3 * spectrum.sum()
+    assert np.abs(filtered.stems.sum(axis=0) - filtered.waveform).max() < 1e-6
+
+
+def test_annotations_go_out_as_dcase_and_jams(library, tmp_path):
+    scene = render(SceneDrawer(library.clips, library, SceneConfig()).draw(0, 2), library, library.labels)
+    assert scene.events
+    for suffix, name in ((".tsv", "dcase"), (".jams", "jams")):
+        path = tmp_path / f"scene{suffix}"
+        write_events([scene.annotation("scene.flac")], path, name)
+        [found] = read_events(path, name)
+        assert [e.prompt for e in found.events] == [e.prompt for e in scene.events]
+        times = [(e.onset_s, e.offset_s) for e in scene.events]
+        assert np.allclose([(e.onset_s, e.offset_s) for e in found.events], times, atol=1e-6)
+    assert json.loads(path.read_text())["file_metadata"]["duration"] == 10.0
+
+
+def test_frame_labels_are_those_of_the_time_grid(library):
+    scene = render(SceneDrawer(library.clips, library, SceneConfig()).draw(0, 2), library, library.labels)
+    grid = TimeGrid(RATE, 15_000)
+    prompts = sorted(library.labels)
+    found = scene.frame_labels(grid, prompts)
+    assert found.shape == (32, len(prompts))
+    for column, prompt in enumerate(prompts):
+        spans_s = [(e.onset_s, e.offset_s) for e in scene.events if e.prompt == prompt]
+        assert np.array_equal(found[:, column], grid.frame_labels(spans_s, 32))
+
+
+def test_a_clip_that_turns_out_silent_is_level_minus_120_and_no_event(library):
+    library.add("nothing", np.zeros(RATE))
+    for effects in (Effects(), Effects(speed=1.1)):
+        placement = Placement("nothing", (Piece(0.0, 1.0, 0.5),), -30.0, effects)
+        scene = render(ScenePlan(3.0, None, (placement,)), library, library.labels)
+        assert (scene.levels[0].level_db, scene.events) == (-120.0, ())
+        assert not scene.waveform.any()
+
+
+def test_a_damaged_clip_is_an_error_of_its_scene_alone(library):
+    class Damaged(type(library)):
+        def waveform(self, clip_id):
+            if clip_id == "click":
+                raise AudioError("click.wav: can't be read")
+            return super().waveform(clip_id)
+
+    damaged = Damaged()
+    drawer = SceneDrawer(damaged.clips, damaged, SceneConfig())
+    plans = [drawer.draw(0, index) for index in range(20)]
     for plan in plans:
-        for moment in np.arange(0, config.duration_s, 0.05):
-            active = sum(e.onset_s <= moment < e.onset_s + e.duration_s for e in plan.events)
-            assert active <= config.max_polyphony
-        for event in plan.events:
-            assert event.onset_s >= 0
-            assert event.onset_s + event.duration_s <= config.duration_s + 1e-9
-            assert 0 <= event.level_db - SceneDrawer.BACKGROUND_LEVEL_DB <= 25
-    share = np.mean([plan.background is not None for plan in plans])
-    assert share == pytest.approx(config.background_share, abs=0.08)  # 3.5 standard errors
-
-
-def test_stems_sum_to_the_mixture_and_the_peak_is_the_plans():
-    drawer = SceneDrawer(CLIPS, Bank(), SceneConfig())
-    for index in range(20):
-        plan = drawer.draw(1, index)
-        scene = render(plan, Bank(), LABELS)
-        assert np.abs(scene.stems.sum(axis=0) - scene.waveform).max() < 1e-6
-        assert 20 * np.log10(np.abs(scene.waveform).max()) == pytest.approx(plan.peak_db, abs=0.01)
-
-
-def test_events_are_where_the_sound_is():
-    plan = ScenePlan(
-        5.0, -3.0, None, (Placement("dog", 0.0, 1.25, 0.8, -20.0), Placement("nameless", 0.0, 3.0, 1.0, -20.0))
-    )
-    scene = render(plan, Bank(), LABELS)
-    assert [(e.onset_s, e.offset_s, e.prompt) for e in scene.events] == [(1.25, pytest.approx(2.05), "dog bark")]
-    sounding = np.flatnonzero(scene.stems[0]) / SAMPLE_RATE
-    assert sounding[0] == pytest.approx(1.25, abs=0.001)
-    assert sounding[-1] == pytest.approx(2.05, abs=0.001)
-
-
-def test_level_between_event_and_background_is_the_plans():
-    background = Placement("wind", 0.0, 0.0, 5.0, -40.0)
-    plan = ScenePlan(5.0, -3.0, background, (Placement("bell", 0.0, 1.0, 2.0, -28.0),))
-    stems = render(plan, Bank(), LABELS).stems.astype(np.float64)
-    power = (stems**2).mean(axis=1) * [1, 5.0 / 2.0]
-    assert 10 * np.log10(power[1] / power[0]) == pytest.approx(12.0, abs=0.2)
-
-
-def test_a_shaped_part_keeps_its_power_and_loses_what_lies_above_the_limit():
-    plain = Placement("bell", 0.0, 0.0, 2.0, -20.0)
-    shaped = replace(plain, equaliser_db=(6.0, -6.0, 3.0, 0.0), band_limit_hz=4000.0)
-    both = [render(ScenePlan(2.0, -3.0, None, (p,)), Bank(), LABELS).waveform for p in (plain, shaped)]
-    spectra = [np.abs(np.fft.rfft(w / np.sqrt((w**2).mean()))) ** 2 for w in both]
-    above = np.fft.rfftfreq(len(both[0]), 1 / SAMPLE_RATE) > 6000
-    assert spectra[1][above].sum() < 0.01 * spectra[0][above].sum()
-
-
-def test_a_library_without_events_or_backgrounds_is_an_error():
-    with pytest.raises(ConfigError, match="no labelled event"):
-        SceneDrawer(CLIPS[:1], Bank(), SceneConfig())
-    with pytest.raises(ConfigError, match="no background"):
-        SceneDrawer(CLIPS[1:], Bank(), SceneConfig())
-    assert SceneDrawer(CLIPS[1:], Bank(), SceneConfig(background_share=0.0)).draw(0, 0).background is None
+        if "click" in {event.clip_id for event in plan.events}:
+            with pytest.raises(AudioError, match="click"):
+                render(plan, damaged, damaged.labels)
+        else:
+            render(plan, damaged, damaged.labels)
 
 
 def test_groups_are_never_split():

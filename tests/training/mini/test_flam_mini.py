@@ -1,6 +1,7 @@
 """The recipe on sounds made here: pools resume, training falls and resumes bit for bit, the pieces fit together."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +16,13 @@ from flam.model.checkpoint import load_checkpoint, save_checkpoint
 from flam.model.convnet import ConvEncoderConfig
 from flam.model.flam import FLAM, FLAMConfig
 from flam.model.text import LightTextConfig
-from flam.synth.plan import SceneConfig
+from flam.synth.effects import EffectsConfig
 from flam.synth.procedural import generate
 from flam.synth.source_library import SourceClip
 from flam.training.mini.batch import make_batch
 from flam.training.mini.config import MiniConfig, Stage
 from flam.training.mini.fit import fit
-from flam.training.mini.pool import Pool, PoolConfig, build_pool
+from flam.training.mini.pool import MINI_SCENES, Pool, PoolConfig, build_pool
 from flam.training.mini.teacher import Teacher, TeacherOutput
 from flam.training.mini.teacher_head import TeacherHead, TeacherHeadConfig, train_teacher_head
 from flam.training.mini.text_pretraining import TextPretrainingConfig, pretrain_text, train_tokenizer
@@ -30,7 +31,7 @@ from flam.training.mini.validation import clip_accuracy, pool_auroc
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 LABELS = ["dog bark", "rain", "siren"]
-SCENE = SceneConfig(duration_s=2.56, background_share=0.0, shape_share=0.0, speed_share=0.0)
+SCENE = replace(MINI_SCENES, duration_s=2.56, background_share=0.0, effects=EffectsConfig())
 POOL = PoolConfig(scene=SCENE, shard_scenes=30)
 MODEL = FLAMConfig(
     audio=ConvEncoderConfig(stem_width=4, widths=(4, 8, 8), strides=((2, 2), (2, 2), (1, 2)), embed_dim=16),

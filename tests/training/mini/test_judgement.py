@@ -16,7 +16,7 @@ class ToneBank:
     """Each label is a tone of its own frequency; the ambience is faint noise."""
 
     sample_rate = 48_000
-    frequencies_hz = (("low", 300.0), ("middle", 1000.0), ("high", 3000.0))
+    frequencies_hz = (("low", 1000.0), ("middle", 2000.0), ("high", 4000.0))  # about equally loud to the ear
 
     def n_samples(self, clip_id):
         return 35 * 48_000 if clip_id == "air" else 2 * 48_000
@@ -47,7 +47,7 @@ class ToneDetector:
         power = np.abs(np.fft.rfft(frames, axis=1)) ** 2
         bins = [round(dict(ToneBank.frequencies_hz)[prompt] * 3840 / 48_000) for prompt in prompts]
         share = np.stack([power[:, b - 1 : b + 2].sum(axis=1) / power.sum(axis=1) for b in bins], axis=1)
-        scores = np.zeros_like(share) if self.deaf else (share > 0.05).astype(np.float32)
+        scores = np.zeros_like(share) if self.deaf else (share > 0.02).astype(np.float32)
         return FrameScores(scores.astype(np.float32), tuple(prompts), GRID, 0, len(waveform))
 
 

@@ -18,22 +18,26 @@ from flam.detection.detector import Detector
 from flam.evaluation.auroc import macro_auroc
 from flam.evaluation.calibration import calibration_error
 from flam.evaluation.detections import DetectionCounts, count_detections
-from flam.synth.plan import SceneConfig, SceneDrawer
-from flam.synth.render import render
+from flam.synth.distributions import Integers, Uniform
+from flam.synth.effects import EffectsConfig
+from flam.synth.plan import SceneDrawer
+from flam.synth.render import Renderer
+from flam.synth.scene_config import RepeatConfig
 from flam.synth.source_library import SourceClip
+from flam.training.mini.pool import MINI_SCENES
 
 THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99)
-JUDGED_SCENES = SceneConfig(
+JUDGED_SCENES = dataclasses.replace(
+    MINI_SCENES,
     duration_s=30.0,
     background_share=1.0,
     single_share=0.0,
-    n_events=(4, 8),
-    snr_db=(12.0, 24.0),
-    level_db=(-12.0, -1.0),
+    n_events=Integers((4, 8)),
+    snr_db=Uniform((12.0, 24.0)),
     max_event_s=8.0,
-    repeat_share=0.2,
-    shape_share=0.0,
-    speed_share=0.0,
+    repeat=RepeatConfig(share=0.2),
+    peak_db=Uniform((-12.0, -1.0)),
+    effects=EffectsConfig(),
 )
 
 
@@ -59,10 +63,11 @@ def judge(
     """
     counts = Counter(clip.label for clip in clips if clip.kind != "background" and clip.label)
     prompts = [label for label, _ in counts.most_common(n_prompts)]
-    drawer, labels = SceneDrawer(clips, bank, JUDGED_SCENES), {clip.clip_id: clip.label for clip in clips}
+    drawer = SceneDrawer(clips, bank, JUDGED_SCENES)
+    renderer = Renderer(bank, {clip.clip_id: clip.label for clip in clips})
     scenes, ambience = [], []
     for index in range(n_scenes):
-        scene = render(drawer.draw(seed, index), bank, labels)
+        scene = renderer.render(drawer.draw(seed, index))
         scores = detector.score((scene.waveform, bank.sample_rate), prompts)
         scenes.append(JudgedRecording(scores, tuple(event for event in scene.events if event.prompt in prompts)))
     for clip in clips:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +13,36 @@ import torch
 from flam.core import ConfigError, Event, TimeGrid
 from flam.data.bank import WaveformBank
 from flam.model.logmel import LogMel, LogMelConfig
-from flam.synth.plan import SceneConfig, SceneDrawer
-from flam.synth.render import render
+from flam.synth.boundaries import Boundaries
+from flam.synth.distributions import Constant, Integers, Uniform
+from flam.synth.effects import EffectsConfig, FilterConfig, Sometimes
+from flam.synth.plan import SceneDrawer
+from flam.synth.render import Renderer
+from flam.synth.scene_config import RepeatConfig, SceneConfig, SplitConfig
 from flam.synth.source_library import SourceClip
 from flam.training.mini.teacher import Teacher
 
 MAX_TEXTS = 6
 TEACHER_WINDOW_FRAMES = 12
+
+# The same as configs/scenes/mini.yaml.
+MINI_SCENES = SceneConfig(
+    duration_s=5.12,
+    background_share=0.7,
+    background_db=Constant(-40.0),
+    single_share=0.35,
+    unlabelled_share=0.08,
+    n_events=Integers((1, 4)),
+    label_power=0.5,
+    label_cap=60,
+    snr_db=Uniform((0.0, 25.0)),
+    max_event_s=5.0,
+    split=SplitConfig(share=0.0),
+    repeat=RepeatConfig(share=0.3, single_share=0.5),
+    peak_db=Uniform((-30.0, -1.0)),
+    boundaries=Boundaries(threshold_db=-120.0, below_loudest_db=35.0),
+    effects=EffectsConfig(speed=Sometimes(0.4, Uniform((0.85, 1.18))), filter=FilterConfig(share=0.5)),
+)
 
 
 @dataclass(frozen=True)
@@ -35,7 +58,7 @@ class PoolConfig:
     shard_scenes : scenes in one file
     """
 
-    scene: SceneConfig = field(default_factory=SceneConfig)
+    scene: SceneConfig = MINI_SCENES
     seed: int = 0
     frame_hop_samples: int = 3840
     teacher_hop_frames: int = 10
@@ -92,6 +115,7 @@ def build_pool(
     usable = [clip for clip in clips if clip.clip_id in bank]
     drawer = SceneDrawer(usable, bank, config.scene)
     label_of = {clip.clip_id: clip.label for clip in usable}
+    renderer = Renderer(bank, label_of)
     row_of = {label: row for row, label in enumerate(labels)}
     grid = TimeGrid(bank.sample_rate, config.frame_hop_samples)
     logmel = LogMel(LogMelConfig())
@@ -102,7 +126,7 @@ def build_pool(
         rows: np.ndarray | None = None
         for place in range(config.shard_scenes):
             plan = drawer.draw(config.seed, shard * config.shard_scenes + place)
-            scene = render(plan, bank, label_of)
+            scene = renderer.render(plan)
             if rows is None:
                 n_frames = grid.n_frames(len(scene.waveform))
                 starts_s = np.arange(config.n_windows(n_frames)) * config.teacher_hop_frames * grid.hop_s
@@ -116,7 +140,7 @@ def build_pool(
             row["embedding"], row["scores"] = output.embedding, np.round(output.scores * 255)
             background = None if plan.background is None else label_of[plan.background.clip_id]
             _fill_labels(row, scene.events, background, row_of, grid, n_frames)
-            names = {label_of[placement.clip_id] for placement in plan.events}
+            names = {label_of[placement.clip_id] for placement in (*plan.events, *plan.overlays)}
             row["single"] = background is None and len(names) == 1
             row["complete"] = "" not in names
         if rows is not None:

@@ -1,0 +1,41 @@
+"""What may happen to a sound before it is mixed: one file per effect, drawn in the plan, applied by the renderer."""
+
+from flam.synth.effects.chain import (
+    Effects,
+    EffectsConfig,
+    Sometimes,
+    apply_effects,
+    draw_effects,
+    in_room,
+    source_seconds,
+)
+from flam.synth.effects.codec import Codec, CodecConfig, apply_codec
+from flam.synth.effects.filter import Filter, FilterConfig, apply_filter, draw_filter
+from flam.synth.effects.room import Room, RoomConfig, RoomDrawer, recorded_response, reverberate, room_response
+from flam.synth.effects.stretch import change_speed, shift_pitch, stretch
+
+__all__ = [
+    "Codec",
+    "CodecConfig",
+    "Effects",
+    "EffectsConfig",
+    "Filter",
+    "FilterConfig",
+    "Room",
+    "RoomConfig",
+    "RoomDrawer",
+    "Sometimes",
+    "apply_codec",
+    "apply_effects",
+    "apply_filter",
+    "change_speed",
+    "draw_effects",
+    "draw_filter",
+    "in_room",
+    "recorded_response",
+    "reverberate",
+    "room_response",
+    "shift_pitch",
+    "source_seconds",
+    "stretch",
+]
