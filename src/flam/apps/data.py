@@ -84,7 +84,9 @@ def manifest(
     n_written = write_manifest(corpus, items, output, reporter.warning)
     if events is not None:
         write_strong_labels(corpus, items, events)
-    reporter.say(f"{n_written} recordings of {len(items)} that {', '.join(splits)} list, the others are not here")
+    reporter.say(
+        f"{n_written} of {len(items)} recordings of {corpus.name} ({', '.join(splits)}) are here and in {output}"
+    )
     return FINE if n_written and not reporter.n_problems else SOME_FAILED
 
 

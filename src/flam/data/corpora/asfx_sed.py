@@ -17,7 +17,7 @@ def read(home: Path, split: str, on_problem: OnProblem) -> list[CorpusItem]:
     which a copy has to be brought.
     """
     return [
-        CorpusItem(recording=name, path=home / "audio" / name, events=events, labels=classes_of(events))
+        CorpusItem(name, home / "audio" / name, events=events, labels=classes_of(events), group=f"asfx:{name}")
         for name, events in read_strong(home / TABLE, on_problem).items()
     ]
 

@@ -27,7 +27,8 @@ def read(home: Path, split: str, on_problem: OnProblem) -> list[CorpusItem]:
     """Each row of ``metadata/UrbanSound8K.csv`` is a file in ``audio/fold<n>/``."""
     items = []
     for row in read_table(home / TABLE, ("slice_file_name", "fsID", "start", "end", "fold", "class"), on_problem):
-        start_s, end_s = number_of(row, "start", on_problem), number_of(row, "end", on_problem)
+        start_s = number_of(row, "start", on_problem)
+        end_s = None if start_s is None else number_of(row, "end", on_problem)
         if start_s is None or end_s is None:
             continue
         name, fold = row["slice_file_name"], row["fold"]
