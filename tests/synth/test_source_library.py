@@ -1,4 +1,4 @@
-"""A library is scanned into one table: measures are those of the audio, whoever measures, and however often it stops."""
+"""A library is scanned into one table: measures are the audio's, whoever measures, however often it stops."""
 
 import json
 import os
@@ -327,5 +327,5 @@ def test_tables_that_do_not_fit_are_refused(folder, tmp_path):
     cells = lines[1].split(",")
     cells[COLUMNS.index("n_samples")] = "many"
     table.write_text("\n".join([lines[0], ",".join(cells)]))
-    with pytest.raises(ConfigError, match="clip 1: .*many"):
+    with pytest.raises(ConfigError, match=r"clip 1: .*many"):
         read_library(table)

@@ -19,7 +19,7 @@ _ADJECTIVE_WORDS = """
     dry hard gentle strong wild angry happy evil single many female male very cute busy wooden metal electric electronic
     electrical automatic mechanical hydraulic
 """
-_PLACE_WORDS = "underwater indoors outdoors outside, inside,"
+_PLACE_WORDS = "underwater indoors outdoors inside outside"
 _FINITE_WORDS = "falls rumbles blows howls plays crackles flows drips rustles roars whistles breaks hisses"
 _OBJECT_FIRST_WORDS = "cleaning washing brushing cutting typing writing chopping sawing"
 _ARTICLES, _SOMEBODY = frozenset(_ARTICLE_WORDS.split()), frozenset(_SOMEBODY_WORDS.split())
@@ -134,7 +134,7 @@ def _named(words: list[str]) -> str:
     text = " ".join(words)
     if words[0] in ("sound", "sounds"):
         return f"the {text}"
-    if words[0] in _PREPOSITIONS | _PLACES:
+    if words[0].rstrip(",") in _PREPOSITIONS or (words[0] in _PLACES and len(words) == 1):
         return f"the sound {text}"
     return text if is_gerund(words[0]) else _with_article(words)
 

@@ -13,9 +13,9 @@ _IRREGULAR_VERBS = """
     creating create, repeating repeat, monitoring monitor, dialling dial, refilling refill
 """
 _NOT_VERBS = """
-    awning bling boing bowstring building casing ceiling clothing crossing ding during evening everything gatling hatchling herring king
-    lightning morning nothing ping plaything railing ring shing sling something spring sting string swing thing ting
-    wedding wing
+    awning bling boing bowstring building casing ceiling clothing crossing ding during evening everything gatling
+    hatchling herring king lightning morning nothing ping plaything railing ring shing sling something spring sting
+    string swing thing ting wedding wing
 """
 _PLURALS = "people children men women cattle police geese mice feet teeth oxen hooves fish deer dice"
 _SINGULARS_IN_S = "bus gas lens chess tennis news bagpipes"

@@ -81,7 +81,7 @@ def label_phrases(clips: Iterable[SourceClip]) -> dict[str, str]:
 def _runs(events: Sequence[Event], said: Mapping[str, str], merge_gap_s: float) -> list[_Run]:
     occurrences: list[_Run] = []
     last_of: dict[str, int] = {}
-    for event in sorted(events):
+    for event in sorted(events, key=lambda event: (event.onset_s, event.offset_s, event.prompt)):
         phrase = said.get(event.prompt) or event.prompt
         last = last_of.get(phrase)
         if last is not None and event.onset_s - occurrences[last].offset_s < merge_gap_s:
