@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.distributed.checkpoint.state_dict import (
     StateDictOptions,
     get_model_state_dict,
@@ -25,6 +25,11 @@ from flam.training.distribution import World
 
 WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
 UNREADABLE = (OSError, EOFError, RuntimeError, ValueError, pickle.UnpicklingError)
+
+
+def whole_weights(module: nn.Module) -> dict[str, Tensor]:
+    """Weights and buffers by name, whole and on the CPU, however the module is spread; all processes take part."""
+    return cast(dict[str, Tensor], get_model_state_dict(module, options=WHOLE))
 
 
 class Checkpoints:
@@ -65,7 +70,7 @@ class Checkpoints:
         if average is not None:
             with average.applied():
                 # a CPU's state dict shares memory with the model
-                averaged = {name: value.clone() for name, value in get_model_state_dict(model, options=WHOLE).items()}
+                averaged = {name: value.clone() for name, value in whole_weights(model).items()}
         if not world.is_first:
             return
         self._folder.mkdir(parents=True, exist_ok=True)

@@ -99,7 +99,8 @@ def spread(module: nn.Module, strategy: Strategy, world: World) -> nn.Module:
             fully_shard(layer, mesh=mesh, reshard_after_forward=True)
     # a single number can't be cut; ``agree`` averages its gradient
     numbers = {parameter for parameter in module.parameters() if parameter.ndim == 0}
-    return fully_shard(module, mesh=mesh, reshard_after_forward=True, ignored_params=numbers)
+    fully_shard(module, mesh=mesh, reshard_after_forward=True, ignored_params=numbers)
+    return module
 
 
 def without_sync(module: nn.Module) -> AbstractContextManager:

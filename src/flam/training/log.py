@@ -13,7 +13,7 @@ Entry = Mapping[str, Any]
 
 
 class TrainingLog:
-    """Appends entries to ``log.jsonl``; those after ``step`` are of an interrupted run, will come again, and are removed.
+    """Appends entries to ``log.jsonl``; those after ``step`` are of an interrupted run, come again, and are removed.
 
     Parameters
     ----------

@@ -7,12 +7,11 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 from torch import nn
-from torch.distributed.checkpoint.state_dict import get_model_state_dict
 
 from flam.core import to_mapping
 from flam.model.build import build_flam
 from flam.model.checkpoint import save_checkpoint
-from flam.training.checkpointing import WHOLE
+from flam.training.checkpointing import whole_weights
 from flam.training.config import TrainConfig
 from flam.training.distribution import World
 
@@ -31,7 +30,7 @@ def package(
     folder : replaced where it holds a checkpoint
     facts : added to those of the recipe's card
     """
-    weights = get_model_state_dict(module, options=WHOLE)
+    weights = whole_weights(module)
     if world.is_first:
         own = {name.removeprefix(PREFIX): value for name, value in weights.items()}
         model = build_flam(config.model, own, folder, tokenizer)

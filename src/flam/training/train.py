@@ -99,8 +99,7 @@ def setup(
     """
     config, folder = load_recipe(recipe, changes), Path(folder)
     with joined_world(config.compute.device) as world:
-        if world.is_first:
-            _claim(config, folder)
+        _require_own(folder, config)
         return main(config, folder, world, progress if world.is_first else lambda *_: None, notify)
 
 
@@ -124,10 +123,12 @@ def main(
         run.step, kept = checkpoints.load(newest, module, optimiser, average)
         run.best, run.n_summed = kept["best"], kept["n_summed"]
         run.sums = {name: value.to(world.device) for name, value in kept["sums"].items()}
-    if world.is_first:
-        run.log = TrainingLog(folder, run.step, record.tensorboard)
     # what is wrong with data or model shows now, not after hours
     figures = validate(run, FIRST_VALIDATION_BATCHES)
+    if world.is_first:
+        folder.mkdir(parents=True, exist_ok=True)
+        save_yaml(config, folder / "config.yaml")
+        run.log = TrainingLog(folder, run.step, record.tensorboard)
     if run.step < config.optim.steps:
         figures = fit(run, _batches(run, data), progress)
     with averaged(run):
@@ -160,8 +161,9 @@ def fit(run: Run, batches: Iterator[Batch], progress: Progress) -> dict[str, Any
             keep_if_best(run, figures)
         if figures and run.log is not None:
             run.log.write({"step": run.step, **figures})
-            with contextlib.suppress(ConfigError):  # without matplotlib there is no picture
-                draw_curves(run.folder)
+            if QUALITY in figures:
+                with contextlib.suppress(ConfigError):  # without matplotlib there is no picture
+                    draw_curves(run.folder)
         if run.step % record.save_every == 0 or is_last:
             kept = {"best": run.best, "sums": run.sums, "n_summed": run.n_summed}
             run.checkpoints.save(run.step, run.module, run.optimiser, run.average, kept, run.world)
@@ -235,18 +237,15 @@ def _batches(run: Run, data: TrainingData) -> Iterator[Batch]:
     return (Batch(*batches) for batches in data.loader(run.step, run.world.rank, run.world.world_size, workers))
 
 
-def _claim(config: TrainConfig, folder: Path) -> None:
-    """Write the recipe into the folder of the run, or find that it is the one that is there."""
+def _require_own(folder: Path, config: TrainConfig) -> None:
+    """Refuse a folder that holds something else than a run of this recipe; one that has no checkpoint yet may change."""
     path = folder / "config.yaml"
     if path.exists():
         found = first_difference(to_mapping(load_recipe(path)), to_mapping(config))
-        if found is not None:
+        if found is not None and (folder / "checkpoints").exists():
             raise ConfigError(f"{folder}: was begun with another recipe: {found}; give another folder with -o")
-        return
-    if folder.exists() and any(folder.iterdir()):
+    elif folder.exists() and any(folder.iterdir()):
         raise ConfigError(f"{folder}: holds files that are no run's; give a new or an empty folder with -o")
-    folder.mkdir(parents=True, exist_ok=True)
-    save_yaml(config, path)
 
 
 def _tokenizer(model: FLAM) -> Tokenizer:
