@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -17,9 +18,12 @@ from flam.data.clip import Clip, Sound
 from flam.data.crop import crop
 from flam.data.library_source import ManifestConfig, ProceduralConfig, said_of
 from flam.synth.disk_source import DiskSource
-from flam.synth.plan import ClipMeasures, SceneConfig, SceneDrawer
-from flam.synth.render import WaveformSource, render
+from flam.synth.plan import ClipMeasures, SceneDrawer
+from flam.synth.render import Renderer, WaveformSource
+from flam.synth.scene_config import SceneConfig
 from flam.synth.source_library import SourceClip
+
+logger = logging.getLogger(__name__)
 
 
 class SceneLibrary(ClipMeasures, WaveformSource, Protocol):
@@ -103,16 +107,18 @@ class SceneSource:
         seed: int,
     ):
         self._n_samples, self._sample_rate, self._seed = n_samples, sample_rate, seed
-        self._waveforms = waveforms
         named = [
             clip if clip.label else replace(clip, label=said_of(clip))
             for clip in clips
             if said_of(clip) or clip.kind == "background"
         ]
         self._clips = {clip.clip_id: clip for clip in named}
-        # render names the events; by their clips, so that two dogs keep their own captions
-        self._names = {clip_id: clip_id for clip_id in self._clips}
+        # events are named by their clips, so that two dogs keep their own captions
+        names = {clip_id: clip_id for clip_id in self._clips}
+        self._renderer = Renderer(waveforms, names, config.room.impulse_responses)
         self._drawer = SceneDrawer(named, waveforms, replace(config, duration_s=n_samples / sample_rate))
+        if self._drawer.skipped:
+            logger.warning(f"clips that scenes can't use, by reason: {dict(self._drawer.skipped)}")
         self.label_captions: dict[str, set[str]] = {}
         for clip in named:
             if clip.label:
@@ -121,8 +127,8 @@ class SceneSource:
     def clip(self, ordinal: int, rng: np.random.Generator) -> Clip:
         """As ``flam.data.clip.Source``; a background counts as sounding throughout."""
         plan = self._drawer.draw(self._seed, ordinal)
-        scene = render(plan, self._waveforms, self._names)
-        waveform = resample(scene.waveform, self._waveforms.sample_rate, self._sample_rate)
+        scene = self._renderer.render(plan)
+        waveform = resample(scene.waveform, scene.sample_rate, self._sample_rate)
         spans: dict[str, list[tuple[float, float]]] = {}
         if plan.background is not None:
             spans[plan.background.clip_id] = [(0.0, self._n_samples / self._sample_rate)]
@@ -142,7 +148,10 @@ def _opened_bank(clips: Sequence[SourceClip], folder: Path) -> WaveformBank:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(os.fspath(folder) + ".lock"):
         if not (folder / "index.json").exists():
+            logger.info(f"decoding {len(clips)} clips into {folder}, once")
             skipped = WaveformBank.build(clips, folder)
+            if skipped:
+                logger.warning(f"{len(skipped)} clips are silent or can't be read and are left out: {skipped[:3]}")
             if len(skipped) == len(clips):
                 raise ConfigError(f"{folder}: no clip of the library can be read; check the paths in its manifest")
         return WaveformBank(folder)

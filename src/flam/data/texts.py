@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 
 PADDING_ID = -1
 
@@ -16,6 +17,7 @@ def normalised(text: str) -> str:
     return " ".join(text.lower().split())
 
 
+@lru_cache(maxsize=1 << 16)  # phrases are asked for in every batch
 def text_id(text: str) -> int:
     """Number of a text, 0 or greater, below 2**63: equal for texts that are equal once normalised; -1 for no text.
 
