@@ -68,7 +68,8 @@ def manifest(
     output: Annotated[Path, Parameter(name=["--output", "-o"], help="The manifest to write, a CSV file.")],
     split: Splits = (),
     events: Annotated[
-        Path | None, Parameter(help="Write the strong labels too: a TSV file with the manifest's ids as file names.")
+        Path | None,
+        Parameter(help="Write the strong labels too: a TSV file that names recordings by their path below the root."),
     ] = None,
 ) -> int:
     """Write the recordings that are here as a source library to train and to mix scenes from."""
@@ -83,7 +84,7 @@ def manifest(
         raise CorpusError(f"{corpus.name} has no strong labels in {', '.join(splits)}; leave out --events")
     n_written = write_manifest(corpus, items, output, reporter.warning)
     if events is not None:
-        write_strong_labels(corpus, items, events)
+        write_strong_labels(corpus, root, items, events)
     reporter.say(
         f"{n_written} of {len(items)} recordings of {corpus.name} ({', '.join(splits)}) are here and in {output}"
     )

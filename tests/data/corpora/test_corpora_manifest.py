@@ -1,6 +1,5 @@
 """A corpus becomes a source library that scenes can be mixed from, and one table of strong labels."""
 
-import csv
 import shutil
 
 import pytest
@@ -9,6 +8,7 @@ from flam.annotations import read_events
 from flam.core import Event
 from flam.data.corpora import CORPORA, write_manifest, write_strong_labels
 from flam.data.corpora.maestro_real import harden
+from flam.data.recordings_source import RecordingsConfig, RecordingsSource
 from flam.synth.source_library import read_manifest
 
 
@@ -99,28 +99,41 @@ def test_long_ambience_is_background(replica, tmp_path):
         assert clip.kind == kind
 
 
-def test_strong_labels_are_joined_to_the_manifest_by_name(replica, tmp_path):
-    root, corpus = replica("DESED"), CORPORA["DESED"]
-    items = corpus.items(root, "validation")
-    write_manifest(corpus, items, tmp_path / "manifest.csv")
-    assert write_strong_labels(corpus, items, tmp_path / "events.tsv") == 2
-    with open(tmp_path / "manifest.csv", newline="") as file:
-        ids = [row["id"] for row in csv.DictReader(file)]
-    found = read_events(tmp_path / "events.tsv", "dcase")
-    assert [events.recording for events in found] == ids
-    assert [events.events for events in found] == [item.events for item in items]
+STRONG = ["DESED", "URBAN-SED", "AudioSet-Strong", "MAESTRO Real", "ASFX-SED"]
+
+
+@pytest.mark.parametrize("name", STRONG)
+def test_strong_labels_name_recordings_below_the_root_and_ask_in_words(replica, name, tmp_path):
+    root, corpus = replica(name), CORPORA[name]
+    items = [item for item in items_of(corpus, root) if item.events is not None]
+    assert write_strong_labels(corpus, root, items, tmp_path / "events.tsv") == len(items)
+    found = {events.recording: events.events for events in read_events(tmp_path / "events.tsv", "dcase")}
+    assert [root / recording for recording in found] == [item.path for item in items]
+    for item, events in zip(items, found.values(), strict=True):
+        assert {event.prompt for event in events} <= {corpus.prompt(label) for label in item.labels}
+        if name != "MAESTRO Real":
+            assert [event.onset_s for event in events] == [event.onset_s for event in item.events]
+
+
+@pytest.mark.parametrize("name", STRONG)
+def test_strong_labels_train(replica, name, tmp_path):
+    root, corpus = replica(name), CORPORA[name]
+    write_strong_labels(corpus, root, items_of(corpus, root), tmp_path / "events.tsv")
+    source = RecordingsSource(RecordingsConfig(root, tmp_path / "events.tsv"), 400, 8000, (0,))
+    n_strong = sum(item.events is not None for item in items_of(corpus, root))
+    assert len(source) == n_strong
 
 
 def test_soft_labels_are_hardened(replica, tmp_path):
     root, corpus = replica("MAESTRO Real"), CORPORA["MAESTRO Real"]
-    write_strong_labels(corpus, corpus.items(root, "development"), tmp_path / "events.tsv")
+    write_strong_labels(corpus, root, corpus.items(root, "development"), tmp_path / "events.tsv")
     [found] = read_events(tmp_path / "events.tsv", "dcase")
     assert found.events == (Event(0.0, 2.0, "footsteps"),)
 
 
 def test_corpus_without_strong_labels_has_no_table(replica, tmp_path):
     root, corpus = replica("ESC-50"), CORPORA["ESC-50"]
-    assert write_strong_labels(corpus, corpus.items(root, "all"), tmp_path / "events.tsv") == 0
+    assert write_strong_labels(corpus, root, corpus.items(root, "all"), tmp_path / "events.tsv") == 0
     assert not (tmp_path / "events.tsv").exists()
 
 

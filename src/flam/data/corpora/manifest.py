@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from flam.annotations import write_events
@@ -80,10 +81,16 @@ def _kind(item: CorpusItem, caption: str) -> str:
     return "background" if is_long and any(word in caption.lower() for word in BACKGROUND_WORDS) else "event"
 
 
-def write_strong_labels(corpus: Corpus, items: Iterable[CorpusItem], path: str | Path) -> int:
-    """Write the events of strongly labelled recordings in the format ``dcase``, by the corpus' own class names.
+def write_strong_labels(corpus: Corpus, root: str | Path, items: Iterable[CorpusItem], path: str | Path) -> int:
+    """Write the events of strongly labelled recordings in the format ``dcase``, their classes as prompts.
 
     Soft labels become events where at least half of the annotators agreed.
+
+    Parameters
+    ----------
+    root : as it was given for ``items``; recordings are named by their path below ``corpus.home(root)``
+    items : the recordings; those without a file, and those without strong labels, are left out
+    path : the TSV file
 
     Returns
     -------
@@ -93,15 +100,19 @@ def write_strong_labels(corpus: Corpus, items: Iterable[CorpusItem], path: str |
     ------
     OutputError : the file can't be written
     """
-    strong = [
-        RecordingEvents(f"{corpus.name}/{item.recording}", item.duration_s, _hard(item.events))
+    home = corpus.home(root)
+    strong = {
+        item.path: RecordingEvents(item.path.relative_to(home).as_posix(), item.duration_s, _asked(corpus, item.events))
         for item in items
         if item.events is not None and os.path.isfile(item.path)
-    ]
+    }
     if strong:
-        write_events(strong, path, "dcase")
+        write_events(strong.values(), path, "dcase")
     return len(strong)
 
 
-def _hard(events: tuple[Event, ...]) -> tuple[Event, ...]:
-    return harden(events) if any(event.max_score is not None for event in events) else events
+def _asked(corpus: Corpus, events: tuple[Event, ...]) -> tuple[Event, ...]:
+    is_soft = any(event.max_score is not None for event in events)
+    return tuple(
+        replace(event, prompt=corpus.prompt(event.prompt)) for event in (harden(events) if is_soft else events)
+    )
