@@ -142,6 +142,8 @@ def ring_loss(name: str, part: Part, towers: Towers, group: dist.ProcessGroup | 
         return ring_prior_loss(part.labels, texts, T, group)
     if name == "clip":
         return ring_infonce_loss(clips, part.captions, texts, theta, group, valid)
+    if name == "clip, hard":
+        return ring_infonce_loss(clips, part.captions, texts, theta, group, valid, hardness=0.15)
     return ring_sigmoid_loss(clips, part.captions, texts, theta, towers.clip_bias, group, valid)
 
 
@@ -177,6 +179,7 @@ def one_process_losses(parts: list[Part], towers: Towers) -> dict[str, Tensor]:
         "frame, unsure": framewise_loss(frames, features, scale, bias, labels, weights),
         "prior": prior_loss(bias, labels, sure),
         "clip": infonce_loss(clips, features, theta, positives, counted),
+        "clip, hard": infonce_loss(clips, features, theta, positives, counted, hardness=0.15),
         "sigmoid": sigmoid_loss(clips, features, theta, towers.clip_bias, positives, counted),
     }
 

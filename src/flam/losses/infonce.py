@@ -48,10 +48,10 @@ def _one_way(logits: Tensor, positives: Tensor, hardness: float) -> Tensor:
     chosen = positives.any(dim=1)
     logits, positives = logits[chosen], positives[chosen]
     wrong = logits.masked_fill(positives, float("-inf"))
-    strongest = wrong.logsumexp(dim=1, keepdim=True)
+    against = wrong.logsumexp(dim=1, keepdim=True)
     if hardness != 0.0:
-        count = (wrong > float("-inf")).sum(dim=1, keepdim=True)
-        spread = (hardness * wrong).logsumexp(dim=1, keepdim=True).masked_fill(count == 0, 0.0)
-        strongest = ((1.0 + hardness) * wrong).logsumexp(dim=1, keepdim=True) - spread + count.clamp(min=1).log()
-    losses = (torch.logaddexp(logits, strongest) - logits).masked_fill(~positives, 0.0)
+        number = (wrong > float("-inf")).sum(dim=1, keepdim=True)
+        mean = (hardness * wrong).logsumexp(dim=1, keepdim=True) - number.to(wrong.dtype).log()
+        against = ((1 + hardness) * wrong).logsumexp(dim=1, keepdim=True) - mean.masked_fill(number == 0, 0.0)
+    losses = (torch.logaddexp(logits, against) - logits).masked_fill(~positives, 0.0)
     return (losses.sum(dim=1) / positives.sum(dim=1)).mean() if len(losses) else logits.sum() * 0

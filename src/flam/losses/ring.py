@@ -106,6 +106,7 @@ def ring_infonce_loss(
     log_temperature_inverse: Tensor,
     group: dist.ProcessGroup | None = None,
     clip_valid: Tensor | None = None,
+    hardness: float = 0.0,
 ) -> Tensor:
     """``infonce_loss`` (Eq. 1) over the clips and texts of all processes, in blocks of one process's clips and texts.
 
@@ -119,6 +120,7 @@ def ring_infonce_loss(
     log_temperature_inverse : scalar tensor; logits are ``exp`` of it times the cosine
     group : the processes; None: all
     clip_valid : (B,) bool tensor, False for padding clips. None: all count
+    hardness : how much more the wrong partners that look right count, as in ``infonce_loss``
 
     Returns
     -------
@@ -133,10 +135,10 @@ def ring_infonce_loss(
     clips = ring.load(audio_features, audio_text_ids, clip_valid)
     captions = ring.load(texts.text_features, texts.text_ids, texts.valid)
     theta = at_least_float32(log_temperature_inverse)
-    return (_one_way(ring, clips, captions, theta) + _one_way(ring, captions, clips, theta)) / 2
+    return (_one_way(ring, clips, captions, theta, hardness) + _one_way(ring, captions, clips, theta, hardness)) / 2
 
 
-def _one_way(ring: Ring, queries: Cargo, keys: Cargo, theta: Tensor) -> Tensor:
+def _one_way(ring: Ring, queries: Cargo, keys: Cargo, theta: Tensor, hardness: float) -> Tensor:
     """Each query of this process against the keys of all, which travel twice: for the sums, then for the gradient."""
 
     def compare(features: Tensor, key: Cargo, theta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -144,16 +146,22 @@ def _one_way(ring: Ring, queries: Cargo, keys: Cargo, theta: Tensor) -> Tensor:
         return theta.exp() * features @ key.features.T, counted & same, counted & ~same
 
     with torch.no_grad(), torch.autocast(theta.device.type, enabled=False):
-        against = torch.full_like(queries.features[:, 0], float("-inf"))  # log of the sum of exp over wrong keys
+        # over the wrong keys of a query: their number, log sum exp(hardness * s), log sum exp((1 + hardness) * s)
+        number = torch.zeros_like(queries.ids)
+        spread = sharp = torch.full_like(queries.features[:, 0], float("-inf"))
         right_rows, right_logits = [], []
         for visitor in ring.tour(keys):
             logits, right, wrong = compare(queries.features, visitor, theta)
-            against = torch.logaddexp(against, logits.masked_fill(~wrong, float("-inf")).logsumexp(dim=1))
             right_rows.append(right.nonzero()[:, 0])
             right_logits.append(logits[right])
+            number = number + wrong.sum(dim=1)
+            spread = spread.logaddexp((hardness * logits).masked_fill(~wrong, float("-inf")).logsumexp(dim=1))
+            sharp = sharp.logaddexp(((1 + hardness) * logits).masked_fill(~wrong, float("-inf")).logsumexp(dim=1))
+        # a right key has to beat this, log sum exp(s) where hardness is 0
+        against = sharp - (spread - number.to(spread.dtype).log()).masked_fill(number == 0, 0.0)
         rows = torch.cat(right_rows)
         share = 1.0 / torch.bincount(rows, minlength=len(against)).clamp(min=1).to(against.dtype)
-        # the loss of a row grows by this much with its ``against``
+        # the loss of a query grows by this much with its ``against``
         lost = (against[rows] - torch.cat(right_logits)).sigmoid()
         pull = share * torch.zeros_like(against).index_add_(0, rows, lost)
 
@@ -162,8 +170,10 @@ def _one_way(ring: Ring, queries: Cargo, keys: Cargo, theta: Tensor) -> Tensor:
         losses = functional.softplus(against[:, None] - logits)  # log(exp(logit) + exp(against)) - logit
         weights = right * share[:, None]
         # ``against`` is a number here; what the wrong keys did to it adds their gradient, and 0 to the value
-        blame = pull[:, None] * (logits.detach() - against[:, None]).exp().masked_fill(~wrong, 0.0)
-        through_against = (blame * logits).sum()
+        scores = logits.detach()
+        slope = (1 + hardness) * ((1 + hardness) * scores - sharp[:, None]).exp()
+        slope = slope - hardness * (hardness * scores - spread[:, None]).exp()
+        through_against = ((pull[:, None] * slope).masked_fill(~wrong, 0.0) * logits).sum()
         return (losses * weights).sum() + through_against - through_against.detach(), weights.sum()
 
     total, weight = ring_sum(block, ring, keys, queries.features, theta)
