@@ -69,7 +69,13 @@ def _value(hint: Any, value: Any, where: str) -> Any:
                 return _value(option, value, where)
             except ConfigError:
                 continue
-        raise ConfigError(f"{where}: {_shown(value)} is none of {', '.join(map(str, options))}")
+        meant = [option for option in options if isinstance(value, dict) and value and value.keys() <= _keys(option)]
+        if len(meant) == 1:
+            return _value(meant[0], value, where)  # raises: its own message is the one that helps
+        known = " or ".join(
+            f"{{{', '.join(sorted(_keys(option)))}}}" if _keys(option) else str(option) for option in options
+        )
+        raise ConfigError(f"{where}: {_shown(value)} is none of {known}")
     if origin is typing.Literal:
         if value not in arguments:
             raise ConfigError(f"{where}: {_shown(value)} is not one of {', '.join(map(repr, arguments))}")
@@ -97,6 +103,11 @@ def _value(hint: Any, value: Any, where: str) -> Any:
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
         raise ConfigError(f"{where}: {_shown(value)} is not of type {hint.__name__}")
     return value
+
+
+def _keys(hint: Any) -> set[str]:
+    """The fields of a dataclass; none of any other type."""
+    return {field.name for field in dataclasses.fields(hint)} if dataclasses.is_dataclass(hint) else set()
 
 
 def to_mapping(config: Any) -> Any:

@@ -68,6 +68,8 @@ def draw_codec(rng: np.random.Generator, config: CodecConfig) -> Codec | None:
 def apply_codec(waveform: np.ndarray, sample_rate: int, codec: Codec) -> np.ndarray:
     """Encode and decode in memory; the delay is taken out, so that every sound stays where it was.
 
+    To the sample for mp3 and Vorbis; Opus below 64 kbit/s is off by 1 or 2 samples, below 12 kbit/s by 4.
+
     Parameters
     ----------
     waveform : (N,) float32 array within [-1, 1]; what lies beyond is clipped
@@ -85,6 +87,8 @@ def apply_codec(waveform: np.ndarray, sample_rate: int, codec: Codec) -> np.ndar
     >>> len(apply_codec(np.zeros(4800, np.float32), 48000, Codec("opus", 24.0)))
     4800
     """
+    if len(waveform) == 0:
+        return waveform.copy()
     container, subtype = {
         "mp3": ("MP3", "MPEG_LAYER_III"),
         "vorbis": ("OGG", "VORBIS"),
