@@ -1,4 +1,4 @@
-"""Gradients of a batch in pieces are those of the batch in one, and those of the obvious way where layers are random."""
+"""Gradients of a batch in pieces are those of the whole, and those of the obvious way where layers are random."""
 
 import contextlib
 from typing import NamedTuple
