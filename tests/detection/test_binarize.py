@@ -59,13 +59,14 @@ def obvious(scores: FrameScores, config: DetectionConfig) -> list[Event]:
         smoothed = median_filter(column, n_median, mode="nearest")
         runs, onset = [], None
         for frame, value in enumerate(smoothed):
-            if onset is None and value >= np.float32(rule.threshold):
+            if onset is None and value >= np.float32(rule.low_threshold):
                 onset = frame
             elif onset is not None and value < np.float32(rule.low_threshold):
                 runs.append((onset, frame))
                 onset = None
         if onset is not None:
             runs.append((onset, len(smoothed)))
+        runs = [(first, end) for first, end in runs if max(smoothed[first:end]) >= np.float32(rule.threshold)]
         merged: list[tuple[int, int]] = []
         for first, end in runs:
             if merged and (first - merged[-1][1]) * GRID.hop_s <= rule.merge_gap_s + 1e-9:

@@ -83,9 +83,9 @@ class Events:
         Literal["posterior", "unbiased", "approximate"] | None, _option(EVENTS, None, "Kind of score to threshold.")
     ] = None
     threshold: Annotated[
-        float | None, _option(EVENTS, "SCORE", "An event begins where the score reaches this, 0 to 1.")
+        float | None, _option(EVENTS, "SCORE", "An event is where the score reaches this, 0 to 1.")
     ] = None
-    low_threshold: Annotated[float | None, _option(EVENTS, "SCORE", "It goes on while the score is at least this.")] = (
+    low_threshold: Annotated[float | None, _option(EVENTS, "SCORE", "It lasts, before and after, while the score is at least this.")] = (
         None
     )
     median_s: Annotated[

@@ -21,8 +21,8 @@ def binarize(pieces: Iterable[FrameScores], config: DetectionConfig | None = Non
     """Events of a stream of frame scores, each given as soon as no later frame can change it.
 
     For each prompt: scores are smoothed by a median filter, with the first and the last frame repeated beyond the ends;
-    an event begins at a frame whose smoothed score reaches ``threshold`` and ends before the first that falls below
-    ``low_threshold``; events with at most ``merge_gap_s`` between them are joined; of these, the ones shorter than
+    an event is a stretch of frames whose smoothed scores stay at or above ``low_threshold`` and somewhere reach
+    ``threshold``, so that its onset does not wait for the loudest moment; events with at most ``merge_gap_s`` between them are joined; of these, the ones shorter than
     ``min_duration_s`` are dropped. An event's scores are the mean and the maximum of the smoothed scores of its frames,
     joined gaps included.
 
@@ -60,10 +60,10 @@ class Run:
     """An event in the making: frames, and the running sum of scores before the first and after the last of them."""
 
     onset: int
-    offset: int | None  # None while it sounds
     sum_before: float
-    sum_after: float
-    max_score: float
+    max_score: float = 0.0
+    offset: int = 0
+    sum_after: float = 0.0
 
 
 class Binarizer:
@@ -91,7 +91,8 @@ class Binarizer:
         self._expected_frame = 0
         self._end_sample = 0
         self._sums = np.zeros(len(prompts))
-        self._runs: dict[int, Run] = {}
+        self._open: dict[int, Run] = {}  # by column: above the low threshold until now
+        self._waiting: dict[int, Run] = {}  # ended, but the next run may still join it
 
     def push(self, piece: FrameScores) -> list[Event]:
         """Take the next piece; give the events that became certain, in the order of onsets.
@@ -121,11 +122,11 @@ class Binarizer:
         if self._rows is None:
             return []
         events = self._advance(np.concatenate([self._rows, np.repeat(self._rows[-1:], self._margin, axis=0)]))
-        for column, run in self._runs.items():
-            if run.offset is None:
-                run.offset, run.sum_after = self._next_frame, self._sums[column]
+        for column in list(self._open):
+            events += self._close(column, self._next_frame, self._sums[column])
+        for column, run in self._waiting.items():
             events += self._event(column, run)
-        self._runs.clear()
+        self._waiting.clear()
         return sorted(events)
 
     def _advance(self, rows: np.ndarray) -> list[Event]:
@@ -136,60 +137,55 @@ class Binarizer:
             return []
         self._rows = rows[n_frames:]
         # a median is at most the maximum: other columns can neither begin an event nor end one
-        is_active = rows.max(axis=0, initial=0) >= self._high
-        is_active[list(self._runs)] = True
+        is_active = rows.max(axis=0, initial=0) >= self._low
+        followed = self._open.keys() | self._waiting.keys()
+        is_active[list(followed)] = True
         active = np.flatnonzero(is_active)
         smoothed = _median(rows[:, active], self._half_median[active], self._margin)
-        is_on = self._hysteresis(smoothed, active)
+        is_on = smoothed >= self._low[active]
         sums = np.concatenate([np.zeros((1, len(active))), smoothed]).cumsum(axis=0, dtype=np.float64)
-        sums += [self._sums[column] if column in self._runs else 0.0 for column in active]
-        self._sums[active] = sums[-1]
+        sums += [self._sums[column] if column in followed else 0.0 for column in active.tolist()]
         events: list[Event] = []
-        for place in np.flatnonzero(is_on.any(axis=0)):
-            events += self._follow(int(active[place]), is_on[:, place], smoothed[:, place], sums[:, place])
+        for place, column in enumerate(active.tolist()):
+            if is_on[:, place].any() or column in self._open:
+                events += self._follow(column, is_on[:, place], smoothed[:, place], sums[:, place])
+        self._sums[active] = sums[-1]
         self._next_frame += n_frames
-        for column, run in list(self._runs.items()):
-            if run.offset is not None and self._next_frame - run.offset > self._merge_frames[column]:
-                events += self._event(column, self._runs.pop(column))
+        for column, run in list(self._waiting.items()):
+            next_onset = self._open[column].onset if column in self._open else self._next_frame
+            if next_onset - run.offset > self._merge_frames[column]:
+                events += self._event(column, self._waiting.pop(column))
         return events
-
-    def _hysteresis(self, smoothed: np.ndarray, active: np.ndarray) -> np.ndarray:
-        """(1 + T, A) bool: whether each active prompt sounds, in the frame before and in each frame.
-
-        Between the thresholds a frame repeats the answer of the last one outside of them.
-        """
-        was_on = [column in self._runs and self._runs[column].offset is None for column in active]
-        on = np.concatenate([np.array([was_on], bool).reshape(1, -1), smoothed >= self._high[active]])
-        decided = on.copy()
-        decided[0] = True
-        decided[1:] |= smoothed < self._low[active]
-        last_decided = np.maximum.accumulate(np.where(decided, np.arange(len(on))[:, None], 0), axis=0)
-        return np.take_along_axis(on, last_decided, axis=0)
 
     def _follow(self, column: int, is_on: np.ndarray, scores: np.ndarray, sums: np.ndarray) -> list[Event]:
-        """Carry one prompt through the frames of a step; ``is_on`` and ``sums`` have one entry more, at the front."""
+        """Carry one prompt through the frames of a step; ``sums`` has one entry more, at the front."""
         events: list[Event] = []
-        edges = np.flatnonzero(is_on[1:] != is_on[:-1]).tolist()
-        starts = ([0] if is_on[0] else []) + [edge for edge in edges if is_on[edge + 1]]
-        ends = [edge for edge in edges if is_on[edge]] + ([len(scores)] if is_on[-1] else [])
-        for start, end in zip(starts, ends, strict=True):
-            frame = self._next_frame + start
-            run = self._runs.get(column)
-            if run is not None and run.offset is not None and frame - run.offset > self._merge_frames[column]:
-                events += self._event(column, run)
-                run = None
-            if run is None:
-                run = self._runs[column] = Run(frame, None, sums[start], 0.0, 0.0)
-            run.max_score = max(run.max_score, float(scores[start:end].max(initial=0)))
-            if end == len(scores):  # and may go on
-                run.offset = None
-            else:
-                run.offset, run.sum_after = self._next_frame + end, sums[end]
+        if column in self._open and not is_on[0]:
+            events += self._close(column, self._next_frame, sums[0])
+        edges = np.flatnonzero(np.diff(is_on, prepend=False, append=False))
+        for start, end in edges.reshape(-1, 2).tolist():
+            run = self._open.setdefault(column, Run(self._next_frame + start, sums[start]))
+            run.max_score = max(run.max_score, float(scores[start:end].max()))
+            if end < len(scores):
+                events += self._close(column, self._next_frame + end, sums[end])
         return events
+
+    def _close(self, column: int, offset: int, sum_after: float) -> list[Event]:
+        """End the open run of a prompt: it counts if it reached the high threshold, and may join the one before it."""
+        run = self._open.pop(column)
+        if run.max_score < self._high[column]:
+            return []
+        run.offset, run.sum_after = offset, sum_after
+        before = self._waiting.get(column)
+        if before is not None and run.onset - before.offset <= self._merge_frames[column]:
+            before.offset, before.sum_after = run.offset, run.sum_after
+            before.max_score = max(before.max_score, run.max_score)
+            return []
+        self._waiting[column] = run
+        return [] if before is None else self._event(column, before)
 
     def _event(self, column: int, run: Run) -> list[Event]:
         """The event of a finished run, or nothing if it is too short."""
-        assert run.offset is not None
         n_frames = run.offset - run.onset
         if n_frames < self._min_frames[column]:
             return []

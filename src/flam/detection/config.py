@@ -47,8 +47,9 @@ class DetectionConfig:
     Parameters
     ----------
     score : "posterior", "unbiased" or "approximate", see ``flam.model.flam.score``
-    threshold : an event begins where the score reaches it, in (0, 1]
-    low_threshold : an event goes on while the score stays at or above it, in [0, threshold]; None is 0.6 * threshold
+    threshold : an event is where the score reaches it, in (0, 1]
+    low_threshold : it lasts, before and after that, while the score stays at or above this, in [0, threshold]; None is
+        0.6 * threshold
     median_s : scores are smoothed by a median filter over the odd number of frames nearest to it, seconds
     min_duration_s : shorter events are dropped, after merging, seconds
     merge_gap_s : events of one prompt with this or a shorter gap between them become one, seconds
