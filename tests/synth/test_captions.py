@@ -48,6 +48,8 @@ def test_words_of_file_names(name, words):
         ("esc/1-100-A-3", "dog bark", "", "dog bark"),
         ("a/AmbulanceSiren_x7f3", "siren", "", "ambulance siren"),
         ("a/x7f3", "siren", "", "the sound of a siren"),
+        ("a/dog_bark_02", "dogs", "", "dog bark"),
+        ("a/glass_door", "wind", "", "the sound of wind"),
         ("a/x7f3", "footsteps", "", "the sound of footsteps"),
         ("a/x7f3", "hammering", "", "the sound of hammering"),
         ("a/dog_bark", "", "Two dogs in a yard; dog; yard", "Two dogs in a yard"),

@@ -1,4 +1,4 @@
-"""A bank of decoded waveforms: every clip once, as 16-bit samples in one file, with its level and active spans."""
+"""A bank of decoded waveforms: each clip once, in 16 bits of its own scale, with its level and active spans."""
 
 from __future__ import annotations
 
@@ -23,6 +23,10 @@ class WaveformBank:
     Parameters
     ----------
     folder : what ``WaveformBank.build`` wrote
+
+    Raises
+    ------
+    ConfigError : the folder holds no bank, or not all of one
     """
 
     def __init__(self, folder: str | Path):
@@ -32,15 +36,22 @@ class WaveformBank:
             self._index: dict[str, dict[str, Any]] = json.loads((folder / "index.json").read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise ConfigError(f"{folder}: not a waveform bank ({error}); make one with WaveformBank.build") from error
-        self._samples = np.memmap(folder / "samples.i16", dtype=np.int16, mode="r")
+        n_samples = sum(entry["n_samples"] for entry in self._index.values())
+        try:
+            self._samples = np.memmap(folder / "samples.i16", np.int16, "r") if n_samples else np.zeros(0, np.int16)
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{folder / 'samples.i16'}: can't be read ({error}); make the bank again") from error
+        if len(self._samples) != n_samples:
+            raise ConfigError(f"{folder}: {len(self._samples)} samples, {n_samples} in its index; make the bank again")
 
     def __contains__(self, clip_id: str) -> bool:
         return clip_id in self._index
 
     def waveform(self, clip_id: str) -> np.ndarray:
-        """(N,) float32 samples of a clip in [-1, 1)."""
+        """(N,) float32 samples of a clip, full scale is 1.0; codecs make clips go beyond it."""
         entry = self._index[clip_id]
-        return self._samples[entry["start"] : entry["start"] + entry["n_samples"]].astype(np.float32) / 32768.0
+        samples = self._samples[entry["start"] : entry["start"] + entry["n_samples"]]
+        return samples.astype(np.float32) * np.float32(entry.get("scale", 1 / 32768))
 
     def n_samples(self, clip_id: str) -> int:
         """Length of a clip in samples."""
@@ -84,11 +95,12 @@ class WaveformBank:
                 if entry is None:
                     skipped.append(clip.clip_id)
                 else:
-                    file.write(np.clip(np.round(waveform * 32768.0), -32768, 32767).astype(np.int16).tobytes())
+                    file.write(np.round(waveform / np.float32(entry["scale"])).astype(np.int16).tobytes())
                     index[clip.clip_id] = {"start": start, **entry}
                     start += len(waveform)
                 if progress is not None:
                     progress(done, len(clips))
+        (folder / "index.json").unlink(missing_ok=True)  # of an earlier bank, whose samples go now
         os.replace(folder / "samples.i16.part", folder / "samples.i16")
         with atomic_text(folder / "index.json") as text_file:
             json.dump(index, text_file)
@@ -107,6 +119,7 @@ def _measured(clip: SourceClip, relative_threshold_db: float) -> tuple[np.ndarra
         return waveform, None
     entry = {
         "n_samples": len(waveform),
+        "scale": float(np.abs(waveform).max()) / 32767,
         "spans_s": [[round(onset_s, 5), round(offset_s, 5)] for onset_s, offset_s in spans_s],
         "level_db": round(level_db, 3),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import PurePosixPath
 
 from flam.synth.captions.check import caption_problem, tidied
@@ -10,7 +11,7 @@ from flam.synth.captions.words import MOST_WORDS, plain_words
 
 FEWEST_WORDS_OF_DESCRIPTION = 3
 MOST_WORDS_OF_NAME = 7
-SAME_WORD_LETTERS = 4
+FEWEST_SAME_LETTERS, MOST_SAME_LETTERS = 3, 4
 
 
 def rule_caption(clip_id: str, label: str, about: str) -> str | None:
@@ -56,5 +57,9 @@ def _of_one_word(word: str) -> str:
 
 
 def _share_word(one: str, other: str) -> bool:
-    beginnings = {word[:SAME_WORD_LETTERS] for word in one.split()}
-    return any(word[:SAME_WORD_LETTERS] in beginnings for word in other.split())
+    """Whether a word of one begins like a word of the other: "dogs" and "dog bark"."""
+    for word, named in itertools.product(one.split(), other.split()):
+        n_letters = min(len(word), len(named), MOST_SAME_LETTERS)
+        if n_letters >= FEWEST_SAME_LETTERS and word[:n_letters] == named[:n_letters]:
+            return True
+    return False
