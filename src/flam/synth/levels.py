@@ -93,10 +93,16 @@ def frame_powers(part: np.ndarray, n_samples: int, sample_rate: int, phase: int 
     n_frames = -(-(phase + n_samples) // (HOP_CELLS * cell))
     n_cells = n_frames * HOP_CELLS + WINDOW_CELLS - HOP_CELLS
     begin = BEFORE_CELLS * cell + phase
-    length = max(begin + len(part), n_cells * cell) + MARGIN_CELLS * cell
-    segment = np.zeros((1, 1 << (length - 1).bit_length()), np.float32)
-    segment[0, begin : begin + len(part)] = part
-    energies = _cell_energies(segment, sample_rate, 0, n_cells)[0]
+    if n_cells > BLOCK_CELLS:
+        padded = np.concatenate([np.zeros(begin, np.float32), part])
+        blocks = range(-(-n_cells // BLOCK_CELLS))
+        energies = np.concatenate([_block_energies(padded, sample_rate, block) for block in blocks])
+    else:
+        part = part[: (n_cells + MARGIN_CELLS) * cell]
+        length = max(begin + len(part), n_cells * cell) + MARGIN_CELLS * cell
+        segment = np.zeros((1, 1 << (length - 1).bit_length()), np.float32)
+        segment[0, begin : begin + len(part)] = part
+        energies = _cell_energies(segment, sample_rate, 0, n_cells)[0]
     return FramePowers(-phase, HOP_CELLS * cell, _windowed(energies, n_frames, cell))
 
 
@@ -175,15 +181,19 @@ class LevelTracks:
         for block in range(first // BLOCK_CELLS, (end - 1) // BLOCK_CELLS + 1):
             place = block * BLOCK_CELLS
             if math.isnan(track[place]):
-                begin = (place - MARGIN_CELLS) * cell
-                taken = waveform[max(begin, 0) : (place + BLOCK_CELLS + MARGIN_CELLS) * cell]
-                n_cells = BLOCK_CELLS + 2 * MARGIN_CELLS
-                segment = np.zeros((1, 1 << (n_cells * cell - 1).bit_length()), np.float32)
-                segment[0, max(-begin, 0) : max(-begin, 0) + len(taken)] = taken
-                track[place : place + BLOCK_CELLS] = _cell_energies(
-                    segment, self.sample_rate, MARGIN_CELLS, MARGIN_CELLS + BLOCK_CELLS
-                )[0]
+                track[place : place + BLOCK_CELLS] = _block_energies(waveform, self.sample_rate, block)
         return track[first:end]
+
+
+def _block_energies(waveform: np.ndarray, sample_rate: int, block: int) -> np.ndarray:
+    """(BLOCK_CELLS,) energy of the cells of a block of a clip, silence before and after the clip."""
+    cell = cell_samples(sample_rate)
+    n_cells = BLOCK_CELLS + 2 * MARGIN_CELLS
+    begin = (block * BLOCK_CELLS - MARGIN_CELLS) * cell
+    taken = waveform[max(begin, 0) : max(begin + n_cells * cell, 0)]
+    segment = np.zeros((1, 1 << (n_cells * cell - 1).bit_length()), np.float32)
+    segment[0, max(-begin, 0) : max(-begin, 0) + len(taken)] = taken
+    return _cell_energies(segment, sample_rate, MARGIN_CELLS, MARGIN_CELLS + BLOCK_CELLS)[0]
 
 
 def _cell_energies(segments: np.ndarray, sample_rate: int, first: int, end: int) -> np.ndarray:
