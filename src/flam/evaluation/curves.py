@@ -47,7 +47,8 @@ class CountCurve:
 
     def at(self, threshold: float) -> int:
         """Position of the counts that hold at a threshold."""
-        return int(np.searchsorted(-self.thresholds, -threshold, side="right")) - 1
+        own = self.thresholds.dtype.type(threshold)  # rounded like the scores, so that a score of 0.7 reaches 0.7
+        return int(np.searchsorted(-self.thresholds, -own, side="right")) - 1
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,8 @@ def add_up(scores: np.ndarray, changes: np.ndarray) -> tuple[np.ndarray, np.ndar
     levels = scores[used]
     last = np.concatenate([levels[1:] != levels[:-1], np.ones(min(len(levels), 1), bool)])
     counts = np.cumsum(changes[:, used], axis=1)[:, last]
-    return np.concatenate([[np.inf], levels[last]]), np.concatenate([np.zeros((len(changes), 1)), counts], axis=1)
+    thresholds = np.concatenate([np.array([np.inf], levels.dtype), levels[last]])
+    return thresholds, np.concatenate([np.zeros((len(changes), 1)), counts], axis=1)
 
 
 def _between(thresholds: np.ndarray, place: int) -> float:

@@ -55,11 +55,11 @@ def intersection_curves(
     ValueError : a share outside of (0, 1]
 
     >>> from flam.core import Event, FrameScores, RecordingEvents, TimeGrid
-    >>> scores = FrameScores(np.array([[0.2], [0.9], [0.8]], np.float32), ("dog",), TimeGrid(10, 10), 0, 30)
+    >>> scores = FrameScores(np.array([[0.25], [0.75], [0.5]], np.float32), ("dog",), TimeGrid(10, 10), 0, 30)
     >>> table = ScoreTable.build({"a": scores}, [RecordingEvents("a", None, (Event(1.0, 3.0, "dog"),))])
     >>> curve = intersection_curves(table, 0.7, 0.7)["dog"].counts
-    >>> curve.thresholds.round(1).tolist(), curve.tp.tolist(), curve.fp.tolist()
-    ([inf, 0.8, 0.2], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0])
+    >>> curve.thresholds.tolist(), curve.tp.tolist(), curve.fp.tolist()
+    ([inf, 0.5, 0.25], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0])
     """
     shares = {"dtc_threshold": dtc_threshold, "gtc_threshold": gtc_threshold, "cttc_threshold": cttc_threshold}
     for name, share in shares.items():

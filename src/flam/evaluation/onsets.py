@@ -68,7 +68,7 @@ def onset_errors(table: ScoreTable, threshold: float, min_overlap: float = 0.3) 
     errors_s = [np.empty(0)]
     for k in range(len(table.prompts)):
         events = truth.events_of(k)
-        on = table.scores[:, k] >= threshold
+        on = table.scores[:, k] >= float(threshold)
         first = np.flatnonzero(on & (is_first | ~np.concatenate([[False], on[:-1]])))
         last = np.flatnonzero(on & (is_last | ~np.concatenate([on[1:], [False]])))
         onset_s, offset_s = table.starts_s[first], table.ends_s[last]

@@ -45,11 +45,11 @@ def segments(table: ScoreTable, segment_s: float = 1.0, pooling: Pooling = "max"
         mean weighted by the time they share, as the DCASE 2024 task 4 baseline takes it for MAESTRO Real
 
     >>> from flam.core import FrameScores, RecordingEvents, TimeGrid
-    >>> scores = FrameScores(np.array([[0.2], [0.9], [0.8]], np.float32), ("dog",), TimeGrid(10, 5), 0, 15)
+    >>> scores = FrameScores(np.array([[0.25], [0.75], [0.5]], np.float32), ("dog",), TimeGrid(10, 5), 0, 15)
     >>> table = ScoreTable.build({"a": scores}, [RecordingEvents("a", None, (Event(1.1, 1.3, "dog"),))])
     >>> cut = segments(table)
-    >>> cut.scores.round(2).tolist(), cut.labels.tolist()
-    ([[0.9], [0.8]], [[False], [True]])
+    >>> cut.scores.tolist(), cut.labels.tolist()
+    ([[0.75], [0.5]], [[False], [True]])
     """
     n_segments = np.ceil(np.round(table.durations_s / segment_s, TIME_DECIMALS)).astype(np.int64)
     recording = np.repeat(np.arange(len(n_segments)), n_segments)
@@ -73,7 +73,7 @@ def segments(table: ScoreTable, segment_s: float = 1.0, pooling: Pooling = "max"
     row = row[segment, around] + table.first_row[recording[segment]]
     shared_s = np.minimum(end_s[segment], frame_end_s[row]) - np.maximum(begin_s[segment], frame_start_s[row])
     segment, row, shared_s = segment[shared_s > 0], row[shared_s > 0], shared_s[shared_s > 0]
-    scores = np.zeros(labels.shape)
+    scores = np.zeros(labels.shape, table.scores.dtype if pooling == "max" else np.float64)
     own, first = np.unique(segment, return_index=True)
     for k in range(len(table.prompts)):
         column = table.scores[row, k]

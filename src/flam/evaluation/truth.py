@@ -134,7 +134,7 @@ def _check_prompts(truth: Mapping[str, RecordingEvents], prompts: Sequence[str],
     if unscored and other_prompts == "error":
         raise FlamError(
             f"events have {len(unscored)} prompts that were not scored: {shown(unscored)}; scored prompts: "
-            f"{shown(list(prompts))}; score them, or pass other_prompts='ignore' to count their events and leave them out"
+            f"{shown(list(prompts))}; score them, or pass other_prompts='ignore' to leave these events out, counted"
         )
 
 
