@@ -26,7 +26,7 @@ def starting_model(config: TrainConfig, notify: Callable[[str], None] = lambda l
     """
     start = config.start
     earlier = None if start.model is None else load_checkpoint(resolve(start.model, notify=notify)).model
-    tokenizer = _tokenizer(start.tokenizer, notify) if start.tokenizer is not None else None
+    tokenizer = read_tokenizer(start.tokenizer, notify) if start.tokenizer is not None else None
     if tokenizer is None and earlier is not None:
         tokenizer = earlier.tokenizer
     if tokenizer is None:
@@ -61,7 +61,8 @@ def _take(model: FLAM, earlier: FLAM, parts: tuple[str, ...], name: str) -> None
     model.load_state_dict({key: given[key] for key in chosen}, strict=False)
 
 
-def _tokenizer(name: str, notify: Callable[[str], None]) -> Tokenizer:
+def read_tokenizer(name: str, notify: Callable[[str], None] = lambda line: None) -> Tokenizer:
+    """The tokenizer in a file, or of a model; raises ModelError where there is none."""
     path = Path(name)
     if path.suffix != ".json":
         path = resolve(name, notify=notify) / "tokenizer.json"

@@ -1,0 +1,103 @@
+"""Time of a training step on this machine's CPU: ours in bf16, ours in fp32, and transformers' ClapModel in fp32.
+
+    python benchmarks/train_step.py --size base --clips 4 --threads 2
+
+Forward and backward of both towers with random weights, on the same clips and texts, through the same InfoNCE loss. All
+ways are run in turn, over and over, and compared by the ratio of their medians, so that a busy machine slows all of them
+alike. ClapModel is given the log-mel; ours begins at the waveform.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+from torch.nn import functional
+from transformers import ClapConfig, ClapModel
+
+from flam.losses import infonce_loss
+from flam.model.flam import FLAM, FLAMConfig
+from flam.model.htsat import HTSAT_CONFIGS
+from flam.model.text import TextTokens
+
+TOKENS = 16
+
+
+def seconds_of(ways: dict[str, Callable[[], Tensor]], rounds: int) -> dict[str, list[float]]:
+    """Times of forward and backward of each way, over ``rounds`` rounds after one to warm up."""
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    for round_index in range(rounds + 1):
+        for name, way in ways.items():
+            start = time.perf_counter()
+            way().backward()
+            if round_index > 0:
+                times[name].append(time.perf_counter() - start)
+    return times
+
+
+def main() -> None:
+    """Measure and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", choices=["tiny", "base"], default="base")
+    parser.add_argument("--clips", type=int, default=4)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    torch.manual_seed(0)
+
+    audio = HTSAT_CONFIGS[arguments.size]
+    ours = FLAM(FLAMConfig(audio=audio)).train()
+    clap = ClapModel(
+        ClapConfig(
+            audio_config={
+                "depths": list(audio.depths),
+                "num_attention_heads": list(audio.heads),
+                "patch_embeds_hidden_size": audio.embed_dim,
+                "hidden_size": ours.audio_encoder.embed_dim,
+            },
+        )
+    ).train()
+    n_clips = arguments.clips
+    waveform = 0.1 * torch.randn(n_clips, ours.audio_encoder.window_samples)
+    logmel_db = ours.audio_encoder.logmel(waveform)
+    tokens = TextTokens(torch.randint(10, 50_000, (n_clips, TOKENS)), torch.ones(n_clips, TOKENS, dtype=torch.bool))
+    pairs = torch.eye(n_clips, dtype=torch.bool)
+
+    def step(precision: str) -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+            frames, texts = ours.audio_encoder(waveform), ours.text_encoder(tokens)
+        heard, said = ours.project_audio(frames.float()), ours.project_text(texts.float())
+        return infonce_loss(heard.audio_features, said.text_features, ours.log_temperature_inverse, pairs)
+
+    def reference() -> Tensor:
+        output = clap(input_ids=tokens.ids, attention_mask=tokens.mask.long(), input_features=logmel_db[:, None])
+        features = (functional.normalize(value, dim=-1) for value in (output.audio_embeds, output.text_embeds))
+        return infonce_loss(*features, clap.logit_scale_a, pairs)
+
+    name = "transformers ClapModel, fp32"
+    ways: dict[str, Callable[[], Tensor]] = {
+        name: reference,
+        "FLAM, fp32": lambda: step("fp32"),
+        "FLAM, bf16": lambda: step("bf16"),
+    }
+    times = seconds_of(ways, arguments.rounds)
+    title = f"{arguments.size}, {n_clips} x 10 s, {arguments.threads} threads, torch {torch.__version__}"
+    table = Table("way", "s, median", "s, best", "times the reference's speed", title=title)
+    for way, values in times.items():
+        ratio = statistics.median(times[name]) / statistics.median(values)
+        table.add_row(way, f"{statistics.median(values):.2f}", f"{min(values):.2f}", f"{ratio:.2f}")
+    console = Console()
+    console.print(table)
+    console.print(f"load of the machine after the run: {os.getloadavg()[0]:.1f} processes")
+
+
+if __name__ == "__main__":
+    main()
