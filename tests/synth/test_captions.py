@@ -32,8 +32,9 @@ PHRASES = {
     [
         ("DogBark_03-final (48kHz).wav", "dog bark"),
         ("freesound_123456__someone__rain-on-roof", "someone rain on roof"),
-        ("2-118072-A-0", "a"),
+        ("2-118072-A-0", ""),
         ("20210304_a3f9c2", ""),
+        ("footstep07 mp3", "footstep"),
         ("hi-hat open 01", "hi hat open"),
         ("Türknarren 2.flac", "türknarren"),
     ],

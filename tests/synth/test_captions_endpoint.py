@@ -1,6 +1,7 @@
 """Captions by a language model: asked over real HTTP, of a server that is late, wrong, busy, or gone."""
 
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -11,8 +12,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import yaml
 
-from flam.core import ConfigError, from_mapping
+from flam.core import ConfigError, Event, from_mapping
 from flam.synth.captions.answers import AnswerCounts, Question, answers, prompt_text
 from flam.synth.captions.check import caption_problem
 from flam.synth.captions.clips import caption_library
@@ -20,7 +22,7 @@ from flam.synth.captions.endpoint import ChatEndpoint, EndpointConfig, NoAnswerE
 from flam.synth.captions.memory import AnswerMemory
 from flam.synth.captions.mixture import mixture_caption
 from flam.synth.captions.rewording import reword
-from flam.synth.library_table import LibraryRow, SourceLibrary
+from flam.synth.library_table import COLUMNS, LibraryRow, SourceLibrary
 from flam.synth.measure import Measures
 from flam.synth.source_library import SourceClip
 
@@ -279,7 +281,7 @@ def test_questions_are_asked_at_the_same_time_but_not_too_many(serve):
 
 def test_answers_are_remembered_by_model_prompt_and_notes(serve, tmp_path):
     server = serve(lambda message, number: completion("a sound heard"))
-    library = SourceLibrary([row("a/1", "dog bark"), row("b/1", "dog bark"), row("a/2", "siren")])
+    library = SourceLibrary([row("yard/1", "dog bark"), row("farm/1", "dog bark"), row("yard/2", "siren")])
     with AnswerMemory(tmp_path / "answers.sqlite") as memory:
         first, counts = caption_library(library, endpoint(server), memory)
         assert (counts.questions.answered, counts.questions.remembered) == (3, 0)
@@ -290,7 +292,7 @@ def test_answers_are_remembered_by_model_prompt_and_notes(serve, tmp_path):
         assert len(server.requests) == 3
         other = ChatEndpoint(EndpointConfig(server.url, "other-model", backoff_s=0.01))
         assert caption_library(library, other, memory)[1].questions.answered == 3
-        question = Question("label: dog bark\nfolder: a", caption_problem)
+        question = Question("label: dog bark\nfolder: yard", caption_problem)
         counts = AnswerCounts()
         assert list(answers([question], "another prompt", endpoint(server), memory, counts)) == [
             (question, "a sound heard")
@@ -363,8 +365,6 @@ def test_a_memory_that_is_something_else_is_refused(tmp_path):
 
 
 def test_scenes_are_reworded_but_lose_nothing(serve):
-    from flam.core import Event
-
     phrases = {"dog": "a dog barking", "siren": "a siren wailing", "rain": "rain falling"}
     twice = mixture_caption([Event(1, 2, "dog"), Event(4, 5, "dog")], "rain", phrases)
     forgetful = mixture_caption([Event(1, 2, "siren"), Event(4, 5, "dog")], "rain", phrases)
@@ -384,3 +384,19 @@ def test_scenes_are_reworded_but_lose_nothing(serve):
     assert reworded == ["In falling rain, a dog barks twice", forgetful, uncounted]
     assert (counts.answered, counts.unusable) == (1, 2)
     assert set(counts.reasons) == {"does not name 'a siren wailing'", "does not say 'twice'"}
+
+
+def test_the_examples_of_the_documentation_are_right():
+    text = (Path(__file__).parents[2] / "docs" / "library.md").read_text(encoding="utf-8")
+    [settings] = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    assert from_mapping(EndpointConfig, yaml.safe_load(settings)).concurrency == 16
+    scene = re.findall(r"```python\n(.*?)```", text, re.DOTALL)[1]
+    code, _, told = scene.strip().rpartition("  # ")
+    imports, _, call = code.partition("\n\n")
+    names = {}
+    exec(imports, names)
+    assert repr(eval(call, names)) == told
+    columns = {
+        name for line in re.findall(r"^\| (`.*?) \|", text, re.MULTILINE) for name in re.findall(r"`(\w+)`", line)
+    }
+    assert columns == set(COLUMNS)

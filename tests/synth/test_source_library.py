@@ -19,7 +19,7 @@ from flam.core import ConfigError, OutputError
 from flam.synth.disk_source import DiskSource
 from flam.synth.gather import LibraryConfig, gather_clips
 from flam.synth.library_table import COLUMNS, SourceLibrary, read_library, write_library
-from flam.synth.measure import HOP_SAMPLES, PIECE_FRAMES, measure_file
+from flam.synth.measure import HOP_SAMPLES, PIECE_FRAMES, _levels_db, measure_file
 from flam.synth.plan import SceneConfig, SceneDrawer
 from flam.synth.processes import each_file
 from flam.synth.render import render
@@ -88,6 +88,15 @@ def test_a_long_clip_is_measured_in_pieces_as_if_it_were_whole(tmp_path):
     assert [s for span in measures.spans_s for s in span] == pytest.approx([s for span in spans_s for s in span])
     active = levels_db[levels_db >= levels_db.max() - 35]
     assert measures.level_db == pytest.approx(10 * np.log10(np.mean(10 ** (active / 10))), abs=0.001)
+
+
+@pytest.mark.parametrize("n_more", [0, 1, HOP_SAMPLES, 3 * RATE])
+def test_levels_of_a_stream_are_those_of_the_whole(n_more):
+    waveform = noise(2 * PIECE_FRAMES * HOP_SAMPLES / RATE)
+    waveform = np.concatenate([waveform, noise(n_more / RATE, 1)])
+    waveform *= np.cumsum(np.random.default_rng(2).normal(0, 0.01, len(waveform))).astype(np.float32)  # rises and falls
+    blocks = [waveform[start : start + 65_536] for start in range(0, len(waveform), 65_536)]
+    assert _levels_db(blocks) == pytest.approx(a_weighted_levels_db(waveform, RATE), abs=0.001)
 
 
 @pytest.mark.parametrize("rate", [8_000, 16_000, 22_050])

@@ -26,7 +26,7 @@ SPECTRUM_SAMPLES = 4096
 SMOOTHING_BINS = 9
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Measures:
     """What a clip measures, as mono at 48 kHz.
 

@@ -13,7 +13,7 @@ from flam.core import ConfigError
 KINDS = ("event", "background", "speech", "music")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SourceClip:
     """One recording of the library.
 
