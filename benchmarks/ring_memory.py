@@ -105,7 +105,8 @@ def measure(rank: int, size: int, n_clips: int, rounds: int, folder: str) -> Non
     dist.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=size)
     small, batch = Batch(rank, 2), Batch(rank, n_clips)
     ways = {"ring": (small.ring_step, batch.ring_step), "gather": (small.gathering_step, batch.gathering_step)}
-    rises, times = {}, {name: [] for name in ways}
+    rises: dict[str, float] = {}
+    times: dict[str, list[float]] = {name: [] for name in ways}
     for name, (warm_up, step) in ways.items():
         warm_up()
         rises[name] = rise_mib(step)
