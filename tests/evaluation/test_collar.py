@@ -91,6 +91,16 @@ def test_a_collar_is_met_to_the_microsecond(small_table):
     assert collar_f1(small_table(scores, {"x": [(0.1, 0.7, "a")]}), offset_collar_s=0.1).at(0.5).macro == 0.0
 
 
+def test_wide_collars_stay_within_their_recording(small_table):
+    columns = {"a": [0.9, 0.1, 0.1]}
+    table = small_table({"x": columns, "y": columns}, {"x": [(0.2, 0.3, "a")], "y": [(0.2, 0.3, "a")]})
+    curve = collar_f1(table, onset_collar_s=5.0, offset_collar_s=5.0).curves["a"]
+    assert (curve.tp[curve.at(0.5)], curve.fp[curve.at(0.5)]) == (2, 0)
+    lone = small_table({"x": columns, "y": columns}, {"x": [(0.2, 0.3, "a")]})
+    curve = collar_f1(lone, onset_collar_s=5.0, offset_collar_s=5.0).curves["a"]
+    assert (curve.tp[curve.at(0.5)], curve.fp[curve.at(0.5)]) == (1, 1)
+
+
 def test_prompt_without_events_counts_in_micro_alone(small_table):
     scores = {"x": {"a": [0.1, 0.9, 0.1], "b": [0.9, 0.1, 0.9]}}
     found = collar_f1(small_table(scores, {"x": [(0.1, 0.2, "a")]}))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from flam.evaluation.curves import CountCurve, F1Curves, add_up
-from flam.evaluation.matching import TIME_DECIMALS, matched_changes, pairs
+from flam.evaluation.matching import TIME_DECIMALS, matched_changes, near
 from flam.evaluation.runs import NestedRuns, nested_runs, run_count_changes
 from flam.evaluation.table import ScoreTable
 
@@ -43,8 +43,16 @@ def collar_f1(
         has_events = np.zeros(len(table.recordings), bool)
         has_events[truth.recording[events]] = True
         runs = nested_runs(scores, table.recording_of_row, has_events)
-        run, event = pairs(table.recording_of_row[runs.first], truth.recording[events])
-        onset_error_s = np.abs(table.starts_s[runs.first[run]] - onset_s[event]) - onset_collar_s
+        run_onset_s = table.starts_s[runs.first]
+        run, event = near(
+            table.recording_of_row[runs.first],
+            run_onset_s - onset_collar_s,
+            run_onset_s + onset_collar_s,
+            truth.recording[events],
+            onset_s,
+            onset_s,
+        )
+        onset_error_s = np.abs(run_onset_s[run] - onset_s[event]) - onset_collar_s
         collar_s = np.maximum(offset_collar_s, offset_collar_rate * (offset_s - onset_s))
         offset_error_s = np.abs(table.ends_s[runs.last[run]] - offset_s[event]) - collar_s[event]
         hits = (np.round(onset_error_s, TIME_DECIMALS) <= 0) & (np.round(offset_error_s, TIME_DECIMALS) <= 0)

@@ -12,9 +12,11 @@ import numpy as np
 
 from flam.evaluation.coverage import Coverage, cover
 from flam.evaluation.curves import CountCurve, add_up
-from flam.evaluation.matching import TIME_DECIMALS, matched_changes, pairs
+from flam.evaluation.matching import TIME_DECIMALS, matched_changes, near, pairs
 from flam.evaluation.runs import NestedRuns, nested_runs, run_count_changes
 from flam.evaluation.table import ScoreTable
+
+STEP_RUNS = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -114,10 +116,16 @@ class _Column:
         """(F,) by how much of each event the relevant detections cover."""
         truth, runs = self.table.truth, self.runs
         relevant = np.flatnonzero(self.is_relevant)
-        recording = self.table.recording_of_row[runs.first[relevant]]
-        item, event = pairs(recording, truth.recording[self.events])
-        run = relevant[item]
         onset_s, offset_s = truth.onset_s[self.events], truth.offset_s[self.events]
+        item, event = near(
+            self.table.recording_of_row[runs.first[relevant]],
+            self.table.starts_s[runs.first[relevant]],
+            self.table.ends_s[runs.last[relevant]],
+            truth.recording[self.events],
+            onset_s,
+            offset_s,
+        )
+        run = relevant[item]
         shared_s = np.minimum(self.table.ends_s[runs.last[run]], offset_s[event])
         shared_s -= np.maximum(self.table.starts_s[runs.first[run]], onset_s[event])
         share = shared_s > 0
@@ -134,13 +142,17 @@ class _Column:
         has_others[coverage.recording[others]] = True
         runs = nested_runs(self.scores, self.table.recording_of_row, has_others)
         false = np.flatnonzero(~self._relevant(runs))
-        item, other = pairs(self.table.recording_of_row[runs.first[false]], coverage.recording[others])
-        run, pair = false[item], others[other]
-        shared_s = coverage.of(pair, runs.first[run], runs.last[run])
-        triggers = _reaches(shared_s, cttc_threshold * self._lengths_s(runs)[run])
-        run, pair = run[triggers], pair[triggers]
-        weight = 1 / (total_s[coverage.prompt[pair]] * (chosen.sum() - 1))
-        return runs.changes(np.bincount(run, weight, len(runs.first)))
+        needed_s = cttc_threshold * self._lengths_s(runs)
+        weight = 1 / (total_s[coverage.prompt[others]] * (chosen.sum() - 1))
+        weights = np.zeros(len(runs.first))
+        for start in range(0, len(false), STEP_RUNS):  # beside all prompts of their recording they may be too many
+            part = false[start : start + STEP_RUNS]
+            item, other = pairs(self.table.recording_of_row[runs.first[part]], coverage.recording[others])
+            run = part[item]
+            shared_s = coverage.of(others[other], runs.first[run], runs.last[run])
+            triggers = _reaches(shared_s, needed_s[run])
+            weights += np.bincount(run[triggers], weight[other[triggers]], len(weights))
+        return runs.changes(weights)
 
 
 def _reaches(shared_s: np.ndarray, needed_s: np.ndarray) -> np.ndarray:

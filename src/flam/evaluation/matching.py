@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 TIME_DECIMALS = 6  # times are compared to the microsecond, so that 0.7 of 1 s is reached by 0.3 s and 0.4 s
+MARGIN_S = 1e-3  # by which ``near`` looks further than it has to, against rounding
 
 
 def pairs(recording_of_item: np.ndarray, recording_of_event: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -24,9 +25,38 @@ def pairs(recording_of_item: np.ndarray, recording_of_event: np.ndarray) -> tupl
     """
     first = np.searchsorted(recording_of_event, recording_of_item, side="left")
     counts = np.searchsorted(recording_of_event, recording_of_item, side="right") - first
-    item = np.repeat(np.arange(len(recording_of_item)), counts)
-    within = np.arange(len(item)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return item, first[item] + within
+    return _ranges(first, counts)
+
+
+def near(
+    recording_of_item: np.ndarray,
+    begin_s: np.ndarray,
+    end_s: np.ndarray,
+    recording_of_event: np.ndarray,
+    onset_s: np.ndarray,
+    offset_s: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Every item beside the events of its recording that it overlaps or nearly does: few, where ``pairs`` are many.
+
+    Parameters
+    ----------
+    recording_of_item, begin_s, end_s : (N,) arrays
+    recording_of_event, onset_s, offset_s : (E,) arrays, ordered by recording, then time; events do not overlap
+
+    Returns
+    -------
+    (P,) positions of items, in their order, and (P,) positions of events
+
+    >>> same = np.zeros(2)
+    >>> near(same, np.array([0.0, 3.0]), np.array([2.0, 4.0]), same, np.array([1.0, 5.0]), np.array([2.0, 6.0]))
+    (array([0]), array([0]))
+    """
+    # one axis for all recordings, on which each has its own stretch
+    stretch_s = 1.0 + max(end_s.max(initial=0), offset_s.max(initial=0))
+    item_s, event_s = recording_of_item * stretch_s, recording_of_event * stretch_s
+    first = np.searchsorted(event_s + offset_s, item_s + np.maximum(begin_s, 0) - MARGIN_S, side="left")
+    after = np.searchsorted(event_s + onset_s, item_s + end_s + MARGIN_S, side="right")
+    return _ranges(first, np.maximum(after - first, 0))
 
 
 def matched_changes(
@@ -66,3 +96,9 @@ def matched_changes(
     is_matched = np.round(total, TIME_DECIMALS) >= needed[event]
     was_matched = np.concatenate([np.zeros(min(len(event), 1), bool), is_matched[:-1] & (event[1:] == event[:-1])])
     return np.bincount(at, is_matched.astype(float) - was_matched, len(scores))
+
+
+def _ranges(first: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Each item, and the ``counts`` places from its ``first`` on."""
+    item = np.repeat(np.arange(len(first)), counts)
+    return item, first[item] + np.arange(len(item)) - np.repeat(np.cumsum(counts) - counts, counts)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from flam.evaluation.matching import pairs
+from flam.evaluation.matching import near
 from flam.evaluation.table import ScoreTable
 
 
@@ -72,8 +72,11 @@ def onset_errors(table: ScoreTable, threshold: float, min_overlap: float = 0.3) 
         first = np.flatnonzero(on & (is_first | ~np.concatenate([[False], on[:-1]])))
         last = np.flatnonzero(on & (is_last | ~np.concatenate([on[1:], [False]])))
         onset_s, offset_s = table.starts_s[first], table.ends_s[last]
-        run, event = pairs(table.recording_of_row[first], truth.recording[events])
-        event_onset_s, event_offset_s = truth.onset_s[events][event], truth.offset_s[events][event]
+        event_onset_s, event_offset_s = truth.onset_s[events], truth.offset_s[events]
+        run, event = near(
+            table.recording_of_row[first], onset_s, offset_s, truth.recording[events], event_onset_s, event_offset_s
+        )
+        event_onset_s, event_offset_s = event_onset_s[event], event_offset_s[event]
         shared_s = np.minimum(offset_s[run], event_offset_s) - np.maximum(onset_s[run], event_onset_s)
         shorter_s = np.minimum(offset_s[run] - onset_s[run], event_offset_s - event_onset_s)
         overlaps = (shared_s > 0) & (shared_s >= min_overlap * shorter_s)

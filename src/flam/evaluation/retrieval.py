@@ -34,8 +34,9 @@ class Retrieval:
 
 
 def retrieval(similarities: np.ndarray, clip_of_caption: np.ndarray, ks: tuple[int, ...] = (1, 5, 10)) -> Retrieval:
-    """Rank clips for each caption and captions for each clip, as in Xu et al. and others on AudioCaps and Clotho.
+    """Rank clips for each caption and captions for each clip.
 
+    The measures are those of Manning, Raghavan and Schütze, "Introduction to information retrieval", 2008, chapter 8.
     Among answers of equal similarity wrong ones stand first, so that a model that says the same of all finds nothing.
     Average precision at 10 is the sum of precisions at right answers within 10, over the lesser of 10 and the number
     of right answers.

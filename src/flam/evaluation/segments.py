@@ -13,7 +13,7 @@ import numpy as np
 
 from flam.core import Event
 from flam.evaluation.curves import CountCurve, F1Curves, add_up
-from flam.evaluation.matching import TIME_DECIMALS, pairs
+from flam.evaluation.matching import TIME_DECIMALS
 from flam.evaluation.table import ScoreTable
 
 Pooling = Literal["max", "mean"]
@@ -56,14 +56,7 @@ def segments(table: ScoreTable, segment_s: float = 1.0, pooling: Pooling = "max"
     local = np.arange(len(recording)) - np.repeat(np.cumsum(n_segments) - n_segments, n_segments)
     begin_s, end_s = np.round(local * segment_s, TIME_DECIMALS), np.round((local + 1) * segment_s, TIME_DECIMALS)
 
-    truth = table.truth
-    labels = np.zeros((len(recording), len(table.prompts)), dtype=bool)
-    order = np.argsort(truth.recording, kind="stable")
-    segment, event = pairs(recording, truth.recording[order])
-    event = order[event]
-    touches = (begin_s[segment] < truth.offset_s[event]) & (end_s[segment] > truth.onset_s[event])
-    labels[segment[touches], truth.prompt[event[touches]]] = True
-
+    labels = _labels(table, n_segments, segment_s, begin_s, end_s)
     frame_start_s, frame_end_s = np.round(table.starts_s, TIME_DECIMALS), np.round(table.ends_s, TIME_DECIMALS)
     # the frames around each segment, two more at either end than it can touch
     n_around = int(np.ceil(segment_s / table.grid.hop_s)) + 4
@@ -82,6 +75,23 @@ def segments(table: ScoreTable, segment_s: float = 1.0, pooling: Pooling = "max"
         else:
             scores[own, k] = np.add.reduceat(shared_s * column, first) / np.add.reduceat(shared_s, first)
     return Segments(recording, scores, labels)
+
+
+def _labels(
+    table: ScoreTable, n_segments: np.ndarray, segment_s: float, begin_s: np.ndarray, end_s: np.ndarray
+) -> np.ndarray:
+    labels = np.zeros((len(begin_s), len(table.prompts)), dtype=bool)
+    first = np.cumsum(n_segments) - n_segments
+    truth = table.truth
+    for r, k, onset_s, offset_s in zip(
+        truth.recording.tolist(), truth.prompt.tolist(), truth.onset_s.tolist(), truth.offset_s.tolist(), strict=True
+    ):
+        # one more at either end than the event can touch
+        low = max(int(onset_s / segment_s) - 1, 0)
+        high = min(int(offset_s / segment_s) + 2, int(n_segments[r]))
+        near = slice(first[r] + low, first[r] + high)
+        labels[near, k] |= (begin_s[near] < offset_s) & (end_s[near] > onset_s)
+    return labels
 
 
 def segment_f1(table: ScoreTable, segment_s: float = 1.0, pooling: Pooling = "max") -> F1Curves:
