@@ -2,9 +2,9 @@
 
     python benchmarks/train_step.py --size base --clips 4 --threads 2
 
-Forward and backward of both towers with random weights, on the same clips and texts, through the same InfoNCE loss. All
-ways are run in turn, over and over, and compared by the ratio of their medians, so that a busy machine slows all of them
-alike. ClapModel is given the log-mel; ours begins at the waveform.
+Forward and backward of both towers with random weights, on the same clips and texts, through the same InfoNCE loss.
+All ways are run in turn, over and over, and compared by the ratio of their medians, so that a busy machine slows all of
+them alike. ClapModel is given the log-mel; ours begins at the waveform.
 """
 
 from __future__ import annotations

@@ -238,7 +238,7 @@ def _batches(run: Run, data: TrainingData) -> Iterator[Batch]:
 
 
 def _require_own(folder: Path, config: TrainConfig) -> None:
-    """Refuse a folder that holds something else than a run of this recipe; without a checkpoint, it may still change."""
+    """Refuse a folder that holds something else than a run of this recipe, which may change until a checkpoint."""
     path = folder / "config.yaml"
     if path.exists():
         found = first_difference(to_mapping(load_recipe(path)), to_mapping(config))
