@@ -5,10 +5,10 @@ import torch
 from torch import Tensor
 
 from flam.core import ModelError
-from flam.model import flam as flam_module
 from flam.model.convnet import ConvEncoderConfig
 from flam.model.flam import FLAM, FLAMConfig, TextFeatures, score
 from flam.model.text import LightTextConfig, RobertaTextConfig
+from flam.model.towers import TEXTS_AT_ONCE
 
 CONFIG = FLAMConfig(
     audio=ConvEncoderConfig(stem_width=4, widths=(4, 4, 8, 8), strides=((2, 2), (2, 2), (1, 2), (1, 2)), embed_dim=16),
@@ -129,7 +129,7 @@ def test_batches_of_prompts_keep_order_and_values(fixture, request, monkeypatch)
     prompts = [*prompts_of_many_lengths(40), "dog", "dog", "犬 🐕", "dog " * 500]
     with torch.inference_mode():
         one_by_one = [each.embed_text([prompt]) for prompt in prompts]
-        monkeypatch.setattr(flam_module, "TEXTS_AT_ONCE", 7)
+        monkeypatch.setattr("flam.model.towers.TEXTS_AT_ONCE", 7)
         together = each.embed_text(prompts)
     for column, value in zip(zip(*one_by_one, strict=True), together, strict=True):
         torch.testing.assert_close(value, torch.cat(column), rtol=1e-6, atol=1e-6)
@@ -142,7 +142,7 @@ def test_ten_thousand_prompts_pass_in_bounded_batches(model):
     with torch.inference_mode():
         texts = model.embed_text(prompts_of_many_lengths(10_000))
     assert texts.text_features.shape == (10_000, 24)
-    assert max(batch_sizes) <= flam_module.TEXTS_AT_ONCE < 1_000
+    assert max(batch_sizes) <= TEXTS_AT_ONCE < 1_000
 
 
 def test_prompts_that_are_no_list_or_empty_are_refused(model):

@@ -69,9 +69,9 @@ def _value(hint: Any, value: Any, where: str) -> Any:
                 return _value(option, value, where)
             except ConfigError:
                 continue
-        meant = [option for option in options if isinstance(value, dict) and value and value.keys() <= _keys(option)]
-        if len(meant) == 1:
-            return _value(meant[0], value, where)  # raises: its own message is the one that helps
+        meant = _meant(options, value)
+        if meant is not None:
+            return _value(meant, value, where)  # raises: its own message is the one that helps
         known = " or ".join(
             f"{{{', '.join(sorted(_keys(option)))}}}" if _keys(option) else str(option) for option in options
         )
@@ -103,6 +103,15 @@ def _value(hint: Any, value: Any, where: str) -> Any:
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
         raise ConfigError(f"{where}: {_shown(value)} is not of type {hint.__name__}")
     return value
+
+
+def _meant(options: list[Any], value: Any) -> Any:
+    """The dataclass that a mapping was written for: the one of its ``kind``, or else the first that knows its keys."""
+    if not isinstance(value, dict) or not value:
+        return None
+    if "kind" in value:
+        return next((option for option in options if getattr(option, "kind", None) == value["kind"]), None)
+    return next((option for option in options if value.keys() <= _keys(option)), None)
 
 
 def _keys(hint: Any) -> set[str]:

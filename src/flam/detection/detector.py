@@ -20,7 +20,8 @@ from flam.detection.text_cache import TextCache
 from flam.model.card import ModelCard
 from flam.model.checkpoint import Checkpoint
 from flam.model.fast_htsat import Precision
-from flam.model.flam import FLAM, TextFeatures, score
+from flam.model.flam import TextFeatures, score
+from flam.model.towers import TwoTowers
 
 PROMPTS_AT_ONCE = 2048
 
@@ -56,7 +57,7 @@ class Detector:
     ModelError : unknown precision, or a device that is not there
 
     >>> from flam.model.convnet import ConvEncoderConfig
-    >>> from flam.model.flam import FLAMConfig
+    >>> from flam.model.flam import FLAM, FLAMConfig
     >>> from flam.model.text import LightTextConfig
     >>> from tokenizers import Tokenizer
     >>> from tokenizers.models import WordLevel
@@ -71,7 +72,7 @@ class Detector:
 
     def __init__(
         self,
-        model: FLAM | Checkpoint,
+        model: TwoTowers | Checkpoint,
         config: DetectionConfig | None = None,
         device: str | torch.device = "cpu",
         precision: Precision = "fp32",
@@ -111,7 +112,7 @@ class Detector:
 
     @torch.inference_mode()
     def embed_audio(self, audio: Audio, progress: Progress | None = None) -> np.ndarray:
-        """One vector for the whole recording: the mean of its frame embeddings, projected.
+        """One vector for the whole recording; that of FLAM is the mean of its frame embeddings, projected.
 
         Returns
         -------
@@ -121,12 +122,8 @@ class Detector:
         ------
         AudioError : audio that can't be read, or holds no sample or one that is not finite
         """
-        n_frames, total = 0, torch.zeros((), dtype=torch.float64)
-        for piece in self._frames.stream(audio_source(audio, self.sample_rate), self.config, progress):
-            n_frames += len(piece.values)
-            total = total + piece.values[:, :-1].cpu().double().sum(dim=0)
-        mean = (total / n_frames).float().to(self.device)
-        return self.model.project_audio(mean[None, None]).audio_features[0].cpu().numpy()
+        pieces = self._frames.stream(audio_source(audio, self.sample_rate), self.config, progress)
+        return self.model.pool_audio(piece.values[:, :-1] for piece in pieces).cpu().numpy()
 
     @torch.inference_mode()
     def embed_frames(self, audio: Audio, progress: Progress | None = None) -> np.ndarray:

@@ -17,8 +17,8 @@ from flam.detection.silence import frame_power
 from flam.detection.source import AudioSource
 from flam.detection.stitch import FramePiece, stitch
 from flam.model.fast_htsat import DTYPES, Precision, fast_htsat
-from flam.model.flam import FLAM
 from flam.model.htsat import HTSAT
+from flam.model.towers import TwoTowers
 
 # Frames near both ends of an input at once are like nothing a model was trained on: short recordings are repeated.
 SHORTEST_INPUT_S = 1.0
@@ -39,7 +39,7 @@ class FrameEmbedder:
     ModelError : unknown precision, or a model whose window is not a whole number of frames
     """
 
-    def __init__(self, model: FLAM, precision: Precision):
+    def __init__(self, model: TwoTowers, precision: Precision):
         if precision not in DTYPES:
             raise ModelError(f"unknown precision {precision!r}; choose one of {', '.join(DTYPES)}")
         encoder = model.audio_encoder

@@ -7,7 +7,6 @@ from flam.losses.prior import prior_loss
 from flam.losses.ring import ring_framewise_loss, ring_infonce_loss, ring_prior_loss, ring_sigmoid_loss
 from flam.losses.shards import FrameLabels, TextShard, dense_labels
 from flam.losses.sigmoid import sigmoid_loss
-from flam.losses.sparsemax import sparsemax
 
 __all__ = [
     "FrameLabels",
@@ -23,5 +22,4 @@ __all__ = [
     "ring_prior_loss",
     "ring_sigmoid_loss",
     "sigmoid_loss",
-    "sparsemax",
 ]

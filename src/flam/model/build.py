@@ -1,32 +1,37 @@
-"""A model out of its sizes and weights, or a list of what does not fit."""
+"""A model of any kind out of its sizes and weights, or a list of what does not fit."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from tokenizers import Tokenizer
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from flam.core import ModelError
+from flam.core import ModelError, from_mapping
 from flam.model.flam import FLAM, FLAMConfig
+from flam.model.mga_clap import MGACLAP, MGACLAPConfig
+from flam.model.towers import TwoTowers
 
+ModelConfig = FLAMConfig | MGACLAPConfig
+MODELS: Mapping[type, Callable[..., TwoTowers]] = MappingProxyType({FLAMConfig: FLAM, MGACLAPConfig: MGACLAP})
 # methods of tensors, and functions of nn.init and of transformers; what others draw, they draw by these
 DRAWING = {"normal_", "uniform_", "kaiming_uniform_"}
 NAMES_SHOWN = 8
 
 
-def build_flam(
-    config: FLAMConfig, weights: Mapping[str, Tensor], where: str | Path, tokenizer: Tokenizer | None = None
-) -> FLAM:
+def build_model(
+    config: ModelConfig, weights: Mapping[str, Tensor], where: str | Path, tokenizer: Tokenizer | None = None
+) -> TwoTowers:
     """The model with these weights, in evaluation mode; nothing random is drawn, which would take longer than loading.
 
     Parameters
     ----------
-    config, tokenizer : as of ``FLAM``
+    config, tokenizer : as of the model's class
     weights : under this package's names; each takes the type that the model has
     where : file or folder that errors name
 
@@ -37,12 +42,12 @@ def build_flam(
     >>> from flam.model.convnet import ConvEncoderConfig
     >>> from flam.model.text import LightTextConfig
     >>> model = FLAM(FLAMConfig(audio=ConvEncoderConfig(), text=LightTextConfig()))
-    >>> same = build_flam(model.config, model.state_dict(), "memory")
+    >>> same = build_model(model.config, model.state_dict(), "memory")
     >>> bool((same.log_temperature_inverse == model.log_temperature_inverse).all())
     True
     """
     with _NoDrawing():
-        model = FLAM(config, tokenizer)
+        model = MODELS[type(config)](config, tokenizer)
     shapes = {name: value.shape for name, value in model.state_dict().items()}
     problems = {
         "missing": sorted(shapes.keys() - weights.keys()),
@@ -54,6 +59,24 @@ def build_flam(
         raise ModelError(f"{where}: weights don't fit the model ({found}); check kind and file, or fetch it again")
     model.load_state_dict(dict(weights))
     return model.eval()
+
+
+def model_config(mapping: Mapping[str, Any], where: str) -> ModelConfig:
+    """Sizes of a model, as a checkpoint holds them; one that names no kind is FLAM's.
+
+    Raises
+    ------
+    ModelError : an unknown kind
+    ConfigError : an unknown key, or a value that can't be
+
+    >>> model_config({"kind": "mga_clap", "n_codewords": 512}, "config.json").n_codewords
+    512
+    """
+    kinds: dict[str, type[FLAMConfig] | type[MGACLAPConfig]] = {"flam": FLAMConfig, "mga_clap": MGACLAPConfig}
+    kind = mapping.get("kind", "flam")
+    if kind not in kinds:
+        raise ModelError(f"{where}: kind {kind!r} is unknown to this version; known kinds: {', '.join(kinds)}")
+    return from_mapping(kinds[kind], mapping, where)
 
 
 def _some(names: Sequence[str]) -> str:

@@ -15,10 +15,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
-from flam.core import ModelError, OutputError, from_mapping, to_mapping
-from flam.model.build import build_flam
+from flam.core import ModelError, OutputError, to_mapping
+from flam.model.build import build_model, model_config
 from flam.model.card import FORMAT, ModelCard, read_card, read_config
-from flam.model.flam import FLAM, FLAMConfig
+from flam.model.towers import TwoTowers
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,13 @@ class Checkpoint:
     detection : the operating point that was chosen for this model; keys of ``flam.detection.DetectionConfig``
     """
 
-    model: FLAM
+    model: TwoTowers
     card: ModelCard
     detection: dict[str, Any]
 
 
 def save_checkpoint(
-    model: FLAM,
+    model: TwoTowers,
     folder: str | Path,
     card: ModelCard | None = None,
     detection: dict[str, Any] | None = None,
@@ -98,6 +98,7 @@ def load_checkpoint(folder: str | Path) -> Checkpoint:
     ConfigError : the configuration holds an unknown key
 
     >>> from flam.model.convnet import ConvEncoderConfig
+    >>> from flam.model.flam import FLAM, FLAMConfig
     >>> from flam.model.text import LightTextConfig
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     model = FLAM(FLAMConfig(audio=ConvEncoderConfig(), text=LightTextConfig(vocab_size=10)))
@@ -117,8 +118,7 @@ def load_checkpoint(folder: str | Path) -> Checkpoint:
         tokenizer = Tokenizer.from_file(str(tokenizer_path)) if tokenizer_path.exists() else None
     except Exception as error:  # the library raises nothing narrower
         raise ModelError(f"{tokenizer_path}: can't be read ({error}); fetch or convert the model again") from error
-    model_config = from_mapping(FLAMConfig, config["model"], f"{folder}/config.json: model")
-    model = build_flam(model_config, weights, folder, tokenizer)
+    model = build_model(model_config(config["model"], f"{folder}/config.json: model"), weights, folder, tokenizer)
     return Checkpoint(model, read_card(folder), config.get("detection", {}))
 
 

@@ -178,10 +178,13 @@ class FastBlock:
         channels = block.attn.proj.in_features
         query_scale = torch.ones(3 * channels)
         query_scale[:channels] = (channels // self.heads) ** -0.5
-        self.qkv = _after_norm(block.norm1, block.attn.qkv, dtype, packed, output_scale=query_scale)
+        qkv = _values_alone(block.attn.qkv) if block.attn.by_value else block.attn.qkv
+        self.qkv = _after_norm(block.norm1, qkv, dtype, packed, output_scale=query_scale)
         self.proj = FastLinear(block.attn.proj.weight, block.attn.proj.bias, dtype, packed=packed)
-        self.fc1 = _after_norm(block.norm2, block.mlp.fc1, dtype, packed, gelu=True)
-        self.fc2 = FastLinear(block.mlp.fc2.weight, block.mlp.fc2.bias, dtype, packed=packed)
+        self.fc1: FastLinear | None = None
+        if block.mlp is not None and block.norm2 is not None:
+            self.fc1 = _after_norm(block.norm2, block.mlp.fc1, dtype, packed, gelu=True)
+            self.fc2 = FastLinear(block.mlp.fc2.weight, block.mlp.fc2.bias, dtype, packed=packed)
 
     def bias(self, grid: WindowGrid) -> Tensor:
         """(M or 1, heads, S, S) position bias plus mask."""
@@ -192,7 +195,7 @@ class FastBlock:
     def __call__(self, tokens: Tensor, bias: Tensor) -> Tensor:
         """(B, L, C) -> (B, L, C)"""
         tokens = tokens + self.proj(self._attend(self.qkv(_normalise(tokens)), bias))
-        return tokens + self.fc2(self.fc1(_normalise(tokens)))
+        return tokens if self.fc1 is None else tokens + self.fc2(self.fc1(_normalise(tokens)))
 
     def _attend(self, qkv: Tensor, bias: Tensor) -> Tensor:
         n_clips, n_tokens, channels = qkv.shape
@@ -219,6 +222,14 @@ def _after_norm(
         bias = bias + linear.bias.detach()
     scale = torch.as_tensor(output_scale)
     return FastLinear(weight * norm.weight.detach() * scale[..., None], bias * scale, dtype, gelu, packed)
+
+
+def _values_alone(qkv: nn.Linear) -> nn.Linear:
+    """A layer that gives the values as queries and keys too."""
+    values = nn.Linear(qkv.in_features, qkv.out_features)
+    for name, parameter in values.named_parameters():
+        parameter.data = qkv.get_parameter(name).detach().chunk(3)[2].repeat(3, *[1] * (parameter.ndim - 1))
+    return values
 
 
 def _normalise(tokens: Tensor) -> Tensor:

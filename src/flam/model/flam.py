@@ -7,29 +7,21 @@ Shapes: B clips, N samples, T frames, K texts, L tokens, C and E embedding sizes
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple, get_args
+from typing import Literal, get_args
 
 import torch
 from tokenizers import Tokenizer
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from flam.core import ModelError, ScoreMethod, TimeGrid
-from flam.model.convnet import ConvEncoder, ConvEncoderConfig
+from flam.core import ModelError, ScoreMethod
+from flam.model.convnet import ConvEncoderConfig
 from flam.model.heads import projection, scalar_head
-from flam.model.htsat import HTSAT, HTSATConfig
-from flam.model.text import (
-    LightTextConfig,
-    LightTextEncoder,
-    RobertaTextConfig,
-    RobertaTextEncoder,
-    TextTokens,
-    tokenize,
-)
-
-TEXTS_AT_ONCE = 256
+from flam.model.htsat import HTSATConfig
+from flam.model.text import LightTextConfig, RobertaTextConfig
+from flam.model.towers import AudioFeatures, TextFeatures, TwoTowers
 
 
 @dataclass(frozen=True)
@@ -50,24 +42,10 @@ class FLAMConfig:
     hidden_dim: int = 512
     per_text_scale: bool = True
     per_text_bias: bool = True
+    kind: Literal["flam"] = "flam"
 
 
-class AudioFeatures(NamedTuple):
-    """``frame_features (B, T, D)`` and ``audio_features (B, D)``, both L2-normalised along D."""
-
-    frame_features: Tensor
-    audio_features: Tensor
-
-
-class TextFeatures(NamedTuple):
-    """``text_features (K, D)``, L2-normalised; per-text ``logit_scale (K,)`` > 0 and ``logit_bias (K,)`` (Eq. 2)."""
-
-    text_features: Tensor
-    logit_scale: Tensor
-    logit_bias: Tensor
-
-
-class FLAM(nn.Module):
+class FLAM(TwoTowers):
     """Two towers, two projections, two heads.
 
     Parameters
@@ -75,8 +53,7 @@ class FLAM(nn.Module):
     config : sizes of everything
     tokenizer : splits texts into the pieces that the text tower knows; only ``embed_text`` needs it
 
-    >>> from flam.model.convnet import ConvEncoderConfig
-    >>> from flam.model.text import LightTextConfig, TextTokens
+    >>> from flam.model.text import TextTokens
     >>> model = FLAM(FLAMConfig(audio=ConvEncoderConfig(), text=LightTextConfig(vocab_size=10))).eval()
     >>> frames, clips = model.embed_audio(torch.randn(2, 38400))
     >>> texts = model.encode_tokens(TextTokens(torch.tensor([[1, 2], [3, 4]]), torch.ones(2, 2, dtype=torch.bool)))
@@ -85,70 +62,34 @@ class FLAM(nn.Module):
     """
 
     def __init__(self, config: FLAMConfig, tokenizer: Tokenizer | None = None):
-        super().__init__()
+        super().__init__(config.audio, config.text, tokenizer)
         self.config = config
-        self.tokenizer = tokenizer
-        self.audio_encoder = (
-            ConvEncoder(config.audio) if isinstance(config.audio, ConvEncoderConfig) else HTSAT(config.audio)
-        )
-        self.text_encoder = (
-            LightTextEncoder(config.text)
-            if isinstance(config.text, LightTextConfig)
-            else RobertaTextEncoder(config.text)
-        )
         text_dim = self.text_encoder.embed_dim
         self.audio_projection = projection(self.audio_encoder.embed_dim, config.hidden_dim, config.joint_dim)
         self.text_projection = projection(text_dim, config.hidden_dim, config.joint_dim)
         self.logit_scale_head = scalar_head(text_dim, math.log(10), config.per_text_scale)
         self.logit_bias_head = scalar_head(text_dim, -8.0, config.per_text_bias)
-        # temperature of the instance loss (Eq. 1), as its logarithm
-        self.log_temperature_inverse = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
 
-    @property
-    def grid(self) -> TimeGrid:
-        """The time axis of the frames."""
-        return TimeGrid(self.audio_encoder.sample_rate, self.audio_encoder.frame_hop_samples)
-
-    def embed_audio(self, waveform: Tensor) -> AudioFeatures:
-        """Features of (B, N) waveforms at the model's sample rate, for every frame and for the whole.
+    def project_audio(self, frame_embedding: Tensor) -> AudioFeatures:
+        """(B, T, C) frame embeddings of the audio tower into the joint space.
 
         The global feature is the mean of the frame embeddings before the projection, then the same projection.
         """
-        return self.project_audio(self.audio_encoder(waveform))
-
-    def project_audio(self, frame_embedding: Tensor) -> AudioFeatures:
-        """(B, T, C) frame embeddings of the audio tower into the joint space."""
         frame_features = functional.normalize(self.audio_projection(frame_embedding), dim=-1)
         audio_features = functional.normalize(self.audio_projection(frame_embedding.mean(dim=1)), dim=-1)
         return AudioFeatures(frame_features, audio_features)
 
-    def embed_text(self, texts: Sequence[str]) -> TextFeatures:
-        """Features, scale and bias of K texts, in their order; K may be 0 and as large as memory for (K, D) allows.
-
-        Raises
-        ------
-        ModelError : an empty text, a single string, or a model without a tokenizer
-        """
-        if self.tokenizer is None:
-            raise ModelError("this model has no tokenizer; give FLAM one, or load a checkpoint that holds one")
-        if isinstance(texts, str):
-            raise ModelError(f"prompts {texts!r} are one string; give a list of strings")
-        encoder, device = self.text_encoder, self.log_temperature_inverse.device
-        embeddings = [self.log_temperature_inverse.new_zeros(0, encoder.embed_dim)]
-        by_length = sorted(range(len(texts)), key=lambda row: len(texts[row]))  # little padding in a batch
-        for start in range(0, len(texts), TEXTS_AT_ONCE):
-            batch = [texts[row] for row in by_length[start : start + TEXTS_AT_ONCE]]
-            ids, mask = tokenize(self.tokenizer, batch, encoder.max_tokens, encoder.pad_id)
-            embeddings.append(encoder(TextTokens(ids.to(device), mask.to(device))))
-        place = torch.tensor(by_length, dtype=torch.long, device=device).argsort()
-        return self.project_text(torch.cat(embeddings)[place])
-
-    def encode_tokens(self, tokens: TextTokens) -> TextFeatures:
-        """Features, scale and bias of (K, L) tokens: Eq. 2's alpha(y) and beta(y)."""
-        return self.project_text(self.text_encoder(tokens))
+    def pool_audio(self, pieces: Iterable[Tensor]) -> Tensor:
+        """(D,) feature of a whole recording, of which the (T, C) frame embeddings come one piece after another."""
+        n_frames, total = 0, torch.zeros((), dtype=torch.float64)
+        for piece in pieces:
+            n_frames += len(piece)
+            total = total + piece.cpu().double().sum(dim=0)
+        mean = (total / n_frames).to(self.log_temperature_inverse)
+        return self.project_audio(mean[None, None]).audio_features[0]
 
     def project_text(self, text_embedding: Tensor) -> TextFeatures:
-        """(K, E) text embeddings of the text tower into the joint space, and through the two heads."""
+        """(K, E) text embeddings into the joint space, and through the heads: alpha(y) and beta(y) of Eq. 2."""
         return TextFeatures(
             functional.normalize(self.text_projection(text_embedding), dim=-1),
             self.logit_scale_head(text_embedding).squeeze(-1).exp(),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import cast
 
 from torch import Tensor
 
 from flam.core import ModelError
-from flam.model.build import build_flam
+from flam.model.build import build_model
 from flam.model.flam import FLAM, FLAMConfig
 from flam.model.htsat import HTSATConfig
 from flam.model.text import RobertaTextConfig
@@ -44,7 +45,7 @@ def flam_from_weights(
         raise ModelError(f"{where}: no tensor for {error}; this is not the state dict of such a model") from error
     except ValueError as error:
         raise ModelError(f"{where}: shapes of tensors do not fit together ({error}); fetch the file again") from error
-    return build_flam(config, weights, where)
+    return cast(FLAM, build_model(config, weights, where))
 
 
 def _htsat_config(weights: Mapping[str, Tensor]) -> HTSATConfig:

@@ -41,6 +41,7 @@ class HTSATConfig:
         "unfolded" keeps time in one piece, of any length
     fine_frames : adds detail from earlier stages to reach 12.5 frames a second; unfolded only
     window_s : length of a window at inference, seconds; unfolded only, a folded one takes 10 s
+    locality_aware : the last block attends by values and has no MLP, as in MGA-CLAP
     """
 
     kind: Literal["htsat"] = "htsat"
@@ -54,6 +55,7 @@ class HTSATConfig:
     layout: Literal["folded", "unfolded"] = "folded"
     fine_frames: bool = False
     window_s: float = 10.24
+    locality_aware: bool = False
 
     def __post_init__(self) -> None:
         if not self.depths or len(self.depths) != len(self.heads):
@@ -196,7 +198,15 @@ class HTSAT(SpectrogramEncoder):
         drop_paths = torch.linspace(0, config.drop_path, sum(config.depths)).split(list(config.depths))
         stages = zip(config.stage_dims, config.heads, drop_paths, strict=True)
         self.layers = nn.ModuleList(
-            SwinStage(dim, heads, config.window, config.mlp_ratio, rates.tolist(), has_downsample=dim < self.embed_dim)
+            SwinStage(
+                dim,
+                heads,
+                config.window,
+                config.mlp_ratio,
+                rates.tolist(),
+                has_downsample=dim < self.embed_dim,
+                ends_locality_aware=config.locality_aware and dim == self.embed_dim,
+            )
             for dim, heads, rates in stages
         )
         self.norm = nn.LayerNorm(self.embed_dim)

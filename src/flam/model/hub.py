@@ -1,4 +1,6 @@
-"""From the name of a model to its folder: a path, a model that came with the package, or one that is fetched once.
+"""From the name of a model to its folder: a path, one of the user's own, one of the package, or one fetched once.
+
+The user's own models are the checkpoints in a folder for them, each by the name of its sub-folder.
 
 Fetched models lie in the user's cache, converted. Beside each stands a lock file, written last: where every file came
 from and the SHA-256 of what came and of what was made of it; later uses are checked against it.
@@ -30,13 +32,13 @@ class ModelInfo:
     Parameters
     ----------
     name : to ask for it by
-    where : "bundled" with the package, "downloaded" to the cache, still "remote", or a "folder" of the user's own
+    where : "bundled" with the package, the user's "own", "downloaded" to the cache, still "remote", or any "folder"
     card : what it says of itself
     folder : where it lies; None if remote
     """
 
     name: str
-    where: Literal["bundled", "downloaded", "remote", "folder"]
+    where: Literal["bundled", "own", "downloaded", "remote", "folder"]
     card: ModelCard
     folder: Path | None
 
@@ -65,9 +67,9 @@ def resolve(
     if (folder / "config.json").exists():
         return folder
     name = str(name_or_path)
-    bundled = _bundled()
-    if name in bundled:
-        return bundled[name]
+    here = _bundled() | _own()
+    if name in here:
+        return here[name]
     if name not in REGISTRY:
         raise _unknown(name)
     model = REGISTRY[name]
@@ -86,9 +88,10 @@ def resolve(
 
 
 def list_models() -> list[ModelInfo]:
-    """Every model that has a name: bundled ones first, then those that can be fetched."""
+    """Every model that has a name: bundled ones first, then the user's own, then those that can be fetched."""
     return [
         *(ModelInfo(name, "bundled", read_card(folder), folder) for name, folder in _bundled().items()),
+        *(ModelInfo(name, "own", read_card(folder), folder) for name, folder in _own().items()),
         *(_registered(name, model) for name, model in REGISTRY.items()),
     ]
 
@@ -110,6 +113,36 @@ def model_info(name_or_path: str | Path) -> ModelInfo:
         if info.name == name:
             return info
     raise _unknown(name)
+
+
+def own_folder(name: str) -> Path:
+    """Where a model of the user's own lies, or is to lie, under a name.
+
+    Raises
+    ------
+    ModelError : the name is that of another model, or can't be one of a folder
+
+    >>> own_folder("my-birds").name
+    'my-birds'
+    """
+    if name in _bundled() or name in REGISTRY:
+        raise ModelError(f"{name!r} is the name of a model that others have too; choose another name")
+    if not name.strip() or name.startswith(".") or Path(name).name != name:
+        raise ModelError(f"{name!r} can't be the name of a model; choose one without slashes and leading dots")
+    return models_folder() / name
+
+
+def models_folder() -> Path:
+    """Where the user's own models lie: ``$FLAM_MODELS``, or ``flam/models`` in the folder for data on this system."""
+    if chosen := os.environ.get("FLAM_MODELS"):
+        return Path(chosen).expanduser()
+    if system_wide := os.environ.get("XDG_DATA_HOME"):
+        return Path(system_wide) / "flam" / "models"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "flam" / "models"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "flam" / "models"
+    return Path.home() / ".local" / "share" / "flam" / "models"
 
 
 def cache_folder() -> Path:
@@ -193,6 +226,12 @@ def _bundled() -> dict[str, Path]:
     return {path.parent.name: path.parent for path in sorted(models.glob("*/config.json"))}
 
 
+def _own() -> dict[str, Path]:
+    shared = {*_bundled(), *REGISTRY}
+    found = (path.parent for path in sorted(models_folder().glob("*/config.json")))
+    return {folder.name: folder for folder in found if not folder.name.startswith(".") and folder.name not in shared}
+
+
 def _registered(name: str, model: RemoteModel) -> ModelInfo:
     folder = _cached(model)
     if folder is not None:
@@ -202,7 +241,7 @@ def _registered(name: str, model: RemoteModel) -> ModelInfo:
 
 
 def _unknown(name: str) -> ModelError:
-    names = [*_bundled(), *REGISTRY]
+    names = [*_bundled(), *_own(), *REGISTRY]
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     guess = f"did you mean {near[0]!r}? " if near else ""
     return ModelError(f"no model {name!r}; {guess}give the path of a model folder, or one of {', '.join(names)}")

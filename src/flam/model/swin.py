@@ -101,12 +101,19 @@ def _bias_index(window: tuple[int, int], table_window: int, device: torch.device
 
 
 class WindowAttention(nn.Module):
-    """Multi-head attention among the tokens of a window, with a learned bias for each relative position."""
+    """Multi-head attention among the tokens of a window, with a learned bias for each relative position.
 
-    def __init__(self, dim: int, heads: int, window: int):
+    Parameters
+    ----------
+    dim, heads, window : channels C, attention heads, side of a window
+    by_value : a token looks for those whose values are like its own; queries and keys are not used
+    """
+
+    def __init__(self, dim: int, heads: int, window: int, by_value: bool = False):
         super().__init__()
         self.heads = heads
         self.window = window
+        self.by_value = by_value
         self.qkv = nn.Linear(dim, 3 * dim)
         self.proj = nn.Linear(dim, dim)
         self.relative_position_bias_table = nn.Parameter(torch.empty((2 * window - 1) ** 2, heads))
@@ -116,6 +123,8 @@ class WindowAttention(nn.Module):
         """(B, M, S, C) -> (B, M, S, C)"""
         qkv = self.qkv(windows).unflatten(-1, (3, self.heads, -1))
         query, key, value = qkv.permute(3, 0, 1, 4, 2, 5)  # each (B, M, heads, S, C / heads)
+        if self.by_value:
+            query = key = value
         bias = grid.position_bias(self.relative_position_bias_table, self.window)
         scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-2, -1) + bias
         mask = grid.mask(windows.device)
@@ -154,16 +163,28 @@ class DropPath(nn.Module):
 
 
 class SwinBlock(nn.Module):
-    """Attention inside windows, then an MLP, both as residuals after a LayerNorm."""
+    """Attention inside windows, then an MLP, both as residuals after a LayerNorm.
 
-    def __init__(self, dim: int, heads: int, window: int, mlp_ratio: int, drop_path: float, shifted: bool):
+    A locality-aware block (MGA-CLAP, arXiv 2408.07919) attends by values and has no MLP.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        heads: int,
+        window: int,
+        mlp_ratio: int,
+        drop_path: float,
+        shifted: bool,
+        locality_aware: bool = False,
+    ):
         super().__init__()
         self.window = window
         self.shifted = shifted
         self.norm1 = nn.LayerNorm(dim)
-        self.attn = WindowAttention(dim, heads, window)
-        self.norm2 = nn.LayerNorm(dim)
-        self.mlp = MLP(dim, mlp_ratio)
+        self.attn = WindowAttention(dim, heads, window, by_value=locality_aware)
+        self.norm2 = None if locality_aware else nn.LayerNorm(dim)
+        self.mlp = None if locality_aware else MLP(dim, mlp_ratio)
         self.drop_path = DropPath(drop_path)
 
     def forward(self, tokens: Tensor) -> Tensor:
@@ -171,6 +192,8 @@ class SwinBlock(nn.Module):
         grid = WindowGrid.fit(tokens.shape[1], tokens.shape[2], self.window, self.shifted)
         mixed = grid.join(self.attn(grid.split(self.norm1(tokens)), grid))
         tokens = tokens + self.drop_path(mixed)
+        if self.mlp is None or self.norm2 is None:
+            return tokens
         return tokens + self.drop_path(self.mlp(self.norm2(tokens)))
 
 
@@ -197,12 +220,27 @@ class SwinStage(nn.Module):
     """Blocks at one resolution, every second one shifted, and the way to the next resolution."""
 
     def __init__(
-        self, dim: int, heads: int, window: int, mlp_ratio: int, drop_paths: list[float], has_downsample: bool
+        self,
+        dim: int,
+        heads: int,
+        window: int,
+        mlp_ratio: int,
+        drop_paths: list[float],
+        has_downsample: bool,
+        ends_locality_aware: bool = False,
     ):
         super().__init__()
         self.blocks = nn.Sequential(
             *(
-                SwinBlock(dim, heads, window, mlp_ratio, drop_path, shifted=index % 2 == 1)
+                SwinBlock(
+                    dim,
+                    heads,
+                    window,
+                    mlp_ratio,
+                    drop_path,
+                    shifted=index % 2 == 1,
+                    locality_aware=ends_locality_aware and index == len(drop_paths) - 1,
+                )
                 for index, drop_path in enumerate(drop_paths)
             )
         )

@@ -66,6 +66,20 @@ def tokenize(tokenizer: Tokenizer, texts: Sequence[str], max_tokens: int, pad_id
     return TextTokens(table, mask)
 
 
+def only_words(states: Tensor, mask: Tensor) -> Tensor:
+    """Repeat the first word in the places of padding, so that what is looked for among words is looked for in words.
+
+    Parameters
+    ----------
+    states : (K, L, E) float tensor, of tokens
+    mask : (K, L) bool tensor, True where a token is real, as the first one of each text is
+
+    >>> only_words(torch.tensor([[[1.0], [2.0], [3.0]]]), torch.tensor([[True, True, False]])).flatten()
+    tensor([1., 2., 1.])
+    """
+    return states.where(mask[..., None], states[:, :1])
+
+
 @dataclass(frozen=True)
 class LightTextConfig:
     """Sizes of ``LightTextEncoder``.
@@ -89,6 +103,11 @@ class LightTextConfig:
 class LightTextEncoder(nn.Module):
     """A mean of word pieces weighted by how much each says, then a few residual blocks; word order is not seen.
 
+    Parameters
+    ----------
+    config : sizes
+    per_word : send each piece through the blocks rather than their mean
+
     >>> encoder = LightTextEncoder(LightTextConfig(vocab_size=10)).eval()
     >>> encoder(TextTokens(torch.tensor([[1, 2]]), torch.ones(1, 2, dtype=torch.bool))).shape
     torch.Size([1, 256])
@@ -96,9 +115,10 @@ class LightTextEncoder(nn.Module):
 
     pad_id = 0
 
-    def __init__(self, config: LightTextConfig):
+    def __init__(self, config: LightTextConfig, per_word: bool = False):
         super().__init__()
         self.config = config
+        self.per_word = per_word
         self.embed_dim = config.embed_dim
         self.max_tokens = config.max_tokens
         self.pieces = nn.Embedding(config.vocab_size, config.embed_dim)
@@ -116,10 +136,12 @@ class LightTextEncoder(nn.Module):
         nn.init.zeros_(self.importance.weight)
 
     def forward(self, tokens: TextTokens) -> Tensor:
-        """(K, L) tokens to (K, E) text embeddings."""
+        """(K, L) tokens to (K, E) text embeddings, or to (K, L, E) of their words as ``only_words`` gives them."""
         ids, mask = tokens
         weights = self.importance(ids).masked_fill(~mask[..., None], float("-inf")).softmax(dim=1)
-        state = (weights * self.pieces(ids)).sum(dim=1)
+        state = weights * self.pieces(ids)
+        # scaled so that the mean of the words is what the text begins with
+        state = only_words(state * mask.sum(dim=1)[:, None, None], mask) if self.per_word else state.sum(dim=1)
         for block in self.blocks:
             state = state + block(state)
         return self.norm(state)
@@ -154,17 +176,24 @@ class RobertaTextConfig:
 
 
 class RobertaTextEncoder(nn.Module):
-    """RoBERTa's pooler output, through ``transformers``."""
+    """RoBERTa's pooler output, through ``transformers``.
+
+    Parameters
+    ----------
+    config : sizes
+    per_word : give the last hidden state of each token instead, for which there is no pooler
+    """
 
     pad_id = 1
 
-    def __init__(self, config: RobertaTextConfig):
+    def __init__(self, config: RobertaTextConfig, per_word: bool = False):
         super().__init__()
         try:
             from transformers import RobertaConfig, RobertaModel
         except ImportError as error:
             raise ModelError('this model needs transformers; install it with pip install "flam-audio[base]"') from error
         self.config = config
+        self.per_word = per_word
         self.embed_dim = config.embed_dim
         self.max_tokens = config.max_tokens
         self.roberta = RobertaModel(
@@ -178,9 +207,11 @@ class RobertaTextEncoder(nn.Module):
                 type_vocab_size=1,
                 layer_norm_eps=config.norm_eps,
                 pad_token_id=self.pad_id,
-            )
+            ),
+            add_pooling_layer=not per_word,
         )
 
     def forward(self, tokens: TextTokens) -> Tensor:
-        """(K, L) tokens to (K, E) text embeddings."""
-        return self.roberta(tokens.ids, attention_mask=tokens.mask.long()).pooler_output
+        """(K, L) tokens to (K, E) text embeddings, or to (K, L, E) of their words as ``only_words`` gives them."""
+        output = self.roberta(tokens.ids, attention_mask=tokens.mask.long())
+        return only_words(output.last_hidden_state, tokens.mask) if self.per_word else output.pooler_output

@@ -14,6 +14,7 @@ from flam.data.config import DataConfig
 from flam.detection.config import DetectionConfig
 from flam.model.card import ModelCard
 from flam.model.flam import FLAMConfig
+from flam.model.mga_clap import MGACLAPConfig
 from flam.training.distribution import Strategy
 from flam.training.methods import METHODS
 from flam.training.optimiser import OptimConfig
@@ -105,7 +106,7 @@ class TrainConfig:
 
     data: DataConfig
     validation_data: DataConfig
-    model: FLAMConfig = field(default_factory=FLAMConfig)
+    model: FLAMConfig | MGACLAPConfig = field(default_factory=FLAMConfig)
     start: StartConfig = field(default_factory=StartConfig)
     freeze: tuple[str, ...] = ()
     losses: dict[str, float] = field(default_factory=lambda: {"clip": 1.0, "frame": 200.0, "prior": 1.0})

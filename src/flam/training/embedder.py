@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from flam.core import ConfigError
-from flam.model.flam import FLAM
 from flam.model.text import TextTokens, tokenize
+from flam.model.towers import TwoTowers
 
 
 class Inputs(NamedTuple):
@@ -40,7 +40,7 @@ class Features(NamedTuple):
 
 
 class Embedder(nn.Module):
-    """A FLAM model with its two towers in one forward pass, the towers in bfloat16 where asked.
+    """A model with its two towers in one forward pass, the towers in bfloat16 where asked.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ class Embedder(nn.Module):
     ConfigError : a model without a tokenizer
     """
 
-    def __init__(self, model: FLAM, bf16: bool = False, frozen_norms: bool = False):
+    def __init__(self, model: TwoTowers, bf16: bool = False, frozen_norms: bool = False):
         super().__init__()
         if model.tokenizer is None:
             raise ConfigError("the model has no tokenizer; name one with tokenizer: FILE, or init_from a checkpoint")

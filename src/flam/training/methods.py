@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -14,6 +15,8 @@ from torch import Tensor, nn
 
 from flam.core import ConfigError
 from flam.model.flam import FLAM, FLAMConfig
+from flam.model.mga_clap import MGACLAP, MGACLAPConfig
+from flam.model.towers import TwoTowers
 from flam.training.embedder import Embedder, Inputs
 from flam.training.step import LOSSES, Batch, flam_losses, inputs_of
 
@@ -24,7 +27,7 @@ class Method:
 
     Parameters
     ----------
-    build : (configuration, tokenizer) to a model with ``audio_encoder``, ``text_encoder`` and ``tokenizer``
+    build : (configuration, tokenizer) to a model
     embedder : (model, bf16, frozen_norms) to a module from ``Inputs`` to a NamedTuple of features, those of
         ``flam.training.embedder.Features`` among them; the module holds the model as ``model``
     inputs : (batch, number of pieces) to all that a step embeds
@@ -32,14 +35,23 @@ class Method:
     loss_names : names that recipes may give a weight
     """
 
-    build: Callable[[Any, Any], FLAM]
+    build: Callable[[Any, Any], TwoTowers]
     embedder: Callable[[Any, bool, bool], nn.Module]
     inputs: Callable[[Batch, int], Inputs]
     losses: Callable[[Any, Batch, frozenset[str], int], dict[str, Tensor]]
     loss_names: tuple[str, ...]
 
 
-METHODS: Mapping[type, Method] = MappingProxyType({FLAMConfig: Method(FLAM, Embedder, inputs_of, flam_losses, LOSSES)})
+MGA_CLAP_HARDNESS = 0.15  # of its instance loss (arXiv 2408.07919)
+
+METHODS: Mapping[type, Method] = MappingProxyType(
+    {
+        FLAMConfig: Method(FLAM, Embedder, inputs_of, flam_losses, LOSSES),
+        MGACLAPConfig: Method(
+            MGACLAP, Embedder, inputs_of, partial(flam_losses, hardness=MGA_CLAP_HARDNESS), loss_names=("clip",)
+        ),
+    }
+)
 
 
 def weighted_sum(losses: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:

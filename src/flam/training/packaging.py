@@ -9,7 +9,7 @@ from tokenizers import Tokenizer
 from torch import nn
 
 from flam.core import to_mapping
-from flam.model.build import build_flam
+from flam.model.build import build_model
 from flam.model.checkpoint import save_checkpoint
 from flam.training.checkpointing import whole_weights
 from flam.training.config import TrainConfig
@@ -33,6 +33,6 @@ def package(
     weights = whole_weights(module)
     if world.is_first:
         own = {name.removeprefix(PREFIX): value for name, value in weights.items()}
-        model = build_flam(config.model, own, folder, tokenizer)
+        model = build_model(config.model, own, folder, tokenizer)
         card = replace(config.card, facts=config.card.facts | facts)
         save_checkpoint(model, folder, card, to_mapping(config.detection))

@@ -10,13 +10,13 @@ from tokenizers import Tokenizer
 
 from flam.core import ConfigError, ModelError
 from flam.model.checkpoint import load_checkpoint
-from flam.model.flam import FLAM
 from flam.model.hub import resolve
+from flam.model.towers import TwoTowers
 from flam.training.config import TrainConfig
 from flam.training.methods import METHODS
 
 
-def starting_model(config: TrainConfig, notify: Callable[[str], None] = lambda line: None) -> FLAM:
+def starting_model(config: TrainConfig, notify: Callable[[str], None] = lambda line: None) -> TwoTowers:
     """Build the model of a recipe; equal on all processes.
 
     Raises
@@ -43,7 +43,7 @@ def starting_model(config: TrainConfig, notify: Callable[[str], None] = lambda l
     return model
 
 
-def _take(model: FLAM, earlier: FLAM, parts: tuple[str, ...], name: str) -> None:
+def _take(model: TwoTowers, earlier: TwoTowers, parts: tuple[str, ...], name: str) -> None:
     """Copy the weights of ``earlier`` whose names begin with one of ``parts``, all where there are none."""
     given, own = earlier.state_dict(), model.state_dict()
     for part in parts:

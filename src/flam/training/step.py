@@ -44,7 +44,12 @@ def inputs_of(batch: Batch, n_pieces: int = 1) -> Inputs:
 
 
 def flam_losses(
-    features: Features, batch: Batch, wanted: frozenset[str], n_pieces: int = 1, group: ProcessGroup | None = None
+    features: Features,
+    batch: Batch,
+    wanted: frozenset[str],
+    n_pieces: int = 1,
+    group: ProcessGroup | None = None,
+    hardness: float = 0.0,
 ) -> dict[str, Tensor]:
     """The losses of METHOD: Eq. 1 on caption pairs, Eq. 4 and Eq. 10 on mixtures.
 
@@ -53,6 +58,7 @@ def flam_losses(
     features : of ``inputs_of(batch, n_pieces)``
     wanted : some of ``LOSSES``
     group : processes that share the batch; None for all
+    hardness : of the negatives of the clip loss, see ``losses.infonce_loss``
 
     Returns
     -------
@@ -73,6 +79,7 @@ def flam_losses(
                 features.log_temperature_inverse,
                 group,
                 valid,
+                hardness,
             )
     if batch.frames is not None:
         slots = torch.tensor(_slots(batch.frames, n_pieces))

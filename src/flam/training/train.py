@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from flam.core import ConfigError, save_yaml, to_mapping
 from flam.data.training_data import TrainingData
-from flam.model.flam import FLAM
+from flam.model.towers import TwoTowers
 from flam.training.accumulation import accumulate_gradients, cut
 from flam.training.average import WeightAverage
 from flam.training.checkpointing import Checkpoints
@@ -58,7 +58,7 @@ class Run:
     config: TrainConfig
     folder: Path
     world: World
-    model: FLAM
+    model: TwoTowers
     module: nn.Module
     optimiser: torch.optim.Optimizer
     average: WeightAverage | None
@@ -248,7 +248,7 @@ def _require_own(folder: Path, config: TrainConfig) -> None:
         raise ConfigError(f"{folder}: holds files that are no run's; give a new or an empty folder with -o")
 
 
-def _tokenizer(model: FLAM) -> Tokenizer:
+def _tokenizer(model: TwoTowers) -> Tokenizer:
     assert model.tokenizer is not None  # the embedder refuses a model without
     return model.tokenizer
 

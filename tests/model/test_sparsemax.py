@@ -5,7 +5,7 @@ import itertools
 import pytest
 import torch
 
-from flam.losses import sparsemax
+from flam.model.sparsemax import sparsemax
 
 
 def nearest_point_of_the_simplex(scores):

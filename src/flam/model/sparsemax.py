@@ -9,7 +9,7 @@ from torch import Tensor
 def sparsemax(scores: Tensor, dim: int = -1) -> Tensor:
     """The point of the probability simplex nearest to the scores: ``max(score - threshold, 0)``, which sums to 1.
 
-    MGA-CLAP weights the codewords of its codebook with it.
+    ``MGACLAP`` weights the codewords of its codebook with it.
 
     Parameters
     ----------
