@@ -11,7 +11,7 @@ from flam.annotations import read_events
 from flam.audio import a_weighted_rms_db, read_audio
 from flam.core import ConfigError
 from flam.synth import demo
-from flam.synth.demo import ROOM_TONE, SCENES, SPEECH, Placement, Scene, render_demo, write_demo
+from flam.synth.demo import CLASSES, ROOM_TONE, SCENES, SPEECH, Placement, Scene, render_demo, write_demo
 from flam.synth.procedural import GENERATORS, SAMPLE_RATE
 
 BUNDLED = Path(flam.__file__).parent / "assets" / "demo"
@@ -22,7 +22,7 @@ def test_scenes_fit_and_know_their_sounds():
     for scene in SCENES.values():
         assert scene.background == ROOM_TONE or GENERATORS[scene.background].kind == "background"
         for placement in scene.placements:
-            assert placement.label == SPEECH or placement.label in GENERATORS
+            assert placement.label == SPEECH or CLASSES.get(placement.label, placement.label) in GENERATORS
             assert placement.onset_s + placement.duration_s <= scene.duration_s
 
 

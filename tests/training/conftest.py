@@ -18,7 +18,7 @@ MODEL = {
     "joint_dim": 16,
     "hidden_dim": 16,
 }
-LABELS = ["bicycle bell", "door slam", "telephone ringing"]
+LABELS = ["bicycle bell", "door slam", "telephone"]
 
 
 @pytest.fixture(scope="session")

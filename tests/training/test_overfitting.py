@@ -19,7 +19,7 @@ from flam.training.start import read_tokenizer
 from flam.training.step import Batch, flam_losses, inputs_of
 from flam.training.validation import held_out_figures
 
-LABELS = ["bicycle bell", "door slam", "glass breaking", "knocking", "telephone ringing"]
+LABELS = ["bicycle bell", "door slam", "glass breaking", "door knock", "telephone"]
 OPTIM = OptimConfig(lr=3e-3, steps=50, warmup_steps=10)
 
 

@@ -66,7 +66,7 @@ def test_without_the_instance_loss_no_captions_are_read():
 def test_the_smoke_recipe_learns_and_detects(tmp_path, capsys):
     changes = ["optim.steps=40", "record.validation_batches=1"]
     changes += [f"{part}.{size}" for part in ("data", "validation_data") for size in ("clip_s=2.56", "frame_clips=8")]
-    changes += ["data.caption_clips=8", "data.captions=[{procedural: {n_takes: 2, labels: [door slam, knocking]}}]"]
+    changes += ["data.caption_clips=8", "data.captions=[{procedural: {n_takes: 2, labels: [door slam, door knock]}}]"]
     smoke, run = str(CONFIGS / "smoke.yaml"), tmp_path / "run"
     assert main(["train", smoke, "-o", str(run), *(word for change in changes for word in ("--set", change))]) == 0
     losses = [entry["frame_loss"] for entry in read_log(run)]

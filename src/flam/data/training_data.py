@@ -54,7 +54,7 @@ class TrainingData:
 
     >>> from flam.data.config import DataConfig
     >>> from flam.data.library_source import ProceduralConfig
-    >>> bells = ProceduralConfig(n_takes=2, labels=("church bell",))
+    >>> bells = ProceduralConfig(n_takes=2, labels=("church bells",))
     >>> config = DataConfig(captions=(CaptionSourceConfig(procedural=bells),), caption_clips=2, clip_s=0.5)
     >>> TrainingData(config, TimeGrid(48000, 3840)).captions(step=7).waveform.shape
     torch.Size([2, 24000])

@@ -21,6 +21,14 @@ from flam.synth.procedural import GENERATORS, SAMPLE_RATE
 from flam.synth.procedural.noise import band_noise, low_pass, room
 from flam.synth.procedural.speech import speak
 
+# what the bundled labels call a sound, where the class of the generator has another name
+CLASSES = {
+    "baby crying": "baby cry",
+    "bee buzzing": "bee",
+    "church bell": "church bells",
+    "knocking": "door knock",
+    "telephone ringing": "telephone",
+}
 SPEECH = "speech"
 ROOM_TONE = "room tone"
 AUDIBLE_PART = 10 ** (-30 / 20)
@@ -34,7 +42,7 @@ class Placement:
     Parameters
     ----------
     onset_s, duration_s : where it lies; speech takes as long as its words
-    label : a key of ``GENERATORS``, or "speech"
+    label : a key of ``GENERATORS`` or ``CLASSES``, or "speech"
     snr_db : A-weighted level of the sound above the background
     distance_m : farther sounds are duller and more reverberant
     words, voice : what is said and by whom, for speech
@@ -187,7 +195,7 @@ def _background(rng: np.random.Generator, scene: Scene) -> np.ndarray:
 def _source(rng: np.random.Generator, placement: Placement) -> np.ndarray:
     if placement.label == SPEECH:
         return speak(placement.words, placement.voice)
-    return GENERATORS[placement.label](rng, placement.duration_s, SAMPLE_RATE)
+    return GENERATORS[CLASSES.get(placement.label, placement.label)](rng, placement.duration_s, SAMPLE_RATE)
 
 
 def _audible_part(waveform: np.ndarray) -> np.ndarray:

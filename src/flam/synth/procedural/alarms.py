@@ -7,7 +7,7 @@ import numpy as np
 from flam.core import seconds_to_samples
 from flam.synth.procedural.envelopes import add_at, contour, gate, rhythm, seconds
 from flam.synth.procedural.generator import sound
-from flam.synth.procedural.noise import resonate, room
+from flam.synth.procedural.noise import band_noise, resonate, room
 from flam.synth.procedural.tones import harmonic_tone, struck_modes
 
 
@@ -53,7 +53,7 @@ def alarm_clock(rng: np.random.Generator, duration_s: float, sample_rate: int) -
     return waveform
 
 
-@sound("telephone ringing", "a telephone ringing", "event", (2.0, 7.0))
+@sound("telephone", "a telephone ringing", "event", (2.0, 7.0))
 def telephone(rng: np.random.Generator, duration_s: float, sample_rate: int) -> np.ndarray:
     """Two gongs struck in turn by a clapper, in bursts."""
     n_samples = seconds_to_samples(duration_s, sample_rate)
@@ -117,7 +117,7 @@ def reversing_beeps(rng: np.random.Generator, duration_s: float, sample_rate: in
     return room(rng, waveform, sample_rate, 0.8, -8)
 
 
-@sound("telephone dialing", "telephone buttons being dialed", "event", (1.5, 4.0))
+@sound("phone dialing", "telephone buttons being dialed", "event", (1.5, 4.0))
 def dialing(rng: np.random.Generator, duration_s: float, sample_rate: int) -> np.ndarray:
     """Dual-tone dialing: one row and one column frequency per key (ITU-T Q.23)."""
     waveform = np.zeros(seconds_to_samples(duration_s, sample_rate))
@@ -139,3 +139,60 @@ def busy_signal(rng: np.random.Generator, duration_s: float, sample_rate: int) -
     for onset_s in rhythm(rng, duration_s, period_s, tail_s=period_s / 2):
         add_at(waveform, np.asarray(one), seconds_to_samples(onset_s, sample_rate))
     return waveform
+
+
+@sound("dial tone", "a telephone dial tone", "event", (1.5, 6.0))
+def dial_tone(rng: np.random.Generator, duration_s: float, sample_rate: int) -> np.ndarray:
+    """Free line: 350 + 440 Hz, steady, with the noise of the line."""
+    n_samples = seconds_to_samples(duration_s, sample_rate)
+    tuning, low_level = rng.uniform(0.99, 1.01), rng.uniform(0.7, 1.3)
+    tone = low_level * beep(350 * tuning, duration_s, sample_rate, [1]) + beep(
+        440 * tuning, duration_s, sample_rate, [1]
+    )
+    return tone + rng.uniform(0.01, 0.04) * band_noise(rng, n_samples, sample_rate, 300, 3400)
+
+
+@sound("civil defense siren", "a civil defense siren", "event", (5.0, 9.5))
+def civil_defense_siren(rng: np.random.Generator, duration_s: float, sample_rate: int) -> np.ndarray:
+    """Motor siren: climbs for seconds, holds and sinks, over a whole town; some sound two notes a third apart."""
+    n_samples = seconds_to_samples(duration_s, sample_rate)
+    rise, fall = rng.uniform(0.2, 0.4), rng.uniform(0.7, 0.85)
+    pitch_hz = rng.uniform(400, 520) * contour(n_samples, [(0, 0.45), (rise, 1), (fall, 1), (1, 0.6)])
+    tone = horn(pitch_hz, sample_rate, 1.0) + rng.uniform(0, 0.8) * horn(pitch_hz * 6 / 5, sample_rate, 1.0)
+    tone = resonate(tone, sample_rate, [500, rng.uniform(900, 1400)], [500, 900], [1, 0.6])
+    return room(rng, tone * gate(n_samples, sample_rate, 0.3, 0.5), sample_rate, 2.5, -3)[:n_samples]
+
+
+@sound("car alarm", "a car alarm", "event", (3.0, 9.5))
+def car_alarm(rng: np.random.Generator, duration_s: float, sample_rate: int) -> np.ndarray:
+    """Yelps, sweeps and two tones in turn, a second or two each."""
+    n_samples = seconds_to_samples(duration_s, sample_rate)
+    t, base_hz = seconds(n_samples, sample_rate), rng.uniform(700, 1000)
+    pitch_hz = np.zeros(n_samples)
+    for piece in np.array_split(np.arange(n_samples), int(duration_s / rng.uniform(1.2, 2.0)) + 1):
+        place = (t[piece] * rng.uniform(2, 9)) % 1
+        shape = [place, 1 - place, (place < 0.5).astype(float), np.abs(2 * place - 1)][rng.integers(4)]
+        pitch_hz[piece] = base_hz * rng.uniform(1.6, 2.3) ** shape
+    tone = resonate(
+        horn(pitch_hz, sample_rate, 0.6), sample_rate, [1600, rng.uniform(2600, 3400)], [900, 1200], [1, 0.9]
+    )
+    return room(rng, tone * gate(n_samples, sample_rate, 0.01), sample_rate, 0.9, -9)
+
+
+@sound("referee whistle", "a referee blowing a whistle", "event", (0.6, 2.5))
+def referee_whistle(rng: np.random.Generator, duration_s: float, sample_rate: int) -> np.ndarray:
+    """Pea whistle: two close tones between 2.3 and 3.9 kHz, warbled by the pea."""
+    waveform = np.zeros(seconds_to_samples(duration_s, sample_rate))
+    whistle_hz, pea_hz, onset_s = rng.uniform(2300, 3900), rng.uniform(25, 50), 0.0
+    while onset_s < duration_s - 0.15:
+        length_s = min(rng.choice([0.2, 0.4, 1.0]) * rng.uniform(0.8, 1.3), duration_s - onset_s)
+        n_samples = seconds_to_samples(length_s, sample_rate)
+        pea = np.sin(2 * np.pi * pea_hz * seconds(n_samples, sample_rate) + rng.uniform(0, 6))
+        pitch_hz = whistle_hz * contour(n_samples, [(0, 0.9), (0.1, 1), (0.9, 1), (1, 0.92)]) * (1 + 0.02 * pea)
+        tone = harmonic_tone(pitch_hz, sample_rate, [1, 0.05, 0.02]) * (1 + 0.5 * pea)
+        tone += harmonic_tone(pitch_hz * 1.06, sample_rate, [0.5])
+        air = 0.3 * band_noise(rng, n_samples, sample_rate, 0.8 * whistle_hz, 1.3 * whistle_hz)
+        blow = (tone + air) * gate(n_samples, sample_rate, 0.02, 0.03)
+        add_at(waveform, blow, seconds_to_samples(onset_s, sample_rate))
+        onset_s += length_s + rng.uniform(0.08, 0.3)
+    return room(rng, waveform, sample_rate, rng.uniform(0.6, 1.5), -9)

@@ -7,7 +7,8 @@ import numpy as np
 from flam.core import seconds_to_samples
 from flam.synth.procedural.envelopes import add_at, contour, drift, gate, rhythm, seconds, strike_envelope
 from flam.synth.procedural.generator import sound
-from flam.synth.procedural.noise import band_noise, room, scattered
+from flam.synth.procedural.impacts import thump
+from flam.synth.procedural.noise import band_noise, hush, room, scattered
 from flam.synth.procedural.tones import struck_modes
 
 
@@ -118,16 +119,19 @@ def stream(rng: np.random.Generator, duration_s: float, sample_rate: int) -> np.
 
 @sound("water drops", "water dripping", "event", (2.0, 8.0))
 def water_drops(rng: np.random.Generator, duration_s: float, sample_rate: int) -> np.ndarray:
-    """Single drops: the click of the impact and the bubble it traps."""
-    waveform = np.zeros(seconds_to_samples(duration_s, sample_rate))
-    pitch_hz = rng.uniform(500, 1100)
-    for onset_s in rhythm(rng, duration_s, rng.uniform(0.3, 0.8), 0.3, tail_s=0.2):
-        click = band_noise(rng, 200, sample_rate, 2000, 9000) * np.exp(-np.arange(200) / 30)
-        grain = bubble(pitch_hz * rng.uniform(0.8, 1.25), rng.uniform(0.1, 0.3), rng.uniform(0.012, 0.03), sample_rate)
+    """Single drops, the click of the impact and the bubble it traps, over a faint trickle."""
+    n_samples = seconds_to_samples(duration_s, sample_rate)
+    waveform = rng.uniform(0.015, 0.035) * bubbles(rng, n_samples, sample_rate, 20, 800, 4000)
+    pitch_hz, spread, click = rng.uniform(650, 1300), rng.uniform(0.1, 0.22), rng.uniform(0.02, 0.2)
+    rise, decay_s = rng.uniform(0.013, 0.12), rng.uniform(0.006, 0.012)
+    for onset_s in rhythm(rng, duration_s, rng.uniform(0.4, 0.7), 0.3, tail_s=0.2):
+        drop_hz = pitch_hz * np.exp(spread * rng.uniform(-1, 1))
+        drop = bubble(drop_hz, rise * rng.uniform(0.7, 1.3), decay_s * rng.uniform(0.7, 1.3), sample_rate)
         start = seconds_to_samples(onset_s, sample_rate)
-        add_at(waveform, 0.3 * click, start)
-        add_at(waveform, grain * rng.uniform(0.5, 1), start + seconds_to_samples(rng.uniform(0.005, 0.02), sample_rate))
-    return room(rng, waveform, sample_rate, rng.uniform(0.4, 1.2), -9)
+        add_at(waveform, click * thump(rng, sample_rate, 0.02, 1500, 9000, 0.0015), start)
+        add_at(waveform, drop * rng.uniform(0.5, 1), start + seconds_to_samples(rng.uniform(0.004, 0.02), sample_rate))
+    waveform = room(rng, waveform, sample_rate, rng.uniform(0.5, 1.0), -13)
+    return hush(rng, waveform, sample_rate, rng.uniform(-46, -40))
 
 
 @sound("pouring water", "water being poured", "event", (2.0, 6.0))
@@ -159,3 +163,47 @@ def fire(rng: np.random.Generator, duration_s: float, sample_rate: int) -> np.nd
         snaps_hz = rng.uniform(1, 3) + 6 * burst
         waveform += 0.5 * scattered(rng, grain, n_samples, sample_rate, snaps_hz, 8)
     return np.tanh(waveform)
+
+
+@sound("waterfall", "a waterfall", "background", (4.0, 30.0))
+def waterfall(rng: np.random.Generator, duration_s: float, sample_rate: int) -> np.ndarray:
+    """Broad roar of falling water, with gurgles in it."""
+    n_samples = seconds_to_samples(duration_s, sample_rate)
+    roar = band_noise(rng, n_samples, sample_rate, 100, rng.uniform(5000, 9000), rng.uniform(-3, -1.5), order=1)
+    low = band_noise(rng, n_samples, sample_rate, 60, 500, -2) * (1 + 0.3 * drift(rng, n_samples, sample_rate, 4))
+    gurgles = bubbles(rng, n_samples, sample_rate, 300, 300, 3000)
+    return roar + rng.uniform(0.3, 0.8) * low + rng.uniform(0.1, 0.4) * gurgles / gurgles.std()
+
+
+@sound("splash", "something splashing into water", "event", (1.0, 4.0))
+def splash(rng: np.random.Generator, duration_s: float, sample_rate: int) -> np.ndarray:
+    """Slap on the surface and spray, then more than a hundred bubbles and drops falling back."""
+    waveform = np.zeros(seconds_to_samples(duration_s, sample_rate))
+    for onset_s in rhythm(rng, duration_s, rng.uniform(0.9, 1.6), 0.3, tail_s=0.5):
+        start, n_spray = seconds_to_samples(onset_s, sample_rate), seconds_to_samples(1.4, sample_rate)
+        spray = band_noise(rng, n_spray, sample_rate, rng.uniform(450, 1300), rng.uniform(4000, 8500), -2)
+        spray *= strike_envelope(n_spray, sample_rate, rng.uniform(0.004, 0.015), rng.uniform(0.24, 0.33))
+        spray *= 1 + rng.uniform(0.2, 0.5) * drift(rng, n_spray, sample_rate, rng.uniform(30, 120))
+        add_at(waveform, rng.uniform(0.5, 0.8) * spray, start)
+        add_at(waveform, rng.uniform(0.1, 1) * thump(rng, sample_rate, 0.3, 100, 1000, 0.03), start)
+        spread_s, ring_s = rng.uniform(0.18, 0.47), rng.uniform(0.007, 0.015)
+        for _ in range(rng.integers(130, 220)):
+            pitch_hz = np.exp(rng.uniform(np.log(250), np.log(3000)))
+            drop = bubble(pitch_hz, rng.uniform(0, 0.3), ring_s * rng.uniform(0.5, 2), sample_rate)
+            late = seconds_to_samples(rng.exponential(spread_s) + 0.02, sample_rate)
+            add_at(waveform, rng.exponential(0.4) * drop, start + late)
+    return hush(rng, room(rng, waveform, sample_rate, 0.5, rng.uniform(-12, -5)), sample_rate, rng.uniform(-46, -40))
+
+
+@sound("sizzle", "food sizzling in a pan", "background", (3.0, 15.0))
+def sizzle(rng: np.random.Generator, duration_s: float, sample_rate: int) -> np.ndarray:
+    """Hiss of steam and thousands of tiny pops of oil."""
+    n_samples = seconds_to_samples(duration_s, sample_rate)
+    waveform = band_noise(rng, n_samples, sample_rate, 2500, 14000, -1)
+    waveform *= 0.6 + 0.2 * drift(rng, n_samples, sample_rate, 3)
+    for _ in range(10):
+        n_grain = seconds_to_samples(0.004, sample_rate)
+        grain = band_noise(rng, n_grain, sample_rate, rng.uniform(1000, 3000), rng.uniform(5000, 12000))
+        grain *= strike_envelope(n_grain, sample_rate, 0.0001, rng.uniform(0.0004, 0.0015))
+        waveform += 1.5 * scattered(rng, grain, n_samples, sample_rate, rng.uniform(15, 60), 7)
+    return waveform

@@ -29,8 +29,8 @@ def wood(rng: np.random.Generator, sample_rate: int, pitch_hz: float, decay_s: f
     return struck_modes(seconds_to_samples(10 * decay_s, sample_rate), sample_rate, frequencies_hz, decays_s, levels)
 
 
-@sound("knocking", "someone knocking on a door", "event", (0.8, 3.0))
-def knocking(rng: np.random.Generator, duration_s: float, sample_rate: int) -> np.ndarray:
+@sound("door knock", "someone knocking on a door", "event", (0.8, 3.0))
+def door_knock(rng: np.random.Generator, duration_s: float, sample_rate: int) -> np.ndarray:
     """Knuckles on a wooden door, in a room."""
     waveform = np.zeros(seconds_to_samples(duration_s, sample_rate))
     brightness = rng.uniform(0.02, 0.1)
@@ -98,3 +98,32 @@ def explosion(rng: np.random.Generator, duration_s: float, sample_rate: int) -> 
         debris = thump(rng, sample_rate, 0.05, rng.uniform(300, 1500), 6000, 0.008)
         add_at(waveform, debris * rng.exponential(0.08), int(n_samples * rng.beta(2, 4)))
     return low_pass(room(rng, waveform, sample_rate, 1.5, -5), sample_rate, 6000)
+
+
+def shot(rng: np.random.Generator, sample_rate: int, high_hz: float, boom_s: float) -> np.ndarray:
+    """Muzzle blast: an overdriven crack with a low boom behind it."""
+    crack = thump(rng, sample_rate, 0.6, 200, high_hz, 0.008)
+    return np.tanh(3 * crack + 2.1 * thump(rng, sample_rate, 0.6, 60, 900, boom_s))
+
+
+@sound("gunshot", "a gun being fired", "event", (0.8, 4.0))
+def gunshot(rng: np.random.Generator, duration_s: float, sample_rate: int) -> np.ndarray:
+    """One or several shots in the open, with a rolling echo."""
+    waveform = np.zeros(seconds_to_samples(duration_s, sample_rate))
+    high_hz, boom_s = rng.uniform(4000, 9000), rng.uniform(0.03, 0.09)
+    for onset_s in rhythm(rng, duration_s, rng.uniform(0.5, 1.5), 0.4, tail_s=0.6):
+        blast = shot(rng, sample_rate, high_hz, boom_s) * rng.uniform(0.8, 1)
+        add_at(waveform, blast, seconds_to_samples(onset_s, sample_rate))
+    return room(rng, waveform, sample_rate, rng.uniform(1.0, 2.5), rng.uniform(-12, -6))
+
+
+@sound("machine gun", "a machine gun firing", "event", (1.0, 5.0))
+def machine_gun(rng: np.random.Generator, duration_s: float, sample_rate: int) -> np.ndarray:
+    """Bursts of 8 to 14 shots a second."""
+    waveform = np.zeros(seconds_to_samples(duration_s, sample_rate))
+    rate_hz, high_hz, boom_s = rng.uniform(8, 14), rng.uniform(3500, 8000), rng.uniform(0.02, 0.04)
+    for burst_s in rhythm(rng, duration_s, rng.uniform(1.0, 1.8), 0.3, tail_s=0.3):
+        for number in range(rng.integers(4, 14)):
+            blast = shot(rng, sample_rate, high_hz, boom_s) * rng.uniform(0.8, 1)
+            add_at(waveform, blast, seconds_to_samples(burst_s + number / rate_hz, sample_rate))
+    return room(rng, waveform, sample_rate, rng.uniform(0.8, 1.8), rng.uniform(-14, -8))

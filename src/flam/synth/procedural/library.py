@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from flam.audio import a_weighted_levels_db, active_spans_s
+from flam.audio import a_weighted_levels_db
 from flam.core import ConfigError, seconds_to_samples
+from flam.synth.measure import active_part
 from flam.synth.procedural.takes import GENERATORS, SAMPLE_RATE, generate, natural_duration_s
 from flam.synth.source_library import SourceClip
 
@@ -20,7 +21,7 @@ SOURCE = "flam.synth.procedural"
 LICENCE = "Apache-2.0"
 
 
-class Measures(NamedTuple):
+class TakeMeasures(NamedTuple):
     """Where a take is active, and the A-weighted level of those moments in dB re full scale."""
 
     spans_s: list[tuple[float, float]]
@@ -94,7 +95,7 @@ class ProceduralSource:
         self._seed = seed
         self._cache_bytes = cache_bytes
         self._takes: OrderedDict[str, np.ndarray] = OrderedDict()
-        self._measures: dict[str, Measures] = {}
+        self._measures: dict[str, TakeMeasures] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """Travels without its waveforms, which every process can make."""
@@ -123,14 +124,12 @@ class ProceduralSource:
         """A-weighted level of the take's active part, dB re full scale."""
         return self._measured(clip_id).level_db
 
-    def _measured(self, clip_id: str) -> Measures:
+    def _measured(self, clip_id: str) -> TakeMeasures:
         if clip_id not in self._measures:
             waveform = self.waveform(clip_id)
             levels_db = a_weighted_levels_db(waveform, SAMPLE_RATE)
-            threshold_db = float(levels_db.max()) - RELATIVE_THRESHOLD_DB
-            spans_s = active_spans_s(waveform, SAMPLE_RATE, threshold_db=threshold_db)
-            power = 10 ** (levels_db[levels_db >= threshold_db] / 10)
-            self._measures[clip_id] = Measures(spans_s, 10 * float(np.log10(power.mean())))
+            active = active_part(levels_db, len(waveform), SAMPLE_RATE, RELATIVE_THRESHOLD_DB)
+            self._measures[clip_id] = TakeMeasures(*active)
         return self._measures[clip_id]
 
     def _origin(self, clip_id: str) -> tuple[str, int]:

@@ -1,18 +1,18 @@
-"""What people do: cry, applaud, live."""
+"""What people do: cry, clap, walk, whistle, live."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from flam.core import seconds_to_samples
-from flam.synth.procedural.envelopes import add_at, contour, gate, rhythm, seconds
+from flam.synth.procedural.envelopes import add_at, contour, drift, gate, rhythm, seconds, strike_envelope
 from flam.synth.procedural.generator import sound
 from flam.synth.procedural.impacts import thump
-from flam.synth.procedural.noise import band_noise, room, scattered
-from flam.synth.procedural.tones import struck_modes, voice
+from flam.synth.procedural.noise import band_noise, hush, room, scattered
+from flam.synth.procedural.tones import harmonic_tone, struck_modes, voice
 
 
-@sound("baby crying", "a baby crying", "event", (2.0, 8.0))
+@sound("baby cry", "a baby crying", "event", (2.0, 8.0))
 def baby_cry(rng: np.random.Generator, duration_s: float, sample_rate: int) -> np.ndarray:
     """Long cries with arching pitch and a gasp between them."""
     waveform = np.zeros(seconds_to_samples(duration_s, sample_rate))
@@ -63,3 +63,59 @@ def heartbeat(rng: np.random.Generator, duration_s: float, sample_rate: int) -> 
             )
             add_at(waveform, level * beat, seconds_to_samples(onset_s + delay_s, sample_rate))
     return waveform
+
+
+@sound("clapping", "people clapping their hands in time", "event", (1.5, 6.0))
+def clapping(rng: np.random.Generator, duration_s: float, sample_rate: int) -> np.ndarray:
+    """Two to six people clap together, each with hands of their own and a little early or late."""
+    waveform = np.zeros(seconds_to_samples(duration_s, sample_rate))
+    period_s, centers_hz = rng.uniform(0.22, 0.5), rng.uniform(700, 1800, rng.integers(2, 7))
+    delays_s = 0.15 * period_s * rng.uniform(0, 1, len(centers_hz))
+    for onset_s in rhythm(rng, duration_s, period_s, 0.05, tail_s=0.1):
+        for center_hz, delay_s in zip(centers_hz, delays_s, strict=True):
+            hands = thump(rng, sample_rate, 0.1, 0.5 * center_hz, 4 * center_hz, rng.uniform(0.004, 0.009))
+            hands += 0.6 * thump(rng, sample_rate, 0.1, 500, 9000, 0.002)
+            start = seconds_to_samples(onset_s + delay_s + rng.uniform(0, 0.03), sample_rate)
+            add_at(waveform, hands * rng.uniform(0.4, 1), start)
+    heard = room(rng, waveform, sample_rate, rng.uniform(0.3, 0.9), rng.uniform(-8, -3))
+    return hush(rng, heard, sample_rate, rng.uniform(-48, -42))
+
+
+@sound("footsteps", "someone walking", "event", (2.0, 8.0))
+def footsteps(rng: np.random.Generator, duration_s: float, sample_rate: int) -> np.ndarray:
+    """Heel, toe and a scuff on a hard floor, in a corridor."""
+    waveform = np.zeros(seconds_to_samples(duration_s, sample_rate))
+    low_hz, high_hz, decay_s = rng.uniform(100, 300), rng.uniform(730, 1100), rng.uniform(0.017, 0.035)
+    hard, scuff, attack_s = rng.uniform(0.04, 0.33), rng.uniform(0.01, 0.09), rng.uniform(0.0009, 0.003)
+    toe_s, toe = rng.uniform(0.05, 0.13), rng.uniform(0.2, 0.35)
+    for onset_s in rhythm(rng, duration_s, rng.uniform(0.42, 0.65), 0.06, tail_s=0.2):
+        n_samples = seconds_to_samples(0.35, sample_rate)
+        step = scuff * band_noise(rng, n_samples, sample_rate, 700, 8000, -2)
+        step *= contour(n_samples, [(0, 0), (0.15, 1), (0.5, 0), (1, 0)])
+        for delay_s, level in ((0.0, 1.0), (toe_s, toe)):
+            part = band_noise(rng, n_samples, sample_rate, low_hz, high_hz)
+            part *= strike_envelope(n_samples, sample_rate, attack_s, decay_s)
+            click = hard * band_noise(rng, n_samples, sample_rate, 1500, 9000, -2)
+            part += click * strike_envelope(n_samples, sample_rate, attack_s, 0.004)
+            add_at(step, level * part, seconds_to_samples(delay_s, sample_rate))
+        add_at(waveform, step * rng.uniform(0.6, 1), seconds_to_samples(onset_s, sample_rate))
+    heard = room(rng, waveform, sample_rate, rng.uniform(0.9, 1.4), rng.uniform(-15, -12))
+    return hush(rng, heard, sample_rate, rng.uniform(-36, -31))
+
+
+@sound("whistling", "someone whistling a tune", "event", (2.0, 7.0))
+def whistling(rng: np.random.Generator, duration_s: float, sample_rate: int) -> np.ndarray:
+    """Nearly pure notes that slide into each other, with some breath."""
+    n_samples = seconds_to_samples(duration_s, sample_rate)
+    places_s, semitones = [0.0], [int(rng.integers(0, 10))]
+    while places_s[-1] < duration_s:
+        hold_s = rng.choice([0.16, 0.3, 0.55]) * rng.uniform(0.9, 1.1)
+        places_s += [places_s[-1] + 0.8 * hold_s, places_s[-1] + hold_s]
+        semitones += [semitones[-1], int(np.clip(semitones[-1] + rng.choice([-4, -2, -1, 1, 2, 3]), 0, 12))]
+    parts = np.array(places_s) / places_s[-1]
+    tune = contour(n_samples, list(zip(parts, 2.0 ** (np.array(semitones) / 12), strict=True)))
+    vibrato = 1 + 0.006 * np.sin(2 * np.pi * rng.uniform(5, 7) * seconds(n_samples, sample_rate))
+    tone = harmonic_tone(rng.uniform(850, 1300) * tune * vibrato, sample_rate, [1, 0.02, 0.01])
+    breath = 0.03 * band_noise(rng, n_samples, sample_rate, 800, 5000)
+    phrase = np.clip(0.8 + 0.8 * drift(rng, n_samples, sample_rate, 2), 0.05, 1)
+    return room(rng, (tone + breath) * phrase * gate(n_samples, sample_rate, 0.05), sample_rate, 0.7, -12)

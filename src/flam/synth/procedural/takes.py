@@ -7,14 +7,43 @@ import zlib
 import numpy as np
 
 from flam.core import ConfigError
-from flam.synth.procedural import alarms, animals, bells, elements, impacts, machines, people
+from flam.synth.procedural import (
+    alarms,
+    animals,
+    bells,
+    birds,
+    elements,
+    horns,
+    household,
+    impacts,
+    instruments,
+    noises,
+    people,
+    tools,
+    vehicles,
+)
 from flam.synth.procedural.generator import Generator
 
 SAMPLE_RATE = 48000
 
+MODULES = (
+    alarms,
+    animals,
+    bells,
+    birds,
+    elements,
+    horns,
+    household,
+    impacts,
+    instruments,
+    noises,
+    people,
+    tools,
+    vehicles,
+)
 GENERATORS: dict[str, Generator] = {
     generator.label: generator
-    for module in (alarms, animals, bells, elements, impacts, machines, people)
+    for module in MODULES
     for generator in vars(module).values()
     if isinstance(generator, Generator)
 }
