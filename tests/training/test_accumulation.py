@@ -101,3 +101,14 @@ def test_a_feature_without_a_loss_has_a_gradient_of_zero(inputs):
     )
     assert torch.equal(model.text.weight.grad, torch.zeros_like(model.text.weight))
     assert model.temperature.grad == 0
+
+
+@pytest.mark.parametrize("n_pieces", [1, 3])
+def test_a_feature_that_is_a_constant_leaves_the_gradient_of_the_others(inputs, n_pieces):
+    frozen, model = TwoTowers(), TwoTowers()
+    for each in (frozen, model):
+        each.text.requires_grad_(False)
+    total(losses(frozen(inputs))).backward()
+    accumulate_gradients(model, cut(inputs, n_pieces), losses, total, 5, contextlib.nullcontext)
+    assert model.text.weight.grad is None
+    assert_equal(*({name: p.grad for name, p in m.named_parameters() if p.requires_grad} for m in (model, frozen)))

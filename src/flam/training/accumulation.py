@@ -62,7 +62,7 @@ def accumulate_gradients(
     gradients = torch.autograd.grad(total(parts), leaves, allow_unused=True, materialize_grads=True)
     detached = {name: value.detach() for name, value in parts.items()}
     if not is_cut:
-        torch.autograd.backward(outputs[0], gradients)
+        _send_back(outputs[0], gradients)
         return detached
     for buffer, kept in zip(embedder.buffers(), buffers, strict=True):
         buffer.copy_(kept)
@@ -70,9 +70,9 @@ def accumulate_gradients(
         torch.manual_seed(seed + index)
         if index < len(pieces) - 1:
             with without_sync():
-                torch.autograd.backward(embedder(piece), gradient)
+                _send_back(embedder(piece), gradient)
         else:
-            torch.autograd.backward(embedder(piece), gradient)
+            _send_back(embedder(piece), gradient)
     return detached
 
 
@@ -94,6 +94,12 @@ def join(outputs: Sequence[Output]) -> Output:
     return type(outputs[0])(
         *(values[0] if values[0].ndim == 0 else torch.cat(values) for values in zip(*outputs, strict=True))
     )
+
+
+def _send_back(output: tuple, gradients: Sequence[Tensor]) -> None:
+    """Give the weights their gradient; a feature that no trained weight had a part in takes none."""
+    learnt = [index for index, value in enumerate(output) if value.requires_grad]
+    torch.autograd.backward([output[index] for index in learnt], [gradients[index] for index in learnt])
 
 
 def _cut(gradients: Sequence[Tensor], outputs: Sequence[Output]) -> list[list[Tensor]]:
