@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -15,7 +16,7 @@ from flam.synth.boundaries import correct_spans
 from flam.synth.effects import Effects, Filter, apply_effects, source_seconds
 from flam.synth.levels import FramePowers, LevelTracks, active_power, frame_powers
 from flam.synth.rendered import RenderedScene, StemLevels
-from flam.synth.scene import Piece, Placement, ScenePlan
+from flam.synth.scene import Placement, ScenePlan
 
 # A scene that would go beyond is scaled down to this peak.
 HIGHEST_PEAK_DB = -0.1
@@ -30,17 +31,33 @@ class WaveformSource(Protocol):
 
 
 @dataclass(frozen=True)
-class _Part:
-    """A piece made ready: its samples but for the gain, where it lies in the scene, and its frame powers.
+class Cut:
+    """A piece in samples: where it lies in the scene, where it begins in its clip, and how long its fades are."""
+
+    start: int
+    length: int
+    first: int
+    n_fade: int
+
+
+@dataclass(frozen=True)
+class PlacedPowers:
+    """Where a piece lies in the scene, samples, and its frame powers before the gain."""
+
+    start: int
+    end: int
+    powers: FramePowers
+
+
+@dataclass(frozen=True)
+class Part(PlacedPowers):
+    """A piece made ready: its samples but for the gain.
 
     ``fade`` still has to be applied to the samples' ends; it is empty where that is done.
     """
 
     samples: np.ndarray
-    start: int
-    end: int
     fade: np.ndarray
-    powers: FramePowers
 
 
 class Renderer:
@@ -81,14 +98,14 @@ class Renderer:
         kept = np.zeros((len(placements), n_samples), np.float32) if stems else None
         prepared = []
         for number, placement in enumerate(placements):
-            parts = self._parts(placement, plan, n_samples)
-            power = active_power(np.concatenate([part.powers.powers for part in parts])) if parts else 0.0
-            gain = 10 ** (placement.level_db / 20) / np.sqrt(power) if power > 0 else 0.0
+            parts = self.parts(placement, plan)
+            power, gain = power_and_gain(parts, placement.level_db)
             energy = 0.0
             for part in parts:
                 energy += self._add(part, gain, waveform, None if kept is None else kept[number])
             prepared.append((placement, parts, power * gain**2, gain, energy))
-        scale = _scene_gain(waveform, plan.peak_db)
+        peak = max(float(waveform.max(initial=0.0)), -float(waveform.min(initial=0.0)))
+        scale = scene_gain(peak, plan.peak_db)
         if scale != 1.0:
             waveform *= np.float32(scale)
             if kept is not None:
@@ -111,7 +128,7 @@ class Renderer:
             label = self.labels.get(placement.clip_id, "")
             if label and not is_background and power > 0:
                 placed += [Event(part.start / sample_rate, part.end / sample_rate, label) for part in parts]
-                events += _heard(parts, gain * scale, plan, sample_rate, label)
+                events += heard_events(parts, gain * scale, plan, sample_rate, label)
         return RenderedScene(
             waveform=waveform,
             events=tuple(sorted(events)),
@@ -122,47 +139,42 @@ class Renderer:
             stems=kept,
         )
 
-    def _parts(self, placement: Placement, plan: ScenePlan, n_samples: int) -> list[_Part]:
-        """The pieces made ready; pieces of equal sound are made once."""
+    def parts(self, placement: Placement, plan: ScenePlan) -> list[Part]:
+        """The pieces of a source made ready; pieces of equal sound are made once.
+
+        Raises
+        ------
+        as ``render``
+        """
         sample_rate = self.source.sample_rate
         clip = self.source.waveform(placement.clip_id)
-        plain = placement.effects == Effects() and plan.filter is None
-        made: dict[tuple[float, int], tuple[np.ndarray, np.ndarray, FramePowers]] = {}
+        plain = is_plain(placement, plan)
+        made: dict[tuple[int, int], tuple[np.ndarray, np.ndarray, FramePowers]] = {}
         parts = []
-        for piece in placement.pieces:
-            start = seconds_to_samples(piece.onset_s, sample_rate)
-            length = min(seconds_to_samples(piece.duration_s, sample_rate), n_samples - start)
-            first = seconds_to_samples(piece.source_s, sample_rate)
-            if plain:
-                length = min(length, len(clip) - first)
-            if length <= 0 or first >= len(clip):
-                continue
-            key = (piece.source_s, length)
+        for cut in cuts(placement, plan, len(clip), sample_rate):
+            first, length = key = cut.first, cut.length
             if key not in made:
-                fade = _ramp(min(seconds_to_samples(plan.fade_s, sample_rate), length // 2))
+                fade = _ramp(cut.n_fade)
                 if plain:
                     powers = self._tracks.part_powers(placement.clip_id, clip, first, first + length, fade)
                     made[key] = (clip[first : first + length], fade, powers)
                 else:
-                    samples = self._processed(clip, piece, length, placement.effects, fade, plan.filter)
+                    samples = self._processed(clip, cut, placement.effects, plan.filter)
                     made[key] = (samples, _ramp(0), frame_powers(samples, length, sample_rate))
             samples, fade, powers = made[key]
-            parts.append(_Part(samples, start, start + length, fade, powers))
+            parts.append(Part(cut.start, cut.start + length, powers, samples, fade))
         return parts
 
-    def _processed(
-        self, clip: np.ndarray, piece: Piece, length: int, effects: Effects, fade: np.ndarray, filter: Filter | None
-    ) -> np.ndarray:
+    def _processed(self, clip: np.ndarray, cut: Cut, effects: Effects, filter: Filter | None) -> np.ndarray:
         sample_rate = self.source.sample_rate
-        first = seconds_to_samples(piece.source_s, sample_rate)
-        taken = seconds_to_samples(source_seconds(effects, length / sample_rate), sample_rate)
-        faded = np.ones(length, np.float32)
+        fade = _ramp(cut.n_fade)
+        faded = np.ones(cut.length, np.float32)
         faded[: len(fade)] = fade
-        faded[length - len(fade) :] = fade[::-1]
-        part = clip[first : first + taken]
+        faded[cut.length - len(fade) :] = fade[::-1]
+        part = clip[cut.first : cut.first + samples_taken(cut, effects, sample_rate)]
         return apply_effects(part, sample_rate, effects, faded, filter, self._impulse_responses)
 
-    def _add(self, part: _Part, gain: float, waveform: np.ndarray, stem: np.ndarray | None) -> float:
+    def _add(self, part: Part, gain: float, waveform: np.ndarray, stem: np.ndarray | None) -> float:
         """Add a part to the mixture, and to its stem; gives its energy."""
         samples = part.samples[: len(waveform) - part.start]
         length, n_fade = len(samples), len(part.fade)
@@ -192,6 +204,7 @@ def render(
     plan, stems : as ``Renderer.render``
     source, labels, impulse_responses : as ``Renderer``
 
+    >>> from flam.synth.scene import Piece
     >>> class Tone:
     ...     sample_rate = 48_000
     ...     def waveform(self, clip_id):
@@ -204,8 +217,57 @@ def render(
     return Renderer(source, labels, impulse_responses).render(plan, stems)
 
 
-def _scene_gain(waveform: np.ndarray, peak_db: float | None) -> float:
-    peak = max(float(waveform.max(initial=0.0)), -float(waveform.min(initial=0.0)))
+def is_plain(placement: Placement, plan: ScenePlan) -> bool:
+    """Whether a source sounds as its clip does, but for gain and fades."""
+    return placement.effects == Effects() and plan.filter is None
+
+
+def cuts(placement: Placement, plan: ScenePlan, n_clip: int, sample_rate: int) -> list[Cut]:
+    """The pieces of a source in samples, without those of which nothing is left in the scene or in the clip.
+
+    Parameters
+    ----------
+    placement, plan : the source and its scene
+    n_clip : samples of the clip
+    sample_rate : Hz
+    """
+    plain = is_plain(placement, plan)
+    n_scene = seconds_to_samples(plan.duration_s, sample_rate)
+    found = []
+    for piece in placement.pieces:
+        start = seconds_to_samples(piece.onset_s, sample_rate)
+        length = min(seconds_to_samples(piece.duration_s, sample_rate), n_scene - start)
+        first = seconds_to_samples(piece.source_s, sample_rate)
+        if plain:
+            length = min(length, n_clip - first)
+        if length > 0 and first < n_clip:
+            n_fade = min(seconds_to_samples(plan.fade_s, sample_rate), length // 2)
+            found.append(Cut(start, length, first, n_fade))
+    return found
+
+
+def samples_taken(cut: Cut, effects: Effects, sample_rate: int) -> int:
+    """How many samples of its clip a piece takes; the clip may end earlier."""
+    return seconds_to_samples(source_seconds(effects, cut.length / sample_rate), sample_rate)
+
+
+def power_and_gain(parts: Sequence[PlacedPowers], level_db: float) -> tuple[float, float]:
+    """The active power of a source, and the gain that brings it to a level; both 0 for silence."""
+    power = active_power(np.concatenate([part.powers.powers for part in parts])) if parts else 0.0
+    return power, 10 ** (level_db / 20) / math.sqrt(power) if power > 0 else 0.0
+
+
+def scene_gain(peak: float, peak_db: float | None) -> float:
+    """By which a scene is scaled as a whole.
+
+    Parameters
+    ----------
+    peak : largest absolute sample
+    peak_db : where the peak is to be; None to scale only a scene that would clip
+
+    >>> scene_gain(0.5, None), round(scene_gain(2.0, -20.0), 3)
+    (1.0, 0.05)
+    """
     if peak == 0.0:
         return 1.0
     highest = 10 ** (HIGHEST_PEAK_DB / 20)
@@ -214,7 +276,9 @@ def _scene_gain(waveform: np.ndarray, peak_db: float | None) -> float:
     return 10 ** (peak_db / 20) / peak
 
 
-def _heard(parts: list[_Part], gain: float, plan: ScenePlan, sample_rate: int, label: str) -> list[Event]:
+def heard_events(
+    parts: Sequence[PlacedPowers], gain: float, plan: ScenePlan, sample_rate: int, label: str
+) -> list[Event]:
     """The events of one source, corrected to where it can be heard at this gain."""
     rules = plan.boundaries
     least = 10 ** (rules.threshold_db / 10) / gain**2

@@ -5,12 +5,13 @@ from flam.synth.effects.chain import (
     EffectsConfig,
     Sometimes,
     apply_effects,
+    change_time,
     draw_effects,
     in_room,
     source_seconds,
 )
 from flam.synth.effects.codec import Codec, CodecConfig, apply_codec
-from flam.synth.effects.filter import Filter, FilterConfig, apply_filter, draw_filter
+from flam.synth.effects.filter import Filter, FilterConfig, apply_filter, draw_filter, filter_size, transform_size
 from flam.synth.effects.room import Room, RoomConfig, RoomDrawer, recorded_response, reverberate, room_response
 from flam.synth.effects.stretch import change_speed, shift_pitch, stretch
 
@@ -29,8 +30,10 @@ __all__ = [
     "apply_effects",
     "apply_filter",
     "change_speed",
+    "change_time",
     "draw_effects",
     "draw_filter",
+    "filter_size",
     "in_room",
     "recorded_response",
     "reverberate",
@@ -38,4 +41,5 @@ __all__ = [
     "shift_pitch",
     "source_seconds",
     "stretch",
+    "transform_size",
 ]

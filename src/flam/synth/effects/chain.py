@@ -109,6 +109,21 @@ def source_seconds(effects: Effects, duration_s: float) -> float:
     return duration_s * effects.speed / effects.stretch
 
 
+def change_time(waveform: np.ndarray, sample_rate: int, effects: Effects) -> np.ndarray:
+    """The first of the effects: speed, stretch and pitch.
+
+    >>> len(change_time(np.zeros(4800, np.float32), 48000, Effects(stretch=2.0)))
+    9600
+    """
+    if effects.speed != 1.0:
+        waveform = change_speed(waveform, sample_rate, effects.speed)
+    if effects.stretch != 1.0:
+        waveform = stretch(waveform, sample_rate, effects.stretch)
+    if effects.pitch_semitones != 0.0:
+        waveform = shift_pitch(waveform, sample_rate, effects.pitch_semitones)
+    return waveform
+
+
 def apply_effects(
     waveform: np.ndarray,
     sample_rate: int,
@@ -140,12 +155,7 @@ def apply_effects(
     >>> apply_effects(np.ones(48000, np.float32), 48000, Effects(speed=2.0), np.ones(24000, np.float32)).shape
     (24000,)
     """
-    if effects.speed != 1.0:
-        waveform = change_speed(waveform, sample_rate, effects.speed)
-    if effects.stretch != 1.0:
-        waveform = stretch(waveform, sample_rate, effects.stretch)
-    if effects.pitch_semitones != 0.0:
-        waveform = shift_pitch(waveform, sample_rate, effects.pitch_semitones)
+    waveform = change_time(waveform, sample_rate, effects)
     for filter in (effects.filter, scene_filter):
         if filter is not None:
             waveform = apply_filter(waveform, sample_rate, filter)

@@ -78,7 +78,7 @@ def apply_filter(waveform: np.ndarray, sample_rate: int, filter: Filter) -> np.n
     >>> float(np.abs(apply_filter(tone, 48000, Filter((0.0, 0.0), band_limit_hz=3000.0))[1000:-1000]).max()) < 0.001
     True
     """
-    size = 1 << max(2 * len(waveform) - 1, 1).bit_length() if len(waveform) < 4096 else _even_size(len(waveform) + 4096)
+    size = filter_size(len(waveform))
     frequency_hz = np.fft.rfftfreq(size, 1 / sample_rate)
     points = np.linspace(np.log(LOWEST_HZ), np.log(HIGHEST_HZ), len(filter.gain_db))
     gain = 10 ** (np.interp(np.log(np.maximum(frequency_hz, 1.0)), points, filter.gain_db) / 20)
@@ -87,7 +87,16 @@ def apply_filter(waveform: np.ndarray, sample_rate: int, filter: Filter) -> np.n
     return np.fft.irfft(np.fft.rfft(waveform, size) * gain.astype(np.float32), size)[: len(waveform)]
 
 
-def _even_size(n_samples: int) -> int:
-    """The smallest length of 2, 3 or 5 times a power of two that holds so many samples."""
+def filter_size(n_samples: int) -> int:
+    """Length of the transform in which so many samples are filtered."""
+    return 1 << max(2 * n_samples - 1, 1).bit_length() if n_samples < 4096 else transform_size(n_samples + 4096)
+
+
+def transform_size(n_samples: int) -> int:
+    """The smallest length of 2, 3 or 5 times a power of two that holds so many samples.
+
+    >>> transform_size(700), transform_size(1000)
+    (768, 1024)
+    """
     power = 1 << (n_samples - 1).bit_length()
     return min(size for size in (power * 5 // 8, power * 3 // 4, power) if size >= n_samples)
