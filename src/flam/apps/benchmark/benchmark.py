@@ -1,0 +1,127 @@
+"""A benchmark: recordings, what is asked of them, and what is right."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from flam.core import ConfigError, Event
+
+Task = Literal["frames", "retrieval", "classify"]
+N_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Item:
+    """One recording and what is true of it, each field for the task that needs it.
+
+    Parameters
+    ----------
+    name : unique in the benchmark
+    path : audio file
+    duration_s : what its length should be, seconds; None where nobody says
+    events : what sounds when, by prompt; none where nothing does
+    captions : sentences about it
+    prompt : the class that it is
+    """
+
+    name: str
+    path: Path
+    duration_s: float | None = None
+    events: tuple[Event, ...] = ()
+    captions: tuple[str, ...] = ()
+    prompt: str = ""
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """Recordings and questions about them.
+
+    Parameters
+    ----------
+    name : how it is asked for
+    task : "frames": when does each prompt sound; "retrieval": which caption belongs to which recording; "classify":
+        which of the prompts is it
+    items : the recordings
+    prompts : K texts; every one is asked of every recording
+    remarks : what a reader of the figures has to know
+    problems : what of the benchmark is missing or can't be used, one line each
+    n_listed : recordings it should have; None for as many as there are
+
+    Raises
+    ------
+    ConfigError : nothing to ask or to evaluate, names or prompts that repeat, prompts of items that are not asked
+
+    >>> dog = Item("a", Path("a.wav"), events=(Event(0.0, 1.0, "dog"),))
+    >>> Benchmark("mine", "frames", (dog,), ("dog", "cat")).n_listed
+    1
+    >>> Benchmark("mine", "frames", (dog,), ("cat",))
+    Traceback (most recent call last):
+    flam.core.errors.ConfigError: benchmark 'mine': recordings hold 1 classes that are not among its prompts: dog; add them
+    """
+
+    name: str
+    task: Task
+    items: tuple[Item, ...]
+    prompts: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    n_listed: int | None = None
+
+    def __post_init__(self) -> None:
+        where = f"benchmark {self.name!r}"
+        if self.n_listed is None:
+            object.__setattr__(self, "n_listed", len(self.items))
+        if not self.items:
+            raise ConfigError(f"{where}: no recordings; give at least one")
+        _require_unique(where, "recordings", [item.name for item in self.items])
+        _require_unique(where, "prompts", list(self.prompts))
+        if self.task == "retrieval":
+            _require_all(where, "caption", [item for item in self.items if not item.captions])
+            return
+        if not self.prompts:
+            raise ConfigError(f"{where}: no prompts; say what to ask for")
+        if self.task == "classify":
+            _require_all(where, "class", [item for item in self.items if not item.prompt])
+        elif not any(item.events for item in self.items):
+            raise ConfigError(f"{where}: no events in any of {len(self.items)} recordings, so nothing can be found")
+        there = {event.prompt for item in self.items for event in item.events}
+        there |= {item.prompt for item in self.items if item.prompt}
+        unasked = sorted(there - set(self.prompts))
+        if unasked:
+            raise ConfigError(
+                f"{where}: recordings hold {len(unasked)} classes that are not among its prompts: "
+                f"{', '.join(unasked[:N_SHOWN])}; add them"
+            )
+
+    def limited(self, n_items: int | None) -> Benchmark:
+        """The same with at most so many recordings, taken evenly from all of them.
+
+        >>> items = tuple(Item(str(i), Path("a"), captions=("rain",)) for i in range(10))
+        >>> [item.name for item in Benchmark("mine", "retrieval", items).limited(3).items]
+        ['0', '3', '6']
+        """
+        if n_items is None or n_items >= len(self.items):
+            return self
+        places = [number * len(self.items) // n_items for number in range(n_items)]
+        fewer = self.with_items(tuple(self.items[place] for place in places))
+        remark = f"{n_items} of {len(self.items)} recordings, taken evenly"
+        return dataclasses.replace(fewer, n_listed=n_items, remarks=(*self.remarks, remark))
+
+    def with_items(self, items: tuple[Item, ...]) -> Benchmark:
+        """The same about other recordings."""
+        return dataclasses.replace(self, items=items)
+
+
+def _require_unique(where: str, what: str, names: list[str]) -> None:
+    repeated = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    if repeated:
+        raise ConfigError(f"{where}: {what} that occur more than once: {', '.join(repeated[:N_SHOWN])}; name each once")
+
+
+def _require_all(where: str, what: str, without: list[Item]) -> None:
+    if without:
+        names = ", ".join(item.name for item in without[:N_SHOWN])
+        raise ConfigError(f"{where}: {len(without)} recordings have no {what}: {names}; give one or leave them out")

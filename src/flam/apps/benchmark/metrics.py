@@ -1,0 +1,88 @@
+"""The figures of a report: what each is called, what its unit is, and which way is better."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from flam.apps.benchmark.benchmark import Task
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One column of a table.
+
+    Parameters
+    ----------
+    key : in JSON and CSV
+    title : in tables
+    unit : "share" is shown x 100
+    lower_is_better : otherwise higher is
+    meaning : one line for those who don't know it
+    """
+
+    key: str
+    title: str
+    meaning: str
+    unit: Literal["share", "per minute", "s", "rank"] = "share"
+    lower_is_better: bool = False
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A value with the interval that 95 % of its redraws fall into; None where there is no interval."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+THRESHOLD = 0.5  # of the figures that need one
+
+METRICS: dict[Task, tuple[Metric, ...]] = {
+    "frames": (
+        Metric("frame_auroc", "frame AUROC", "a frame with the sound outscores one without; mean over prompts"),
+        Metric("frame_auroc_micro", "AUROC micro", "the same with the frames of all prompts in one pool"),
+        Metric(
+            "psds1", "PSDS1", "finds events whole and fast: dtc 0.7, gtc 0.7, alpha_st 1, median filter of 3 frames"
+        ),
+        Metric("psds1_alpha_st_0", "PSDS1 alpha_st 0", "PSDS1 without its penalty on differences between prompts"),
+        Metric("psds2", "PSDS2", "tells sounds apart: dtc 0.1, gtc 0.1, cttc 0.3, alpha_ct 0.5, alpha_st 1"),
+        Metric("mpauc", "MPAUC", "partial AUROC of 1 s segments, to 10 % false positives"),
+        Metric("segment_f1", "segment F1", "1 s segments, each prompt at its best threshold; mean over prompts"),
+        Metric(
+            "collar_f1", "collar F1", "200 ms collars, 20 % of the length at the end; each prompt at its best threshold"
+        ),
+        Metric("false_positives", "false pos.", "at score 0.5, all prompts together", "per minute", True),
+        Metric("calibration_error", "calibration error", "expected calibration error of the scores", "share", True),
+        Metric("onset_error_s", "onset error", "median distance of onsets at score 0.5", "s", True),
+    ),
+    "retrieval": (
+        Metric("t2a_recall_at_1", "text→audio R@1", "the right recording comes first"),
+        Metric("t2a_recall_at_5", "R@5", "it is among the first five"),
+        Metric("t2a_recall_at_10", "R@10", "it is among the first ten"),
+        Metric("t2a_map_at_10", "mAP@10", "mean average precision in the first ten"),
+        Metric("t2a_median_rank", "median rank", "of the first right answer", "rank", True),
+        Metric("a2t_recall_at_1", "audio→text R@1", "a right caption comes first"),
+        Metric("a2t_recall_at_5", "R@5", "one is among the first five"),
+        Metric("a2t_recall_at_10", "R@10", "one is among the first ten"),
+        Metric("a2t_map_at_10", "mAP@10", "mean average precision in the first ten"),
+        Metric("a2t_median_rank", "median rank", "of the first right answer", "rank", True),
+    ),
+    "classify": (
+        Metric("accuracy", "accuracy", "the right class is the nearest; class texts averaged over templates"),
+    ),
+}
+
+
+def shown(metric: Metric, value: float) -> str:
+    """A value as tables show it.
+
+    >>> shown(METRICS["classify"][0], 0.8691), shown(METRICS["frames"][8], 0.25), shown(METRICS["frames"][0], float("nan"))
+    ('86.9', '0.25', '–')
+    """
+    if value != value:
+        return "–"
+    if metric.unit == "share":
+        return f"{100 * value:.1f}"
+    return f"{value:.0f}" if metric.unit == "rank" else f"{value:.2f}" if value < 10 else f"{value:.0f}"
