@@ -1,13 +1,19 @@
 """The figures of a finished model: a perfect detector gets perfect ones, a deaf one does not."""
 
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
+import pytest
+import torch
 
-from flam.core import FrameScores, TimeGrid
+from flam.core import ConfigError, Event, FrameScores, TimeGrid
+from flam.data.phrases import PhraseSet, load_phrases
 from flam.detection.config import DetectionConfig
+from flam.model.flam import TextFeatures
 from flam.synth.source_library import SourceClip
-from flam.training.mini.judgement import judge
+from flam.training.mini.judgement import heard_in, joined, judge
+from flam.training.mini.language import near_miss_figures, paraphrase_figures, read_paraphrases
 
 GRID = TimeGrid(48_000, 3840)
 
@@ -55,7 +61,7 @@ def judged(detector):
     labels = ["low", "middle", "high"]
     clips = [SourceClip(name, Path(name), name, "", "event", name, "", "made", "CC0") for name in labels]
     clips.append(SourceClip("air", Path("air"), "air", "", "background", "air", "", "made", "CC0"))
-    return judge(detector, clips, ToneBank(), n_scenes=4, n_prompts=50, seed=0)
+    return judge(detector, clips, ToneBank(), {}, n_scenes=4, n_prompts=50, seed=0)
 
 
 def test_a_detector_that_hears_everything():
@@ -77,3 +83,67 @@ def test_a_deaf_detector():
     figures = judged(deaf)
     assert figures["frame_auroc"] == 0.5
     assert {row["recall"] for row in figures["thresholds"]} == {0.0}
+
+
+def test_what_a_background_may_hold_is_not_judged_in_it():
+    storm = SourceClip("s", Path("s"), "thunder", "a thunderstorm with rain", "background", "s", "", "made", "CC0")
+    cafe = SourceClip("c", Path("c"), "cafe", "a cafe with people talking", "background", "c", "", "made", "CC0")
+    phrases = {
+        "speech": PhraseSet("speech", ("people talking",), (), ()),
+        "storm": PhraseSet("storm", (), (), ("thunder",)),
+    }
+    prompts = ["rain", "thunder", "storm", "speech", "train"]
+    assert heard_in(storm, prompts, phrases) == {"rain", "thunder", "storm"}
+    assert heard_in(cafe, prompts, phrases) == {"speech"}
+    assert heard_in(None, prompts, phrases) == frozenset()
+
+
+def test_events_that_the_detector_would_join_count_as_one():
+    events = [Event(3.0, 4.0, "a"), Event(0.0, 1.0, "a"), Event(1.1, 2.0, "b"), Event(1.2, 2.0, "a")]
+    config = DetectionConfig(merge_gap_s=0.2)
+    assert joined(events, config) == [Event(0.0, 2.0, "a"), Event(3.0, 4.0, "a"), Event(1.1, 2.0, "b")]
+
+
+class WordDetector:
+    """Knows three words, each a direction of its own; clips lie where their label is."""
+
+    grid = GRID
+    places: ClassVar = {"dog": (1.0, 0.0), "hound": (0.8, 0.6), "cat": (0.0, 1.0)}
+
+    def embed_text(self, texts):
+        return TextFeatures(torch.tensor([self.places[text] for text in texts]), torch.ones(1), torch.zeros(1))
+
+    def embed_audio(self, audio):
+        return np.array(self.places["dog"], np.float32)
+
+
+def test_word_figures_by_hand(tmp_path):
+    frames = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.6, 0.8]], np.float32)
+    scenes = [(frames, [Event(0.0, 0.16, "dog")])]
+    (tmp_path / "ways.yaml").write_text("dog: [hound]\ncat: [dog]\n")
+    figures = paraphrase_figures(scenes, WordDetector(), GRID, read_paraphrases(tmp_path / "ways.yaml"))
+    # frames 0 and 1 score 0.8 for hound, frame 3 0.96, frame 2 0.6: half of the four pairs are in order
+    assert figures == {"n_labels": 1, "label_auroc": 1.0, "paraphrase_auroc": 0.5}
+    clip = SourceClip("d", Path("d"), "dog", "", "event", "d", "", "made", "CC0")
+    phrases = {"dog": PhraseSet("dog", (), ("cat", "hound"), ())}
+
+    class Bank(ToneBank):
+        def waveform(self, clip_id):
+            return np.zeros(48_000, np.float32)
+
+    assert near_miss_figures(WordDetector(), [clip], Bank(), phrases)["right_above_near_miss"] == 1.0
+    (tmp_path / "ways.yaml").write_text("- dog\n")
+    with pytest.raises(ConfigError, match="map each label"):
+        read_paraphrases(tmp_path / "ways.yaml")
+
+
+def test_the_shipped_paraphrases_are_in_no_phrase_set():
+    configs = Path(__file__).parents[3] / "configs"
+    known = {
+        text.lower()
+        for phrases in load_phrases(configs / "phrases").values()
+        for text in (phrases.label, *phrases.phrases, *phrases.parents)
+    }
+    ways = read_paraphrases(configs / "judgement" / "paraphrases.yaml")
+    assert len(ways) == 50
+    assert not known & {text.lower() for texts in ways.values() for text in texts}

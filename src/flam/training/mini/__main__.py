@@ -3,10 +3,11 @@
     python -m flam.training.mini configs/flam_mini.yaml --library LIBRARY/manifest.csv --teacher TAGGER.tflite \
         --pairs PAIRS.tsv.gz --work runs/flam-mini
 
-Steps, each resumable: ``bank`` decodes the clips, ``text`` pretrains the text tower, ``pool`` renders scenes with the
-teacher's targets, ``head`` bridges teacher and text, ``fit`` trains, ``package`` writes the checkpoint, ``judge``
-measures it on held-out recordings. Without ``--steps`` all run in this order. ``pool`` may run beside ``fit``, and in
-several processes: ``--shards 0:200:2`` and ``--shards 1:200:2`` share the work.
+Steps, each resumable: ``made`` writes sounds of our own, ``bank`` decodes the clips, ``text`` pretrains the text tower,
+``windows`` runs the teacher over every clip, ``pool`` renders scenes with the teacher's targets, ``head`` bridges
+teacher and text, ``fit`` trains, ``package`` writes the checkpoint, ``judge`` measures it on held-out recordings.
+Without ``--steps`` all run in this order. ``pool`` may run beside ``fit``, and in several processes: ``--shards
+0:200:2`` and ``--shards 1:200:2`` share the work.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import cast, get_args
 
@@ -31,17 +33,20 @@ from flam.model.checkpoint import save_checkpoint
 from flam.model.flam import FLAM
 from flam.model.text import LightTextEncoder
 from flam.synth.source_library import SourceClip, held_out, read_manifest
+from flam.training.mini.clip_windows import ClipWindows, embed_clips
 from flam.training.mini.config import MiniConfig
 from flam.training.mini.fit import fit
-from flam.training.mini.judgement import judge
+from flam.training.mini.judgement import judge, judge_words
+from flam.training.mini.made_sounds import is_made, make_sounds
 from flam.training.mini.pool import Pool, build_pool
 from flam.training.mini.teacher import Teacher
 from flam.training.mini.teacher_head import TeacherHead, train_teacher_head
-from flam.training.mini.text_pretraining import pretrain_text, read_pairs, train_tokenizer
+from flam.training.mini.text_pretraining import ontology_pairs, pretrain_text, read_pairs, train_tokenizer
 from flam.training.mini.texts import LabelTexts
 from flam.training.mini.validation import clip_accuracy, pool_auroc
 
-STEPS = ("bank", "text", "pool", "head", "fit", "package", "judge")
+STEPS = ("made", "bank", "text", "windows", "pool", "head", "fit", "package", "judge")
+ONTOLOGY_WEIGHT = 10  # it is small beside a dictionary, and about sounds
 console = Console(stderr=True)
 
 
@@ -54,16 +59,40 @@ class Run:
         self.work: Path = arguments.work
         self.work.mkdir(parents=True, exist_ok=True)
         save_yaml(self.config, self.work / "config.yaml")
-        self.clips = read_manifest(arguments.manifest)
-        self.labels = sorted({clip.label for clip in self.clips if clip.label})
-        config = self.config
-        split = [
-            (clip, held_out(clip, config.held_out_share, config.held_out_folds, config.merged_sources))
-            for clip in self.clips
-        ]
-        self.training_clips = [clip for clip, out in split if not out]
-        self.held_out_clips = [clip for clip, out in split if out]
         self.phrase_sets = load_phrases(arguments.phrases)
+
+    @cached_property
+    def clips(self) -> list[SourceClip]:
+        """The library, with the sounds that step ``made`` has made."""
+        made = self.work / "made" / "manifest.csv"
+        paths = [*self.arguments.manifests, *([made] if made.exists() else [])]
+        return [clip for path in paths for clip in read_manifest(path)]
+
+    @cached_property
+    def labels(self) -> list[str]:
+        """Every label of the library, the rows of the label list."""
+        return sorted({clip.label for clip in self.clips if clip.label})
+
+    def is_held_out(self, clip: SourceClip) -> bool:
+        """Whether training must not hear a clip."""
+        config = self.config
+        split = (config.held_out_share, config.held_out_folds, config.merged_sources)
+        return not is_made(clip) and held_out(clip, *split)
+
+    @cached_property
+    def training_clips(self) -> list[SourceClip]:
+        """What training may hear."""
+        return [clip for clip in self.clips if not self.is_held_out(clip)]
+
+    @cached_property
+    def held_out_clips(self) -> list[SourceClip]:
+        """What only validation and judgement hear."""
+        return [clip for clip in self.clips if self.is_held_out(clip)]
+
+    def made(self) -> None:
+        """Make sounds of our own."""
+        if not (self.work / "made" / "manifest.csv").exists():
+            make_sounds(self.work / "made", self.config.made_takes, self.config.made_sentences, self.config.seed)
 
     def bank(self) -> None:
         """Decode every clip once."""
@@ -78,6 +107,8 @@ class Run:
         if path.exists():
             return
         pairs = [pair for path_of_pairs in self.arguments.pairs for pair in read_pairs(path_of_pairs)]
+        if self.arguments.ontology is not None:
+            pairs += ONTOLOGY_WEIGHT * ontology_pairs(self.arguments.ontology)
         groups = [(phrases.label, *phrases.phrases) for phrases in self.phrase_sets.values()]
         # phrases weigh more than glosses, so that words for sounds become pieces of their own
         corpus = [text for pair in pairs for text in pair] + 20 * [text for group in groups for text in group]
@@ -91,6 +122,13 @@ class Run:
         encoder, projection = cast(LightTextEncoder, model.text_encoder), model.text_projection
         pretrain_text(encoder, projection, tokenizer, pairs, groups, reference, self.config.text, console.print)
         torch.save(_text_state(model), path)
+
+    def windows(self) -> None:
+        """Run the teacher over every clip."""
+        path = self.work / "windows.npz"
+        if not path.exists():
+            bank, teacher = WaveformBank(self.work / "bank"), Teacher(self.arguments.teacher)
+            embed_clips(self.clips, bank, teacher, _progress("clips heard by the teacher")).save(path)
 
     def pool(self) -> None:
         """Render scenes: first those for validation, from held-out clips alone, then those for training."""
@@ -108,7 +146,10 @@ class Run:
         if path.exists():
             return
         model, texts = self._model_with_texts("text.pt"), self._label_texts()
+        row_of = {label: row for row, label in enumerate(self.labels)}
         head = train_teacher_head(
+            ClipWindows.load(self.work / "windows.npz"),
+            {clip.clip_id: row_of[clip.label] for clip in self.training_clips if clip.label},
             Pool(self.work / "training"),
             texts,
             model,
@@ -121,6 +162,9 @@ class Run:
     def fit(self) -> None:
         """Train on the finished part of the pool."""
         model, texts = self._model_with_texts("head.pt"), self._label_texts()
+        if self.arguments.init_from is not None:
+            earlier = load(self.arguments.init_from, device="cpu").model.state_dict()
+            model.load_state_dict({**model.state_dict(), **_without_text(earlier)})
         state = torch.load(self.work / "head.pt", weights_only=True)["head"]
         head = TeacherHead(len(state["mean"]), self.config.model.joint_dim, self.config.head)
         head.load_state_dict(state)
@@ -152,10 +196,11 @@ class Run:
         """Measure the packaged model on held-out recordings: the figures of its card."""
         bank = WaveformBank(self.work / "bank")
         clips = [clip for clip in self.held_out_clips if clip.clip_id in bank]
-        figures = []
+        figures: dict[str, object] = {}
         for method in get_args(ScoreMethod):
             detector = load(self.work / "flam-mini", device="cpu", score=method)
-            figures.append(judge(detector, clips, bank, n_scenes=60, n_prompts=50, seed=self.config.seed))
+            figures[method] = judge(detector, clips, bank, self.phrase_sets, n_scenes=60, n_prompts=50, seed=1)
+        figures["words"] = judge_words(detector, clips, bank, self.phrase_sets, self.arguments.paraphrases, 60, seed=1)
         path = self.work / "judgement.json"
         path.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
         console.print(f"figures in {path}")
@@ -185,6 +230,10 @@ class Run:
         return model.audio_encoder.logmel(waveform)[0, : 8 * n_frames]
 
 
+def _without_text(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: value for name, value in state.items() if not name.startswith(("text_encoder", "text_projection"))}
+
+
 def _text_state(model: FLAM) -> dict[str, dict[str, torch.Tensor]]:
     return {"encoder": model.text_encoder.state_dict(), "projection": model.text_projection.state_dict()}
 
@@ -210,11 +259,18 @@ def main() -> int:
     """Parse the command line and run the steps."""
     parser = argparse.ArgumentParser(prog="python -m flam.training.mini", description=__doc__.splitlines()[0])
     parser.add_argument("config", type=Path, help="recipe, for example configs/flam_mini.yaml")
-    parser.add_argument("--library", dest="manifest", type=Path, required=True, help="manifest.csv of the clips")
+    parser.add_argument(
+        "--library", dest="manifests", type=Path, nargs="+", required=True, help="manifest.csv of clips"
+    )
     parser.add_argument("--teacher", type=Path, help="tagger in .tflite form (step pool)")
-    parser.add_argument("--pairs", type=Path, nargs="+", help="pairs of texts, tab separated (step text)")
+    parser.add_argument("--pairs", type=Path, nargs="+", default=[], help="pairs of texts, tab separated (step text)")
+    parser.add_argument("--ontology", type=Path, help="ontology like AudioSet's, JSON (step text)")
     parser.add_argument("--reference-texts", type=Path, help="npz of labels and emb by a larger text model (step text)")
     parser.add_argument("--phrases", type=Path, default=Path("configs/phrases"), help="folder of phrase sets")
+    parser.add_argument("--init-from", help="earlier model whose audio tower and heads are trained further (step fit)")
+    parser.add_argument(
+        "--paraphrases", type=Path, default=Path("configs/judgement/paraphrases.yaml"), help="texts never trained on"
+    )
     parser.add_argument("--work", type=Path, required=True, help="working folder of this run")
     parser.add_argument("--steps", nargs="+", choices=STEPS, default=list(STEPS))
     parser.add_argument("--shards", type=_shards, help="FIRST:LAST:STRIDE of the shards to render (step pool)")

@@ -42,6 +42,7 @@ class MiniConfig:
     ----------
     model, text, head, pool, stages : the parts' own settings
     held_out_share, held_out_folds, merged_sources : the split, see ``flam.synth.source_library.held_out``
+    made_takes, made_sentences : sounds of our own for training: takes of each procedural class, spoken sentences
     n_shards, n_validation_shards : sizes of the two pools, 250 scenes a shard
     batch_size, weight_decay, clip_norm, warmup_steps, ema_decay, seed : of the optimisation
     card, detection : packaged with the model: what to know about it, and the operating point chosen for it
@@ -58,6 +59,8 @@ class MiniConfig:
     held_out_share: float = 0.08
     held_out_folds: tuple[str, ...] = ("4",)
     merged_sources: tuple[str, ...] = ("antum_sounds", "antum_game_mods", "minetest_game", "mineclone5")
+    made_takes: int = 10
+    made_sentences: int = 140
     n_shards: int = 320
     n_validation_shards: int = 6
     batch_size: int = 32

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from flam.core import Event, FrameScores
 from flam.data.bank import WaveformBank
+from flam.data.phrases import PhraseSet
 from flam.detection.binarize import binarize
 from flam.detection.config import DetectionConfig
 from flam.detection.detector import Detector
-from flam.evaluation.auroc import macro_auroc
+from flam.evaluation.auroc import auroc
 from flam.evaluation.calibration import calibration_error
 from flam.evaluation.detections import DetectionCounts, count_detections
 from flam.synth.distributions import Integers, Uniform
@@ -24,9 +26,11 @@ from flam.synth.plan import SceneDrawer
 from flam.synth.render import Renderer
 from flam.synth.scene_config import RepeatConfig
 from flam.synth.source_library import SourceClip
+from flam.training.mini.language import near_miss_figures, paraphrase_figures, read_paraphrases
 from flam.training.mini.pool import MINI_SCENES
+from flam.training.mini.texts import related_labels
 
-THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99)
+THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.985, 0.99, 0.993, 0.995, 0.997)
 JUDGED_SCENES = dataclasses.replace(
     MINI_SCENES,
     duration_s=30.0,
@@ -43,60 +47,132 @@ JUDGED_SCENES = dataclasses.replace(
 
 @dataclass(frozen=True)
 class JudgedRecording:
-    """Frame scores of one recording and what is really in it."""
+    """Frame scores of one recording, what is really in it, and the prompts that nobody can judge in it.
+
+    Parameters
+    ----------
+    unsure : prompts that its background may fulfil, see ``heard_in``
+    """
 
     scores: FrameScores
     events: tuple[Event, ...]
+    unsure: frozenset[str]
+
+    def truth(self, prompt: str) -> np.ndarray:
+        """(T,) bool, frames in which a prompt sounds."""
+        spans_s = [(event.onset_s, event.offset_s) for event in self.events if event.prompt == prompt]
+        return self.scores.grid.frame_labels(spans_s, len(self.scores.scores))
 
 
 def judge(
-    detector: Detector, clips: Sequence[SourceClip], bank: WaveformBank, n_scenes: int, n_prompts: int, seed: int
+    detector: Detector,
+    clips: Sequence[SourceClip],
+    bank: WaveformBank,
+    phrase_sets: Mapping[str, PhraseSet],
+    n_scenes: int,
+    n_prompts: int,
+    seed: int,
 ) -> dict[str, Any]:
     """All figures as one mapping, ready to be written as JSON.
 
     Scenes last 30 s, with 4 to 8 events 12 to 24 dB above a real ambience; prompts are the labels with most held-out
-    clips. Ambience is every held-out background, asked for the same prompts.
+    clips. Ambience is every held-out background, asked for the same prompts. Prompts that a recording's background may
+    fulfil don't count in it. Events of one prompt that the detector would join count as one.
 
     Parameters
     ----------
     clips : held-out clips alone
     """
-    counts = Counter(clip.label for clip in clips if clip.kind != "background" and clip.label)
-    prompts = [label for label, _ in counts.most_common(n_prompts)]
-    drawer = SceneDrawer(clips, bank, JUDGED_SCENES)
-    renderer = Renderer(bank, {clip.clip_id: clip.label for clip in clips})
-    scenes, ambience = [], []
-    for index in range(n_scenes):
-        scene = renderer.render(drawer.draw(seed, index))
-        scores = detector.score((scene.waveform, bank.sample_rate), prompts)
-        scenes.append(JudgedRecording(scores, tuple(event for event in scene.events if event.prompt in prompts)))
-    for clip in clips:
-        if clip.kind == "background":
-            asked = [prompt for prompt in prompts if prompt != clip.label]
-            scores = detector.score((bank.waveform(clip.clip_id), bank.sample_rate), asked)
-            ambience.append(JudgedRecording(scores, ()))
-    frame_scores = np.concatenate([recording.scores.scores for recording in scenes])
-    frame_truth = np.concatenate([_truth(recording) for recording in scenes])
+    prompts, scenes = _judged_scenes(clips, bank, n_scenes, n_prompts, seed)
+    in_scenes = [
+        JudgedRecording(
+            detector.score((waveform, bank.sample_rate), prompts), events, heard_in(background, prompts, phrase_sets)
+        )
+        for waveform, events, background in scenes
+    ]
+    in_ambience = [
+        JudgedRecording(
+            detector.score((bank.waveform(clip.clip_id), bank.sample_rate), prompts),
+            (),
+            heard_in(clip, prompts, phrase_sets),
+        )
+        for clip in clips
+        if clip.kind == "background"
+    ]
+    frames = [_frames(in_scenes, prompt) for prompt in prompts]
+    areas = [auroc(scores, truth) for scores, truth in frames if truth.any() and not truth.all()]
+    all_scores, all_truth = (np.concatenate(parts) for parts in zip(*frames, strict=True))
     return {
-        "score": detector.config.score,
         "n_scenes": n_scenes,
         "n_prompts": len(prompts),
-        "n_events": sum(len(recording.events) for recording in scenes),
-        "frame_auroc": round(macro_auroc(frame_scores, frame_truth), 4),
-        "expected_calibration_error": round(calibration_error(frame_scores, frame_truth), 4),
+        "n_events": sum(event.prompt not in scene.unsure for scene in in_scenes for event in scene.events),
+        "frame_auroc": round(float(np.mean(areas)), 4),
+        "expected_calibration_error": round(calibration_error(all_scores[:, None], all_truth[:, None]), 4),
         "thresholds": [
-            _at_threshold(dataclasses.replace(detector.config, threshold=threshold), scenes, ambience)
+            _at_threshold(dataclasses.replace(detector.config, threshold=threshold), in_scenes, in_ambience)
             for threshold in THRESHOLDS
         ],
     }
 
 
-def _truth(recording: JudgedRecording) -> np.ndarray:
-    scores = recording.scores
-    spans_s: dict[str, list[tuple[float, float]]] = {prompt: [] for prompt in scores.prompts}
-    for event in recording.events:
-        spans_s[event.prompt].append((event.onset_s, event.offset_s))
-    return np.stack([scores.grid.frame_labels(spans, len(scores.scores)) for spans in spans_s.values()], axis=1)
+def judge_words(
+    detector: Detector,
+    clips: Sequence[SourceClip],
+    bank: WaveformBank,
+    phrase_sets: Mapping[str, PhraseSet],
+    paraphrases: Path,
+    n_scenes: int,
+    seed: int,
+) -> dict[str, Any]:
+    """How well other words for a sound do, in the same scenes, and how often a near miss is told from it."""
+    prompts, scenes = _judged_scenes(clips, bank, n_scenes, n_prompts=50, seed=seed)
+    embedded = [(detector.embed_frames((waveform, bank.sample_rate)), events) for waveform, events, _ in scenes]
+    ways = {label: texts for label, texts in read_paraphrases(paraphrases).items() if label in prompts}
+    return {
+        "paraphrases": paraphrase_figures(embedded, detector, detector.grid, ways),
+        "near_misses": near_miss_figures(detector, clips, bank, phrase_sets),
+    }
+
+
+def heard_in(
+    background: SourceClip | None, prompts: Sequence[str], phrase_sets: Mapping[str, PhraseSet]
+) -> frozenset[str]:
+    """Prompts that a background may fulfil: its label, what is related to it, and what its caption speaks of."""
+    if background is None:
+        return frozenset()
+    related = related_labels([background.label, *prompts], phrase_sets)[0, 1:]
+    caption = f" {background.caption} "
+    heard = set()
+    for prompt, is_related in zip(prompts, related, strict=True):
+        texts = [prompt, *(phrase_sets[prompt].phrases if prompt in phrase_sets else ())]
+        if is_related or any(f" {text} " in caption for text in texts):
+            heard.add(prompt)
+    return frozenset(heard)
+
+
+def _judged_scenes(
+    clips: Sequence[SourceClip], bank: WaveformBank, n_scenes: int, n_prompts: int, seed: int
+) -> tuple[list[str], list[tuple[np.ndarray, tuple[Event, ...], SourceClip | None]]]:
+    """The prompts, and waveform, events and background of each scene."""
+    counts = Counter(clip.label for clip in clips if clip.kind != "background" and clip.label)
+    prompts = [label for label, _ in counts.most_common(n_prompts)]
+    drawer, by_id = SceneDrawer(clips, bank, JUDGED_SCENES), {clip.clip_id: clip for clip in clips}
+    renderer = Renderer(bank, {clip.clip_id: clip.label for clip in clips})
+    scenes = []
+    for index in range(n_scenes):
+        plan = drawer.draw(seed, index)
+        scene = renderer.render(plan)
+        background = None if plan.background is None else by_id[plan.background.clip_id]
+        scenes.append((scene.waveform, tuple(event for event in scene.events if event.prompt in prompts), background))
+    return prompts, scenes
+
+
+def _frames(recordings: Sequence[JudgedRecording], prompt: str) -> tuple[np.ndarray, np.ndarray]:
+    """Scores and truth of one prompt in all frames of the recordings where it can be judged."""
+    judged = [recording for recording in recordings if prompt not in recording.unsure]
+    column = recordings[0].scores.prompts.index(prompt)
+    scores = [recording.scores.scores[:, column] for recording in judged]
+    return np.concatenate(scores), np.concatenate([recording.truth(prompt) for recording in judged])
 
 
 def _at_threshold(
@@ -116,6 +192,20 @@ def _at_threshold(
 def _count(config: DetectionConfig, recordings: Sequence[JudgedRecording]) -> DetectionCounts:
     total = DetectionCounts(0, 0, 0, (), 0.0)
     for recording in recordings:
-        detections = list(binarize([recording.scores], config))
-        total += count_detections(detections, recording.events, recording.scores.end_s)
+        detections = [event for event in binarize([recording.scores], config) if event.prompt not in recording.unsure]
+        events = [event for event in recording.events if event.prompt not in recording.unsure]
+        total += count_detections(detections, joined(events, config), recording.scores.end_s)
     return total
+
+
+def joined(events: Sequence[Event], config: DetectionConfig) -> list[Event]:
+    """Events of one prompt with at most its ``merge_gap_s`` between them, as one."""
+    result: list[Event] = []
+    for event in sorted(events, key=lambda event: (event.prompt, event.onset_s)):
+        last = result[-1] if result else None
+        gap_s = config.rule(event.prompt).merge_gap_s
+        if last is not None and last.prompt == event.prompt and event.onset_s - last.offset_s <= gap_s:
+            result[-1] = dataclasses.replace(last, offset_s=max(last.offset_s, event.offset_s))
+        else:
+            result.append(event)
+    return result

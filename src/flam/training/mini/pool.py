@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.lib.recfunctions import repack_fields
 
 from flam.core import ConfigError, Event, TimeGrid
 from flam.data.bank import WaveformBank
@@ -190,9 +191,13 @@ class Pool:
     def __len__(self) -> int:
         return sum(len(shard) for shard in self._shards)
 
-    def take(self, indices: np.ndarray, fields: Sequence[str] | None = None) -> np.ndarray:
-        """Rows of these scenes, as one record array; with ``fields``, only those are read."""
+    def take(self, indices: np.ndarray) -> np.ndarray:
+        """Rows of these scenes, as one record array."""
         shards, rows = np.divmod(indices, len(self._shards[0]))
-        if fields is None:
-            return np.stack([self._shards[shard][row] for shard, row in zip(shards, rows, strict=True)])
-        return np.stack([self._shards[shard][list(fields)][row] for shard, row in zip(shards, rows, strict=True)])
+        return np.stack([self._shards[shard][row] for shard, row in zip(shards, rows, strict=True)])
+
+    def load(self, fields: Sequence[str], n_scenes: int) -> np.ndarray:
+        """Some fields of the first scenes, in memory, where they can be drawn from quickly."""
+        n_shards = -(-n_scenes // len(self._shards[0]))
+        parts = [repack_fields(shard[list(fields)]) for shard in self._shards[:n_shards]]
+        return np.concatenate(parts)[:n_scenes]

@@ -16,6 +16,7 @@ from torch.nn import functional
 from flam.losses import infonce_loss
 from flam.model.flam import FLAM
 from flam.training.mini.batch import labels_and_valid, window_means
+from flam.training.mini.clip_windows import ClipWindows, WindowDrawer
 from flam.training.mini.pool import Pool
 from flam.training.mini.texts import LabelTexts
 
@@ -26,15 +27,19 @@ class TeacherHeadConfig:
 
     Parameters
     ----------
-    steps, batch_size, lr : AdamW with a one-cycle schedule; batch_size in scenes
+    steps, lr : AdamW with a one-cycle schedule
+    n_windows, n_scenes : windows of unmixed clips, and scenes of the pool, in a step
+    pool_scenes : so many scenes of the pool are kept in memory
     hidden_dim, dropout : of the head
     text_lr_share : learning rate of the text tower against the head's
     seed : of everything random
     """
 
-    steps: int = 1500
-    batch_size: int = 128
+    steps: int = 900
     lr: float = 2e-3
+    n_windows: int = 384
+    n_scenes: int = 48
+    pool_scenes: int = 30_000
     hidden_dim: int = 1024
     dropout: float = 0.3
     text_lr_share: float = 0.03
@@ -79,6 +84,8 @@ class TeacherHead(nn.Module):
 
 
 def train_teacher_head(
+    windows: ClipWindows,
+    label_of: dict[str, int],
     pool: Pool,
     texts: LabelTexts,
     model: FLAM,
@@ -86,41 +93,52 @@ def train_teacher_head(
     config: TeacherHeadConfig,
     log: Callable[[dict[str, float]], None],
 ) -> TeacherHead:
-    """Train a head on the pool's embeddings, and the model's text tower gently with it, in place.
+    """Train a head on windows of unmixed clips and of the pool's scenes, and the text tower gently with it, in place.
 
-    ``hop_frames`` is the distance of two windows of the teacher, in frames of the labels.
+    Unmixed clips teach what a label sounds like, scenes what is left of it in a mixture.
+
+    Parameters
+    ----------
+    windows : the teacher's embedding of unmixed clips
+    label_of : training clips' ids to rows of the label list
+    hop_frames : distance of two windows of the teacher in the pool, in frames of the labels
     """
     torch.manual_seed(config.seed)
-    sample = torch.from_numpy(
-        pool.take(np.arange(min(len(pool), 1000)), ("embedding",))["embedding"].astype(np.float32)
-    )
-    head = TeacherHead(sample.shape[-1], model.config.joint_dim, config)
-    head.measure(sample)
+    scenes = pool.load(("embedding", "label", "active", "complete"), config.pool_scenes)
+    drawer = WindowDrawer(windows, label_of)
+    clip_embedding = torch.from_numpy(windows.embedding.astype(np.float32))
+    head = TeacherHead(clip_embedding.shape[-1], model.config.joint_dim, config)
+    in_scenes = torch.from_numpy(scenes["embedding"][:1000].astype(np.float32)).flatten(0, 1)
+    of_training = torch.from_numpy(np.isin(windows.clip_ids, list(label_of)))
+    head.measure(torch.cat([clip_embedding[of_training][::4], in_scenes]))
     text_parameters = [*model.text_encoder.parameters(), *model.text_projection.parameters()]
     optimizer = torch.optim.AdamW(
         [
-            {"params": head.parameters(), "lr": config.lr},
-            {"params": text_parameters, "lr": config.lr * config.text_lr_share},
-        ],
-        weight_decay=0.02,
+            {"params": head.parameters(), "lr": config.lr, "weight_decay": 0.02},
+            {"params": text_parameters, "lr": config.lr * config.text_lr_share, "weight_decay": 0.0},
+        ]
     )
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, [group["lr"] for group in optimizer.param_groups], total_steps=config.steps
     )
+    temperature = model.log_temperature_inverse.detach()
     total = 0.0
+    head.train()
     for step in range(config.steps):
         rng = np.random.Generator(np.random.PCG64([config.seed, step]))
-        rows = pool.take(rng.integers(len(pool), size=config.batch_size), ("embedding", "label", "active", "complete"))
-        features = head.train()(head.standardise(torch.from_numpy(rows["embedding"].astype(np.float32))))
-        labels, valid = labels_and_valid(rows, texts)
+        described = model.project_text(model.text_encoder(texts.draw(rng))).text_features
+        places, rows = drawer.draw(config.n_windows, rng)
+        positives = functional.one_hot(torch.from_numpy(rows), len(texts.labels)).bool()
+        counted = ~texts.related[torch.from_numpy(rows)]
+        loss = infonce_loss(head(head.standardise(clip_embedding[places])), described, temperature, positives, counted)
+        scene = scenes[rng.integers(len(scenes), size=config.n_scenes)]
+        features = head(head.standardise(torch.from_numpy(scene["embedding"].astype(np.float32))))
+        labels, valid = labels_and_valid(scene, texts)
         share = window_means(labels.float(), features.shape[1], hop_frames)
         # a label that fills half a window is right; one that only touches it is neither right nor wrong
         positives = (share >= 0.5).flatten(0, 1)
         counted = (valid[:, None] & ((share == 0) | (share >= 0.5))).flatten(0, 1)
-        described = model.project_text(model.text_encoder(texts.draw(rng))).text_features
-        loss = infonce_loss(
-            features.flatten(0, 1), described, model.log_temperature_inverse.detach(), positives, counted
-        )
+        loss = loss + infonce_loss(features.flatten(0, 1), described, temperature, positives, counted)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from torch import Tensor, nn
 from torch.nn import functional
 
-from flam.core import ConfigError
+from flam.core import ConfigError, read_text
 from flam.losses import infonce_loss
 from flam.model.text import LightTextEncoder, TextTokens, tokenize
 
@@ -76,6 +77,32 @@ def read_pairs(path: str | Path) -> list[tuple[str, str]]:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: can't be read as pairs of texts ({error})") from error
     return pairs
+
+
+def ontology_pairs(path: str | Path) -> list[tuple[str, str]]:
+    """Pairs from an ontology in the form of AudioSet's JSON: name and description, name and its parts, kind and parent.
+
+    Raises
+    ------
+    ConfigError : the file can't be read or lacks a key
+    """
+    try:
+        kinds = {kind["id"]: kind for kind in json.loads(read_text(path, ConfigError))}
+        pairs = []
+        for kind in kinds.values():
+            name = _plain(kind["name"])
+            pairs += [(name, sentence.strip(" .")[:200]) for sentence in kind["description"].split(". ")]
+            first, *others = (part.strip() for part in name.split(","))
+            pairs += [pair for other in others for pair in ((first, other), (name, other))]
+            if "abstract" not in kind["restrictions"]:
+                pairs += [(_plain(kinds[child]["name"]), name) for child in kind["child_ids"]]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(f"{path}: not an ontology like AudioSet's: {type(error).__name__} {error}") from error
+    return [pair for pair in pairs if all(pair)]
+
+
+def _plain(name: str) -> str:
+    return name.replace("(", "").replace(")", "").lower()
 
 
 class TokenTable:
