@@ -1,0 +1,198 @@
+"""The report as one page that needs nothing else: tables, charts, and the scenes that went worst to look at and hear."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+
+import numpy as np
+
+import flam
+from flam.apps.benchmark.evaluation import Evaluation
+from flam.apps.benchmark.metrics import METRICS, Figure, Metric, shown
+from flam.apps.report.charts import bars, colour, confusion, line_chart
+from flam.apps.report.published import published
+from flam.apps.report.tables import Row, remarks_of, rows_of
+from flam.apps.report.worst import worst_scenes
+
+N_SCENES = 6
+MOST_LABELS = 60  # of a confusion matrix that can still be read
+N_CONFUSIONS = 10
+FOLDER = Path(__file__).parent
+
+
+def as_page(evaluations: Sequence[Evaluation]) -> str:
+    """The page as text; colours follow light and dark mode, and it fits a telephone.
+
+    Raises
+    ------
+    AudioError : a recording that was scored can't be read any more
+    """
+    systems = list(dict.fromkeys(name for evaluation in evaluations for name in evaluation.results))
+    links = "".join(f'<a href="#{_id(e)}">{escape(e.benchmark.name)}</a>' for e in evaluations)
+    sections = "".join(_section(evaluation) for evaluation in evaluations)
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Evaluation</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<style>{(FOLDER / 'page.css').read_text(encoding='utf-8')}</style></head><body><main>"
+        f'<h1>Evaluation</h1><p class="dim">{_keys(systems)}</p><nav>{links}</nav>{sections}{_footer(evaluations)}'
+        f"</main><script>{(FOLDER / 'page.js').read_text(encoding='utf-8')}</script></body></html>\n"
+    )
+
+
+def _section(evaluation: Evaluation) -> str:
+    charts = {"frames": _frames, "retrieval": _retrieval, "classify": _classify}[evaluation.benchmark.task]
+    remarks = "".join(f"<li>{escape(remark)}</li>" for remark in remarks_of(evaluation))
+    failures = "".join(f"<li>left out: {escape(failure)}</li>" for failure in evaluation.failures)
+    return (
+        f'<h2 id="{_id(evaluation)}">{escape(evaluation.benchmark.name)}</h2>'
+        f'<section class="panel"><div class="wide">{_table(evaluation)}</div><ul>{remarks}{failures}</ul></section>'
+        f"{charts(evaluation)}"
+    )
+
+
+def _table(evaluation: Evaluation) -> str:
+    metrics = METRICS[evaluation.benchmark.task]
+    head = "".join(f'<th title="{escape(metric.meaning)}">{_heading(metric)}</th>' for metric in metrics)
+    body = "".join(_table_row(row, metrics) for row in rows_of(evaluation))
+    return f"<table><thead><tr><th>system</th>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _table_row(row: Row, metrics: Sequence[Metric]) -> str:
+    about = ""
+    if not row.is_ours:
+        source = published().sources[row.source]
+        link = f'<a href="{escape(source.url)}">{escape(source.title.split(",")[0])}</a>'
+        about = f"<small>{link}{', ' + escape(row.protocol) if row.protocol else ''}</small>"
+    cells = "".join(f"<td>{_cell(metric, row.figures.get(metric.key))}</td>" for metric in metrics)
+    return f"<tr{' class=ours' if row.is_ours else ''}><td>{escape(row.system)}{about}</td>{cells}</tr>"
+
+
+def _heading(metric: Metric) -> str:
+    unit = f"<br>{metric.unit}" if metric.unit in ("per minute", "s") else ""
+    return f"{escape(metric.title)} {'↓' if metric.lower_is_better else '↑'}{unit}"
+
+
+def _cell(metric: Metric, figure: Figure | None) -> str:
+    if figure is None:
+        return ""
+    interval = ""
+    if figure.low is not None and figure.high is not None and not math.isnan(figure.low):
+        interval = f"<small>{shown(metric, figure.low)} – {shown(metric, figure.high)}</small>"
+    return f"{shown(metric, figure.value)}{interval}"
+
+
+def _frames(evaluation: Evaluation) -> str:
+    results = list(evaluation.results.values())
+    curves = [result.curves for result in results if result.curves is not None]
+    bins = [result.reliability for result in results if result.reliability is not None]
+    charts = (
+        ("F1 against threshold", "1 s segments, mean over prompts", [(c.thresholds, c.f1) for c in curves], False),
+        ("Recall against threshold", "1 s segments, all prompts", [(c.thresholds, c.recall) for c in curves], False),
+        (
+            "Precision against threshold",
+            "1 s segments, all prompts",
+            [(c.thresholds, c.precision) for c in curves],
+            False,
+        ),
+        (
+            "False positives a minute",
+            "all prompts together, logarithmic",
+            [(c.thresholds, c.false_positives_per_minute) for c in curves],
+            True,
+        ),
+    )
+    panels = [
+        _chart(title, line_chart(lines, "threshold", title, log_y), caption) for title, caption, lines, log_y in charts
+    ]
+    diagram = line_chart([(b.mean_score, b.positive_share) for b in bins], "score", "share", dots=True)
+    caption = "share of frames that hold the sound, by score; on the diagonal a score is a probability"
+    panels.append(_chart("Reliability", diagram, caption))
+    keys = _keys(list(evaluation.results))
+    return (
+        f'<div class="grid">{"".join(panels)}{_per_prompt(evaluation, "Frame AUROC of each prompt")}</div>'
+        f'<h3 style="margin:26px 0 0">Worst scenes</h3><p class="dim">lowest AUROC of {escape(next(iter(evaluation.results)))} '
+        "over a scene's own frames and prompts; bands: the sound is there; lines: scores. Click to listen. "
+        f"{keys}</p>{worst_scenes(evaluation, N_SCENES)}"
+    )
+
+
+def _per_prompt(evaluation: Evaluation, title: str) -> str:
+    """The prompts that any system can be judged on, best first by the first system."""
+    results = list(evaluation.results.values())
+    prompts = dict.fromkeys(prompt for result in results for prompt in result.per_prompt)
+    rows = {prompt: [result.per_prompt.get(prompt) for result in results] for prompt in prompts}
+    ordered = sorted(rows.items(), key=lambda row: -(row[1][0].value if row[1][0] is not None else -1.0))
+    caption = f"{len(rows)} of {len(evaluation.benchmark.prompts)} prompts, best first; line: 95 % interval"
+    return _chart(title, f'<div class="scroll">{bars(dict(ordered))}</div>', caption)
+
+
+def _retrieval(evaluation: Evaluation) -> str:
+    panels = []
+    for way, title in (("t2a", "Captions find recordings"), ("a2t", "Recordings find captions")):
+        rows = {
+            f"R@{k}": [result.figures[f"{way}_recall_at_{k}"] for result in evaluation.results.values()]
+            for k in (1, 5, 10)
+        }
+        panels.append(_chart(title, bars(rows), "share of queries with a right answer among the first k"))
+    return f'<div class="grid">{"".join(panels)}</div>'
+
+
+def _classify(evaluation: Evaluation) -> str:
+    panels = [_per_prompt(evaluation, "Accuracy of each class")]
+    for number, (name, result) in enumerate(evaluation.results.items()):
+        assert result.zero_shot is not None
+        labels, counts = result.zero_shot.labels, result.zero_shot.confusion
+        wrong = counts - np.diag(np.diag(counts))
+        cells = [divmod(int(cell), len(labels)) for cell in np.argsort(-wrong, axis=None, kind="stable")[:N_CONFUSIONS]]
+        rows = "".join(
+            f"<tr><td>{escape(labels[row])}</td><td>{escape(labels[column])}</td>"
+            f"<td>{wrong[row, column]} of {counts[row].sum()}</td></tr>"
+            for row, column in cells
+            if wrong[row, column]
+        )
+        table = f'<div class="wide"><table><tr><th>is</th><th>was called</th><th>clips</th></tr>{rows}</table></div>'
+        panels.append(_chart(f"Most frequent mistakes of {_key(number, name)}", table, ""))
+    matrices = "".join(
+        _chart(
+            f"Confusion of {_key(number, name)}",
+            f'<div class="wide">{confusion(result.zero_shot.confusion, result.zero_shot.labels)}</div>',
+            "row: what a clip is; column: what it was called",
+        )
+        for number, (name, result) in enumerate(evaluation.results.items())
+        if result.zero_shot is not None and len(result.zero_shot.labels) <= MOST_LABELS
+    )
+    return f'<div class="grid">{"".join(panels)}</div>{matrices}'
+
+
+def _chart(title: str, chart: str, caption: str) -> str:
+    """A panel; the title may hold markup."""
+    return f'<section class="panel"><h3>{title}</h3>{chart}<figcaption>{escape(caption)}</figcaption></section>'
+
+
+def _footer(evaluations: Sequence[Evaluation]) -> str:
+    sources = dict.fromkeys(row.source for e in evaluations for row in rows_of(e) if not row.is_ours)
+    lines = "".join(
+        f'<li>{escape(published().sources[key].title)}, <a href="{escape(published().sources[key].url)}">'
+        f"{escape(published().sources[key].url)}</a></li>"
+        for key in sources
+    )
+    cited = f"<p>Published figures, as their authors give them:</p><ol>{lines}</ol>" if lines else ""
+    return (
+        f"<footer>{cited}<p>Shares are x 100. Intervals: 95 %, recordings drawn again for frames, Wilson's for accuracy. "
+        f"Made with flam {flam.__version__}.</p></footer>"
+    )
+
+
+def _keys(names: Sequence[str]) -> str:
+    return "".join(_key(number, name) for number, name in enumerate(names))
+
+
+def _key(number: int, name: str) -> str:
+    return f'<span class="key" style="{colour(number)}">{escape(name)}</span>'
+
+
+def _id(evaluation: Evaluation) -> str:
+    return "".join(c if c.isalnum() else "-" for c in evaluation.benchmark.name)
