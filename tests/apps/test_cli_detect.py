@@ -99,6 +99,17 @@ def test_recording_named_twice_counts_once(run, stub, make_recording):
     assert len(rows(run("detect", "in", "in/a.wav", "-p", "loud", "--format", "csv").out)) == 1
 
 
+def test_everyday_is_a_list_that_comes_along(run, stub, make_recording, tmp_path):
+    make_recording("a.wav")
+    assert run("detect", "a.wav", "-p", "loud", "--prompts", "everyday", "-o", "a.json").code == 0
+    prompts = load_yaml(DetectSettings, tmp_path / "a.json.settings.yaml").prompts
+    assert len(prompts) == len(set(prompts)) == 301
+    assert {"loud", "siren", "dog bark", "rain"} <= set(prompts)
+    (tmp_path / "everyday").write_text("quiet\n")  # one's own file wins
+    assert run("detect", "a.wav", "--prompts", "everyday", "-o", "b.json").code == 0
+    assert load_yaml(DetectSettings, tmp_path / "b.json.settings.yaml").prompts == ("quiet",)
+
+
 def test_prompts_file_and_options_add_up(run, stub, make_recording, tmp_path):
     make_recording("a.wav")
     (tmp_path / "prompts.txt").write_text("\ufeff# sounds\nquiet\n\n  loud \n", encoding="utf-8")

@@ -29,9 +29,10 @@ class Find:
     prompt: Annotated[
         tuple[str, ...], _option(FIND, "TEXT", "Sound to find, in words; once for each.", "--prompt", "-p")
     ] = ()
-    prompts: Annotated[Path | None, _option(FIND, "FILE", "File with a prompt on each line; # begins a comment.")] = (
-        None
-    )
+    prompts: Annotated[
+        Path | None,
+        _option(FIND, "FILE", "File with a prompt on each line; # begins a comment. 'everyday': 300 common sounds."),
+    ] = None
     suppress: Annotated[
         tuple[str, ...],
         _option(
@@ -85,9 +86,9 @@ class Events:
     threshold: Annotated[
         float | None, _option(EVENTS, "SCORE", "An event is where the score reaches this, 0 to 1.")
     ] = None
-    low_threshold: Annotated[float | None, _option(EVENTS, "SCORE", "It lasts, before and after, while the score is at least this.")] = (
-        None
-    )
+    low_threshold: Annotated[
+        float | None, _option(EVENTS, "SCORE", "It lasts, before and after, while the score is at least this.")
+    ] = None
     median_s: Annotated[
         float | None, _option(EVENTS, "SECONDS", "Length of the median filter over scores, seconds.", "--median")
     ] = None

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.resources
 from collections.abc import Sequence
 from pathlib import Path
 
 from flam.core import ConfigError, read_text
+
+EVERYDAY = "everyday"
 
 
 def collect_prompts(prompts: Sequence[str], file: Path | None, suppress: Sequence[str] = ()) -> tuple[str, ...]:
@@ -14,7 +17,8 @@ def collect_prompts(prompts: Sequence[str], file: Path | None, suppress: Sequenc
     Parameters
     ----------
     prompts : texts
-    file : one prompt a line; empty lines and lines that begin with ``#`` don't count
+    file : one prompt a line; empty lines and lines that begin with ``#`` don't count. ``everyday``, where there is no
+        such file, is a list of 300 sounds that comes with the program
     suppress : texts that suppress prompts, already without spaces around them, only checked
 
     Raises
@@ -47,6 +51,8 @@ def stripped(prompts: Sequence[str]) -> tuple[str, ...]:
 
 
 def _read(file: Path) -> list[str]:
+    if str(file) == EVERYDAY and not file.exists():
+        file = Path(str(importlib.resources.files("flam"))) / "assets" / "prompts" / f"{EVERYDAY}.txt"
     lines = [line.strip() for line in read_text(file, ConfigError).splitlines()]
     prompts = [line for line in lines if line and not line.startswith("#")]
     if not prompts:
