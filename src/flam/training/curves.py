@@ -42,6 +42,7 @@ def draw_curves(folder: Path) -> Path:
     axes[-1].set_xlabel("step")
     for axis in axes:
         axis.grid(alpha=0.3)
+    figure.align_ylabels(axes)
     path = folder / "curves.png"
     with atomic_path(path) as part:
         figure.savefig(part, format="png", dpi=90)
