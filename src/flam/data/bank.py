@@ -24,13 +24,18 @@ class WaveformBank:
     ----------
     folder : what ``WaveformBank.build`` wrote
 
+    Attributes
+    ----------
+    samples : (N,) int16 array on the disk, of all clips one after another
+    sample_rate : Hz
+
     Raises
     ------
     ConfigError : the folder holds no bank, or not all of one
     """
 
     def __init__(self, folder: str | Path):
-        folder = Path(folder)
+        self._folder = folder = Path(folder)
         self.sample_rate = SAMPLE_RATE
         try:
             self._index: dict[str, dict[str, Any]] = json.loads((folder / "index.json").read_text(encoding="utf-8"))
@@ -38,20 +43,32 @@ class WaveformBank:
             raise ConfigError(f"{folder}: not a waveform bank ({error}); make one with WaveformBank.build") from error
         n_samples = sum(entry["n_samples"] for entry in self._index.values())
         try:
-            self._samples = np.memmap(folder / "samples.i16", np.int16, "r") if n_samples else np.zeros(0, np.int16)
+            self.samples = np.memmap(folder / "samples.i16", np.int16, "r") if n_samples else np.zeros(0, np.int16)
         except (OSError, ValueError) as error:
             raise ConfigError(f"{folder / 'samples.i16'}: can't be read ({error}); make the bank again") from error
-        if len(self._samples) != n_samples:
-            raise ConfigError(f"{folder}: {len(self._samples)} samples, {n_samples} in its index; make the bank again")
+        if len(self.samples) != n_samples:
+            raise ConfigError(f"{folder}: {len(self.samples)} samples, {n_samples} in its index; make the bank again")
 
     def __contains__(self, clip_id: str) -> bool:
         return clip_id in self._index
 
+    def __reduce__(self) -> tuple[type[WaveformBank], tuple[Path]]:
+        """Travels to other processes as its folder: a pickled memory map would be a copy of all samples."""
+        return WaveformBank, (self._folder.absolute(),)
+
     def waveform(self, clip_id: str) -> np.ndarray:
         """(N,) float32 samples of a clip, full scale is 1.0; codecs make clips go beyond it."""
         entry = self._index[clip_id]
-        samples = self._samples[entry["start"] : entry["start"] + entry["n_samples"]]
-        return samples.astype(np.float32) * np.float32(entry.get("scale", 1 / 32768))
+        samples = self.samples[entry["start"] : entry["start"] + entry["n_samples"]]
+        return samples.astype(np.float32) * self.scale(clip_id)
+
+    def start(self, clip_id: str) -> int:
+        """Where in ``samples`` a clip begins."""
+        return self._index[clip_id]["start"]
+
+    def scale(self, clip_id: str) -> np.float32:
+        """What the samples of a clip in ``samples`` are multiplied by."""
+        return np.float32(self._index[clip_id].get("scale", 1 / 32768))
 
     def n_samples(self, clip_id: str) -> int:
         """Length of a clip in samples."""
