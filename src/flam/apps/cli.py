@@ -26,7 +26,9 @@ app.command("flam.apps.detect:detect", name="detect", help="Find sounds in recor
 app.command("flam.apps.models:app", name="models", help="List, describe, convert and download models.")
 app.command("flam.apps.data:app", name="data", help="List, check and use public corpora.")
 app.command("flam.apps.library:app", name="library", help="Make a table of the clips that scenes are drawn from.")
+app.command("flam.apps.synth:app", name="synth", help="Plan, render and inspect scenes with exact labels.")
 app.command("flam.apps.train:train", name="train", help="Train a model as a recipe says.")
+app.command("flam.apps.evaluate:evaluate", name="evaluate", help="Score models on benchmarks, beside published figures.")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
