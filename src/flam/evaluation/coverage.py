@@ -41,19 +41,19 @@ def cover(table: ScoreTable) -> Coverage:
     [0.0, 0.5, 1.5, 2.0, 2.0]
     """
     truth, n_prompts = table.truth, len(table.prompts)
-    keys, pair = np.unique(truth.recording * n_prompts + truth.prompt, return_inverse=True)
+    order = np.argsort(truth.recording * n_prompts + truth.prompt, kind="stable")
+    onset_s, offset_s = truth.onset_s[order], truth.offset_s[order]
+    keys, counts = np.unique(truth.recording * n_prompts + truth.prompt, return_counts=True)
     recording, prompt = keys // n_prompts, keys % n_prompts
-    n_edges = np.diff(table.first_row) + 1
-    begin = np.cumsum(n_edges[recording]) - n_edges[recording]
-    # edges of all recordings: one more than rows in each, so recording r begins at first_row[r] + r
-    edges_s = np.empty(len(table.starts_s) + len(table.recordings))
-    edges_s[np.arange(len(table.starts_s)) + table.recording_of_row] = table.starts_s
-    edges_s[table.first_row[1:] + np.arange(len(table.recordings))] = table.ends_s[table.first_row[1:] - 1]
-    counts = n_edges[truth.recording]
-    event = np.repeat(np.arange(len(counts)), counts)
-    local = np.arange(len(event)) - np.repeat(np.cumsum(counts) - counts, counts)
-    at_s = edges_s[(table.first_row[truth.recording] + truth.recording)[event] + local]
-    length_s = truth.offset_s - truth.onset_s
-    covered_s = np.clip(at_s - truth.onset_s[event], 0, length_s[event])
-    seconds = np.bincount(begin[pair[event]] + local, covered_s, int(n_edges[recording].sum()))
-    return Coverage(recording, prompt, begin - table.first_row[recording], seconds)
+    seconds = []
+    for r, start, end in zip(recording.tolist(), np.cumsum(counts) - counts, np.cumsum(counts), strict=True):
+        rows = slice(*table.first_row[r : r + 2])
+        edges_s = np.append(table.starts_s[rows], table.ends_s[rows][-1])
+        # flat between events, rising by a second per second within them; they do not overlap
+        corners_s = np.stack([onset_s[start:end], offset_s[start:end]], axis=1)
+        total_s = np.cumsum(corners_s[:, 1] - corners_s[:, 0])
+        heights_s = np.stack([np.concatenate([[0.0], total_s[:-1]]), total_s], axis=1)
+        seconds.append(np.interp(edges_s, corners_s.ravel(), heights_s.ravel()))
+    n_edges = np.array([len(own) for own in seconds], np.int64)
+    offset = np.cumsum(n_edges) - n_edges - table.first_row[recording]
+    return Coverage(recording, prompt, offset, np.concatenate([*seconds, np.empty(0)]))

@@ -16,7 +16,7 @@ from flam.evaluation.matching import TIME_DECIMALS, matched_changes, near, pairs
 from flam.evaluation.runs import NestedRuns, nested_runs, run_count_changes
 from flam.evaluation.table import ScoreTable
 
-STEP_RUNS = 1 << 17
+STEP_RUNS = 1 << 17  # false positives that are looked at together
 
 
 @dataclass(frozen=True)
