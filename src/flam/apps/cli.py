@@ -27,6 +27,7 @@ app.command("flam.apps.models:app", name="models", help="List, describe, convert
 app.command("flam.apps.data:app", name="data", help="List, check and use public corpora.")
 app.command("flam.apps.library:app", name="library", help="Make a table of the clips that scenes are drawn from.")
 app.command("flam.apps.synth:app", name="synth", help="Plan, render and inspect scenes with exact labels.")
+app.command("flam.apps.finetune:finetune", name="finetune", help="Teach a model the sounds of a folder.")
 app.command("flam.apps.train:train", name="train", help="Train a model as a recipe says.")
 app.command("flam.apps.evaluate:evaluate", name="evaluate", help="Score models on benchmarks, beside published figures.")
 

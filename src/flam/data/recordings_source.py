@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -56,22 +56,7 @@ class RecordingsSource:
 
     def __init__(self, config: RecordingsConfig, n_samples: int, sample_rate: int, key: tuple[int, ...]):
         self._n_samples, self._sample_rate = n_samples, sample_rate
-        finder = _Finder(config.audio)
-        spans: dict[Path, dict[str, list[tuple[float, float]]]] = {}
-        missing = []
-        for listed in _read_lists(config):
-            path = finder.find(listed.recording)
-            if path is None:
-                missing.append(listed.recording)
-                continue
-            by_label = spans.setdefault(path, {})
-            for event in listed.events:
-                label = config.names.get(event.prompt, event.prompt)
-                by_label.setdefault(label, []).append((event.onset_s, event.offset_s))
-        if missing:
-            logger.warning(
-                f"{len(missing)} labelled recordings are not in {config.audio} and are left out: {missing[:3]}"
-            )
+        spans = labelled_recordings(config)
         if not spans:
             raise ConfigError(f"{config.events}: names no recording of {config.audio}; check both")
         self._paths = sorted(spans)
@@ -91,8 +76,50 @@ class RecordingsSource:
         return Clip(cut.waveform, (), sounds)
 
 
+def labelled_recordings(
+    config: RecordingsConfig, on_problem: Callable[[str], None] = logger.warning
+) -> dict[Path, dict[str, list[tuple[float, float]]]]:
+    """The recordings that event lists name, each with the times of its labels; one without events has no label.
+
+    Parameters
+    ----------
+    config : where they are
+    on_problem : told, in one line each, of event lists that can't be read and of recordings that aren't there
+
+    Raises
+    ------
+    AudioError, AnnotationError : the folder of the audio, or the one event list, can't be read
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     Path(folder, "street.wav").touch()
+    ...     _ = Path(folder, "street.txt").write_text("1.0\\t2.5\\tsiren\\n")
+    ...     found = labelled_recordings(RecordingsConfig(Path(folder), Path(folder)))
+    ...     {path.name: times for path, times in found.items()}
+    {'street.wav': {'siren': [(1.0, 2.5)]}}
+    """
+    finder = _Finder(config.audio)
+    spans: dict[Path, dict[str, list[tuple[float, float]]]] = {}
+    missing = []
+    for listed, folder in _read_lists(config, on_problem):
+        path = finder.find(listed.recording, folder)
+        if path is None:
+            missing.append(listed.recording)
+            continue
+        by_label = spans.setdefault(path, {})
+        for event in listed.events:
+            label = config.names.get(event.prompt, event.prompt)
+            by_label.setdefault(label, []).append((event.onset_s, event.offset_s))
+    if missing:
+        on_problem(f"{len(missing)} labelled recordings are not in {config.audio} and are left out: {missing[:3]}")
+    return spans
+
+
 class _Finder:
-    """Finds recordings as event lists name them: by path, by name, or by name without its suffix."""
+    """Finds recordings as event lists name them: by path, by name, or by name without its suffix.
+
+    Of several with one name it takes the one beside the list.
+    """
 
     def __init__(self, folder: Path):
         self._folder = folder
@@ -101,27 +128,31 @@ class _Finder:
             for name in {path.name, path.stem}:
                 self._by_name.setdefault(name, set()).add(path)
 
-    def find(self, recording: str) -> Path | None:
+    def find(self, recording: str, beside: Path) -> Path | None:
         path = self._folder / recording
         if path.is_file():
             return path
         name = Path(recording).name
         stem = Path(name).stem if Path(name).suffix.lower() in RECORDING_SUFFIXES else name
         found = self._by_name.get(name) or self._by_name.get(stem) or set()
-        return next(iter(found)) if len(found) == 1 else None
+        nearest = {path for path in found if path.parent == beside} if len(found) > 1 else found
+        return next(iter(nearest)) if len(nearest) == 1 else None
 
 
-def _read_lists(config: RecordingsConfig) -> Iterator[RecordingEvents]:
+def _read_lists(config: RecordingsConfig, on_problem: Callable[[str], None]) -> Iterator[tuple[RecordingEvents, Path]]:
+    """What each list holds, and the folder that it lies in."""
     if not config.events.is_dir():
-        yield from read_events(config.events, config.format)
+        for listed in read_events(config.events, config.format):
+            yield listed, config.events.parent
         return
     unread = []
     for path in sorted(config.events.rglob("*")):
         if not path.is_file() or path.name.startswith(".") or path.suffix.lower() in RECORDING_SUFFIXES:
             continue
         try:
-            yield from read_events(path, config.format)
+            for listed in read_events(path, config.format):
+                yield listed, path.parent
         except AnnotationError as error:
             unread.append(str(error))
     if unread:
-        logger.warning(f"{len(unread)} event lists can't be read and are left out: {unread[0]}")
+        on_problem(f"{len(unread)} event lists can't be read and are left out: {unread[0]}")

@@ -1,0 +1,48 @@
+"""Every number of a fine-tuning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class FinetuneConfig:
+    """How a model learns the classes of a folder.
+
+    Parameters
+    ----------
+    held_out_share : part of the recordings that nothing is learnt from, on which before and after are compared
+    n_scenes, n_held_out_scenes : mixtures of the folder's sounds with each other and with procedural sounds, for
+        learning and for the comparison
+    most_windows : at most so many windows of recordings with times of events are used as they are
+    most_audio_s : at most so many seconds of sounds are mixed from, all classes together
+    n_takes : takes of each procedural sound
+    n_anchors : texts whose features stay where they are
+    epochs : passes over scenes and windows
+    batch_size, lr : scenes and windows in a step, and peak learning rate
+    frame_weight, prior_weight, anchor_weight : of the losses
+    seed : of everything that is drawn
+    """
+
+    held_out_share: float = 0.25
+    n_scenes: int = 320
+    n_held_out_scenes: int = 80
+    most_windows: int = 400
+    most_audio_s: float = 3600.0
+    n_takes: int = 3
+    n_anchors: int = 4000
+    epochs: int = 25
+    batch_size: int = 16
+    lr: float = 1e-3
+    frame_weight: float = 20.0
+    prior_weight: float = 0.1
+    anchor_weight: float = 50.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.held_out_share <= 0.5:
+            raise ValueError(f"held_out_share {self.held_out_share} must be within [0, 0.5]; 0.25 is a good value")
+        if min(self.n_scenes, self.n_takes, self.n_anchors, self.epochs, self.batch_size) < 1:
+            raise ValueError("n_scenes, n_takes, n_anchors, epochs and batch_size must be at least 1")
+        if min(self.n_held_out_scenes, self.most_windows, self.seed) < 0 or min(self.lr, self.most_audio_s) <= 0:
+            raise ValueError("lr and most_audio_s must be positive; n_held_out_scenes, most_windows and seed 0 or more")

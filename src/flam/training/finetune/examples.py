@@ -1,0 +1,171 @@
+"""What is learnt from and compared on: scenes and windows, each heard once, by an audio side that stays as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from flam.audio import mono_blocks, windows
+from flam.core import AudioError, TimeGrid, atomic_path
+from flam.data.clip import Sound, cut_sounds
+from flam.data.scene_source import SceneSource
+from flam.model.flam import FLAM
+from flam.training.finetune.folder import LabelledRecording
+
+SCENES_AT_ONCE = 8
+SHARE_WITHOUT_EVENTS = 0.25
+
+
+class HeardClip(NamedTuple):
+    """Audio to embed: ``waveform (N,)``, what sounds in it, and how many samples are no filling."""
+
+    waveform: np.ndarray
+    sounds: tuple[Sound, ...]
+    n_samples: int
+
+
+Job = Callable[[], Sequence[HeardClip]]
+
+
+class Examples(NamedTuple):
+    """Clips in the joint space.
+
+    ``frame_features (B, T, D)`` float16; ``labels (B, T, K)`` bool, True where a text sounds; ``valid (B, T)`` bool,
+    False after the end of a recording.
+    """
+
+    frame_features: Tensor
+    labels: Tensor
+    valid: Tensor
+
+
+@dataclass(frozen=True)
+class Embedder:
+    """Clips to examples, kept in a folder part by part, so that after an interruption nothing is heard twice.
+
+    Parameters
+    ----------
+    model : its audio tower and projection are used as they are
+    texts : K labels, the columns of ``Examples.labels``
+    folder : of the parts that are done
+    """
+
+    model: FLAM
+    texts: tuple[str, ...]
+    folder: Path
+
+    def embed(self, name: str, jobs: Sequence[Job], progress: Callable[[int, int], None]) -> Examples:
+        """Do jobs that an earlier run has not done, and give the examples of all.
+
+        Parameters
+        ----------
+        name : of the parts in the folder
+        progress : told how many jobs are done, and how many there are
+        """
+        parts = []
+        for number, job in enumerate(jobs):
+            path = self.folder / f"{name}_{number:05d}.safetensors"
+            if not path.exists():
+                with atomic_path(path) as unfinished:
+                    save_file(self._embedded(job())._asdict(), unfinished)
+            parts.append(Examples(**load_file(path)))
+            progress(number + 1, len(jobs))
+        return Examples(*(torch.cat(tensors) for tensors in zip(self._embedded(()), *parts, strict=True)))
+
+    @torch.inference_mode()
+    def _embedded(self, clips: Sequence[HeardClip]) -> Examples:
+        encoder, grid = self.model.audio_encoder, self.model.grid
+        n_frames = grid.n_frames(encoder.window_samples)
+        features = torch.zeros(len(clips), n_frames, self.model.config.joint_dim, dtype=torch.float16)
+        labels = torch.zeros(len(clips), n_frames, len(self.texts), dtype=torch.bool)
+        valid = torch.zeros(len(clips), n_frames, dtype=torch.bool)
+        device = self.model.log_temperature_inverse.device
+        for row, clip in enumerate(clips):
+            waveform = torch.from_numpy(clip.waveform)[None].to(device)
+            features[row] = self.model.embed_audio(waveform).frame_features[0].half().cpu()
+            labels[row] = torch.from_numpy(frame_labels(clip.sounds, self.texts, grid, n_frames))
+            valid[row, : grid.n_frames(clip.n_samples)] = True
+        return Examples(features, labels, valid)
+
+
+def frame_labels(sounds: Sequence[Sound], texts: Sequence[str], grid: TimeGrid, n_frames: int) -> np.ndarray:
+    """(T, K) bool array, True where a text sounds; several sounds may have one text.
+
+    >>> sounds = [Sound("owl", (), ((0.0, 1.0),)), Sound("owl", (), ((2.0, 3.0),))]
+    >>> frame_labels(sounds, ["owl", "seal"], TimeGrid(10, 10), 3).tolist()
+    [[True, False], [False, False], [True, False]]
+    """
+    labels = np.zeros((n_frames, len(texts)), bool)
+    for sound in sounds:
+        if sound.label in texts:
+            labels[:, texts.index(sound.label)] |= grid.frame_labels(sound.spans_s, n_frames)
+    return labels
+
+
+def scene_jobs(source: SceneSource, n_scenes: int) -> list[Job]:
+    """The first scenes of a source, a few in each job."""
+
+    def scenes(start: int) -> list[HeardClip]:
+        clips = [
+            source.clip(number, np.random.default_rng(number))
+            for number in range(start, min(start + SCENES_AT_ONCE, n_scenes))
+        ]
+        return [HeardClip(clip.waveform, clip.sounds or (), len(clip.waveform)) for clip in clips]
+
+    return [partial(scenes, start) for start in range(0, n_scenes, SCENES_AT_ONCE)]
+
+
+def window_jobs(
+    recordings: Sequence[LabelledRecording], sample_rate: int, n_samples: int, most: int, seed: int
+) -> list[Job]:
+    """Windows of the recordings with times, one recording in each job: some with events, some without.
+
+    Parameters
+    ----------
+    sample_rate, n_samples : of a window
+    most : windows of all recordings together
+    """
+    timed = [recording for recording in recordings if recording.label is None]
+    share, window_s = most / max(len(timed), 1), n_samples / sample_rate
+
+    def job(number: int) -> list[HeardClip]:
+        recording = timed[number]
+        rng = np.random.default_rng([seed, number])
+        # at least `most` windows in all, so that no recording is left without
+        wanted = _window_numbers(recording, window_s, max(round(share), 1), rng)
+        sounds = [Sound(label, (), spans_s) for label, spans_s in recording.events.items()]
+        found = []
+        try:
+            # what goes wrong in a recording was told when its sounds were cut
+            blocks = mono_blocks(recording.path, sample_rate, on_problem=lambda line: None)
+            for place, window in enumerate(windows(blocks, n_samples, n_samples)):
+                if place in wanted:
+                    inside = cut_sounds(sounds, place * window_s, window.n_valid / sample_rate)
+                    found.append(HeardClip(window.waveform, inside, window.n_valid))
+                if place >= max(wanted):
+                    break
+        except AudioError:
+            pass
+        return found
+
+    return [partial(job, number) for number in range(len(timed))]
+
+
+def _window_numbers(recording: LabelledRecording, window_s: float, n_wanted: int, rng: np.random.Generator) -> set[int]:
+    """Places of windows with an event, and of some between them and after the last."""
+    spans_s = [span for spans in recording.events.values() for span in spans]
+    with_events = {
+        place for start_s, end_s in spans_s for place in range(int(start_s / window_s), int(end_s / window_s) + 1)
+    }
+    others = sorted(set(range(max(with_events, default=0) + 2)) - with_events)
+    n_others = min(len(others), max(round(SHARE_WITHOUT_EVENTS * n_wanted), n_wanted - len(with_events)))
+    chosen = rng.permutation(sorted(with_events))[: max(n_wanted - n_others, 1)]
+    return {*map(int, chosen), *map(int, rng.permutation(others)[:n_others])} or {0}

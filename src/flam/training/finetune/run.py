@@ -1,0 +1,228 @@
+"""A fine-tuning from folder to model, resumable at every point."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from flam.core import ConfigError, OutputError, atomic_text, to_mapping
+from flam.detection.load import best_device
+from flam.model.card import ModelCard
+from flam.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from flam.model.flam import FLAM, TEXTS_AT_ONCE
+from flam.model.hub import resolve
+from flam.model.text import TextTokens, tokenize
+from flam.synth.procedural import GENERATORS
+from flam.training.finetune.anchors import anchor_texts
+from flam.training.finetune.comparison import Comparison, compare, frame_aurocs
+from flam.training.finetune.config import FinetuneConfig
+from flam.training.finetune.examples import Embedder, Examples, Job, scene_jobs, window_jobs
+from flam.training.finetune.fit import TextEmbeddings, fit
+from flam.training.finetune.folder import LabelledRecording, read_folder
+from flam.training.finetune.scenes import other_sounds, scene_source
+from flam.training.finetune.split import split
+
+WAYS = ("{}", "the sound of {}", "{} sound", "a {}")
+# what is being done, how much of it is done, how much there is, figures to show
+Progress = Callable[[str, int, int, dict[str, float]], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a fine-tuning came to.
+
+    Parameters
+    ----------
+    folder : of the new model
+    labels : what it was taught
+    comparison : on what was held out; None where nothing was
+    epochs : that were done; fewer than asked for where it was stopped
+    n_learnt_from, n_held_out : recordings
+    problems : one line for each that is left out, or read in part
+    """
+
+    folder: Path
+    labels: tuple[str, ...]
+    comparison: Comparison | None
+    epochs: int
+    n_learnt_from: int
+    n_held_out: int
+    problems: tuple[str, ...]
+
+
+def finetune(
+    recordings_folder: str | Path,
+    parent: str | Path,
+    output: str | Path,
+    config: FinetuneConfig = FinetuneConfig(),  # noqa: B008, it is frozen
+    device: str = "auto",
+    should_stop: Callable[[], bool] = lambda: False,
+    progress: Progress = lambda what, done, total, figures: None,
+    notify: Callable[[str], None] = lambda line: None,
+) -> Outcome:
+    """Teach a model the labels of a folder, and write it as a new model.
+
+    What is done is kept beside the output in a hidden folder until the model is written: the same call goes on there.
+
+    Parameters
+    ----------
+    recordings_folder : see ``read_folder``
+    parent : name or folder of the model to start from
+    output : folder of the new model; a model that is there is replaced
+    device : as torch names it; "auto" takes a GPU where there is one
+    should_stop : asked after each epoch; True ends the learning and writes what is learnt so far
+    progress : told how far it is
+    notify : told in one line before a model is fetched
+
+    Raises
+    ------
+    ConfigError : the folder holds no labelled recording that can be used
+    ModelError : no such parent, or one without a tokenizer
+    OutputError : the output can't be written
+    """
+    output = Path(output)
+    if output.exists() and not (output / "config.json").exists() and any(output.iterdir()):
+        raise OutputError(f"{output}: exists and is no model; choose a new or an empty folder")
+    problems: list[str] = []
+    recordings = read_folder(recordings_folder, problems.append)
+    parent_folder = resolve(parent, notify=notify)
+    checkpoint = load_checkpoint(parent_folder)
+    model = checkpoint.model.to(best_device() if device == "auto" else device).eval()
+    learnt = tuple(sorted({label for recording in recordings for label in recording.labels}))
+    others = other_sounds(learnt)
+    to_learn_from, held_out = split(recordings, config.held_out_share, config.seed)
+    work = _work_folder(output, recordings, parent_folder, config)
+    embedder = Embedder(model, (*learnt, *others), work)
+
+    def examples(name: str, part: Sequence[LabelledRecording], n_scenes: int, seed: int) -> Examples:
+        jobs = _jobs(model, part, others, n_scenes, seed, config, problems.append)
+        return embedder.embed(name, jobs, lambda done, total: progress(name, done, total, {}))
+
+    compared = examples("hearing held-out clips", held_out, config.n_held_out_scenes, config.seed + 1)
+    heard = examples("hearing clips", to_learn_from, config.n_scenes, config.seed)
+    counts = (heard.labels & heard.valid[..., None]).sum(dim=(0, 1))[: len(learnt)].tolist()
+    silent = [label for label, count in zip(learnt, counts, strict=True) if count == 0]
+    if len(silent) == len(learnt):
+        reason = f" ({problems[0]})" if problems else ""
+        raise ConfigError(f"{recordings_folder}: none of its labels can be heard in any recording{reason}")
+    problems += [f"{label!r} can't be heard in any recording that is learnt from" for label in silent]
+    before = frame_aurocs(model, compared, embedder.texts)
+    progress("learning", 0, config.epochs, {})
+    own = heard._replace(labels=heard.labels[..., : len(learnt)])
+    epochs = fit(
+        model,
+        own,
+        _text_embeddings(model, learnt, others, config),
+        config,
+        work / "state.pt",
+        should_stop,
+        lambda done, total, losses: progress("learning", done, total, losses),
+    )
+    after = frame_aurocs(model, compared, embedder.texts)
+    comparison = compare(before, after, compared, embedder.texts, len(learnt)) if len(compared.valid) else None
+    _write(checkpoint, output, learnt, len(to_learn_from), epochs, comparison)
+    shutil.rmtree(work, ignore_errors=True)
+    return Outcome(
+        output, learnt, comparison, epochs, len(to_learn_from), len(held_out), tuple(dict.fromkeys(problems))
+    )
+
+
+def _jobs(
+    model: FLAM,
+    recordings: Sequence[LabelledRecording],
+    others: Sequence[str],
+    n_scenes: int,
+    seed: int,
+    config: FinetuneConfig,
+    on_problem: Callable[[str], None],
+) -> list[Job]:
+    """Windows of recordings with times, and scenes of everything that can be cut out."""
+    if not any(recording.labels for recording in recordings):
+        return []
+    encoder = model.audio_encoder
+    n_samples, sample_rate = encoder.window_samples, encoder.sample_rate
+    n_labels = len({label for recording in recordings for label in recording.labels})
+    jobs = window_jobs(recordings, sample_rate, n_samples, config.most_windows, seed)
+    source = scene_source(
+        recordings, others, config.n_takes, config.most_audio_s / n_labels, n_samples, sample_rate, seed, on_problem
+    )
+    return jobs if source is None else jobs + scene_jobs(source, n_scenes)
+
+
+@torch.no_grad()  # not inference mode: learning computes gradients through what is made of these
+def _text_embeddings(
+    model: FLAM, learnt: Sequence[str], others: Sequence[str], config: FinetuneConfig
+) -> TextEmbeddings:
+    assert model.tokenizer is not None  # comparing has embedded texts already
+    known = [*others, *(GENERATORS[name].caption for name in others)]
+    anchors = _embedded(model, anchor_texts(model.tokenizer, known, learnt, config.n_anchors, config.seed))
+    said = _embedded(model, [way.format(text) for way in WAYS for text in learnt])
+    return TextEmbeddings(said.reshape(len(WAYS), len(learnt), -1), anchors, model.project_text(anchors))
+
+
+def _embedded(model: FLAM, texts: Sequence[str]) -> Tensor:
+    """(K, E) what the text tower says of K texts."""
+    assert model.tokenizer is not None
+    encoder, device = model.text_encoder, model.log_temperature_inverse.device
+    parts = []
+    for start in range(0, len(texts), TEXTS_AT_ONCE):
+        batch = texts[start : start + TEXTS_AT_ONCE]
+        ids, mask = tokenize(model.tokenizer, batch, encoder.max_tokens, encoder.pad_id)
+        parts.append(encoder(TextTokens(ids.to(device), mask.to(device))))
+    return torch.cat(parts)
+
+
+def _work_folder(output: Path, recordings: Sequence[LabelledRecording], parent: Path, config: FinetuneConfig) -> Path:
+    """Where a run keeps what it has done; emptied where that was another run's."""
+    files = [*(recording.path for recording in recordings), parent / "model.safetensors"]
+    facts = [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in files]
+    said = [[recording.label, sorted(recording.events.items())] for recording in recordings]
+    settings = json.dumps([facts, said, to_mapping(config)])
+    key = hashlib.sha256(settings.encode()).hexdigest()
+    folder = output.absolute().with_name(f".{output.name}.finetune")
+    try:
+        if folder.exists() and (not (folder / "key").exists() or (folder / "key").read_text() != key):
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: can't be written ({error.strerror}); choose another output") from error
+    with atomic_text(folder / "key") as file:
+        file.write(key)
+    return folder
+
+
+def _write(
+    checkpoint: Checkpoint,
+    output: Path,
+    learnt: Sequence[str],
+    n_recordings: int,
+    epochs: int,
+    comparison: Comparison | None,
+) -> None:
+    """The model with a card that says what it comes from."""
+    parent = checkpoint.card
+    facts = parent.facts | {
+        "parent": parent.name,
+        "taught": ", ".join(learnt),
+        "learnt from": f"{n_recordings} recordings of its user, {epochs} epochs",
+    }
+    if comparison is not None:
+        for of_known in (False, True):
+            row = comparison.mean(of_known)
+            facts[f"held-out frame AUROC, {row.text}"] = f"{row.before:.3f} before, {row.after:.3f} after"
+    few = ", ".join(learnt[:5]) + (f" and {len(learnt) - 5} more" if len(learnt) > 5 else "")
+    card = ModelCard(
+        output.name,
+        f"{parent.name} taught {few}",
+        parent.licence,
+        f"fine-tuned from {parent.name} ({parent.source}) on recordings of its user, whose licence may add to this one",
+        facts,
+    )
+    save_checkpoint(checkpoint.model, output, card, checkpoint.detection)

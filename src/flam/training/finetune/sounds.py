@@ -1,0 +1,156 @@
+"""The sounds of a folder, cut out of its recordings, as a library that scenes are drawn from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from flam.audio import a_weighted_levels_db, read_audio
+from flam.core import AudioError, seconds_to_samples
+from flam.data.clip import Spans
+from flam.data.scene_source import SceneLibrary
+from flam.synth.measure import LIBRARY_RATE, active_part
+from flam.synth.source_library import SourceClip
+from flam.training.finetune.folder import LabelledRecording
+
+SOURCE = "folder"
+RELATIVE_THRESHOLD_DB = 35.0
+LONGEST_SOUND_S = 20.0
+SHORTEST_GAP_S = 2.0
+
+
+class Sound(NamedTuple):
+    """Samples of one sound, in 16 bits of its own ``scale``, and where it is active in them, seconds."""
+
+    samples: np.ndarray
+    scale: float
+    spans_s: list[tuple[float, float]]
+
+
+class SoundLibrary:
+    """Sounds in memory before those of another library, which must be at the same sample rate.
+
+    Parameters
+    ----------
+    others : asked for every clip that was not added
+    """
+
+    def __init__(self, others: SceneLibrary):
+        self.sample_rate = LIBRARY_RATE
+        self._others = others
+        self._sounds: dict[str, Sound] = {}
+
+    def add(self, clip_id: str, waveform: np.ndarray) -> float:
+        """Keep a sound; returns its length in seconds, 0 where nothing of it can be heard.
+
+        Parameters
+        ----------
+        waveform : (N,) float32 array
+        """
+        spans_s = active_spans(waveform)
+        if not spans_s:
+            return 0.0
+        scale = float(np.abs(waveform).max()) / 32767
+        self._sounds[clip_id] = Sound(np.round(waveform / scale).astype(np.int16), scale, spans_s)
+        return len(waveform) / self.sample_rate
+
+    def n_samples(self, clip_id: str) -> int:
+        """Length of a clip in samples."""
+        return len(self._sounds[clip_id].samples) if clip_id in self._sounds else self._others.n_samples(clip_id)
+
+    def spans_s(self, clip_id: str) -> list[tuple[float, float]]:
+        """Where a clip is active, (onset_s, offset_s) in seconds."""
+        return self._sounds[clip_id].spans_s if clip_id in self._sounds else self._others.spans_s(clip_id)
+
+    def waveform(self, clip_id: str) -> np.ndarray:
+        """(N,) float32 samples of a clip."""
+        if clip_id not in self._sounds:
+            return self._others.waveform(clip_id)
+        sound = self._sounds[clip_id]
+        return sound.samples.astype(np.float32) * np.float32(sound.scale)
+
+
+def cut_sounds(
+    recordings: Sequence[LabelledRecording],
+    library: SoundLibrary,
+    most_s: float,
+    on_problem: Callable[[str], None] = lambda line: None,
+) -> list[SourceClip]:
+    """Cut the sounds out of recordings and add them to a library.
+
+    A recording with one label is a sound as a whole, its first ``LONGEST_SOUND_S`` at most. Of recordings with times,
+    events that no other label overlaps are sounds, and gaps of ``SHORTEST_GAP_S`` and more between events are
+    backgrounds.
+
+    Parameters
+    ----------
+    most_s : so much of each label is kept, seconds
+    on_problem : told of recordings that can't be read or are silent
+    """
+    clips: list[SourceClip] = []
+    kept_s: dict[str, float] = {}
+    for recording in recordings:
+        wanted = recording.labels or {""}
+        if all(kept_s.get(label, 0.0) >= most_s for label in wanted):
+            continue
+        try:
+            waveform = read_audio(recording.path, LIBRARY_RATE, on_problem)
+        except AudioError as error:
+            on_problem(str(error))
+            continue
+        n_before = len(clips)
+        for label, piece in _pieces(recording, waveform):
+            clip_id = f"{SOURCE} {recording.path} {len(clips)}"
+            if kept_s.get(label, 0.0) < most_s and (length_s := library.add(clip_id, piece)):
+                kept_s[label] = kept_s.get(label, 0.0) + length_s
+                clips.append(_clip(clip_id, recording.path, label))
+        if len(clips) == n_before and recording.label is not None:
+            on_problem(f"{recording.path}: is silent and left out")
+    return clips
+
+
+def active_spans(waveform: np.ndarray) -> list[tuple[float, float]]:
+    """Where a waveform at 48 kHz is not silent, seconds.
+
+    >>> tone = np.sin(np.arange(48000) / 10).astype(np.float32)
+    >>> active_spans(np.concatenate([np.zeros(48000, np.float32), tone]))
+    [(0.98, 2.0)]
+    """
+    levels_db = a_weighted_levels_db(waveform, LIBRARY_RATE)
+    return active_part(levels_db, len(waveform), LIBRARY_RATE, RELATIVE_THRESHOLD_DB)[0]
+
+
+def _pieces(recording: LabelledRecording, waveform: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    """(label, samples) of each sound of a recording; an empty label is a background."""
+    if recording.label is not None:
+        spans_s = active_spans(waveform)
+        onset_s = spans_s[0][0] if spans_s else 0.0
+        yield recording.label, _part(waveform, onset_s, onset_s + LONGEST_SOUND_S)
+        return
+    for label, spans_s in recording.events.items():
+        others = [span for other, times in recording.events.items() if other != label for span in times]
+        for onset_s, offset_s in spans_s:
+            if not any(start_s < offset_s and end_s > onset_s for start_s, end_s in others):
+                yield label, _part(waveform, onset_s, min(offset_s, onset_s + LONGEST_SOUND_S))
+    for onset_s, offset_s in _gaps_s(recording.events.values(), len(waveform) / LIBRARY_RATE):
+        yield "", _part(waveform, onset_s, min(offset_s, onset_s + LONGEST_SOUND_S))
+
+
+def _gaps_s(events: Sequence[Spans], duration_s: float) -> Iterator[tuple[float, float]]:
+    reached_s = 0.0
+    for onset_s, offset_s in sorted([span for spans in events for span in spans] + [(duration_s, duration_s)]):
+        if onset_s - reached_s >= SHORTEST_GAP_S:
+            yield reached_s, onset_s
+        reached_s = max(reached_s, offset_s)
+
+
+def _part(waveform: np.ndarray, onset_s: float, offset_s: float) -> np.ndarray:
+    return waveform[seconds_to_samples(onset_s, LIBRARY_RATE) : seconds_to_samples(offset_s, LIBRARY_RATE)]
+
+
+def _clip(clip_id: str, path: Path, label: str) -> SourceClip:
+    kind = "event" if label else "background"
+    return SourceClip(clip_id, path, label, "", kind, clip_id, "", SOURCE, "")
