@@ -171,7 +171,7 @@ def main() -> None:
     parser.add_argument("--library", type=Path, help="manifest or scan; left out, the recipes' own")
     parser.add_argument("--bank", type=Path, help="folder for decoded clips; a manifest that is no scan needs it")
     parser.add_argument("--procedural", type=int, metavar="TAKES", help="sounds made from nothing instead of a library")
-    parser.add_argument("--scenes", type=int, default=400, help="held-out scenes to measure on")
+    parser.add_argument("--scenes", type=int, default=300, help="held-out scenes to measure on")
     parser.add_argument("--prompts", type=int, default=50, help="labels to ask for, those that sound most")
     parser.add_argument("--set", action="append", default=[], help="another value for a setting of all recipes")
     arguments = parser.parse_args()
