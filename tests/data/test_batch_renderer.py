@@ -1,5 +1,6 @@
 """Scenes rendered in batches on a device are those of the renderer that makes one after another."""
 
+import csv
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,10 +9,13 @@ import pytest
 import torch
 
 from flam.audio import write_audio
-from flam.core import ConfigError, from_mapping, load_yaml
+from flam.core import ConfigError, TimeGrid, from_mapping, load_yaml
 from flam.data.bank import WaveformBank
 from flam.data.batch_effects import batch_powers, filtered, n_frames, weighing_begin, weighing_samples
 from flam.data.batch_renderer import BatchRenderer
+from flam.data.config import DataConfig
+from flam.data.scene_source import SceneSource
+from flam.data.training_data import TrainingData
 from flam.synth.effects import Codec, Effects, Filter, apply_filter, filter_size, transform_size
 from flam.synth.levels import frame_powers
 from flam.synth.plan import SceneDrawer
@@ -162,3 +166,55 @@ def test_levels_of_a_batch_are_those_of_one():
         expected = frame_powers(sound, len(sound), RATE, phase).powers
         assert n_frames(phase, len(sound), RATE) == len(expected)
         assert np.allclose(found[: len(expected)], expected, rtol=1e-4, atol=expected.max() * 1e-7)
+
+
+@pytest.fixture(scope="module")
+def recipe(clips, tmp_path_factory):
+    """A data section: small scenes from a manifest and its bank."""
+    folder = tmp_path_factory.mktemp("recipe")
+    rows = [[clip.clip_id, str(clip.path), clip.label, "", clip.kind, clip.group, "s", "CC0"] for clip in clips]
+    with open(folder / "manifest.csv", "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerows([["id", "file", "label", "caption", "kind", "group", "source", "licence"], *rows])
+    scenes = {"manifest": {"path": str(folder / "manifest.csv")}, "bank": str(folder / "bank")}
+    return {"frames": [{"scenes": scenes}], "frame_clips": 4, "clip_s": 2.0}
+
+
+def on_cpu(recipe, **changes):
+    [frames] = recipe["frames"]
+    return {**recipe, "frames": [{"scenes": {**frames["scenes"], "device": "cpu", **changes}}]}
+
+
+def test_training_batches_of_a_device_are_those_without(recipe):
+    grid = TimeGrid(RATE, 4_800)
+    one_by_one = TrainingData(from_mapping(DataConfig, recipe), grid).frames(step=3)
+    together = TrainingData(from_mapping(DataConfig, on_cpu(recipe)), grid).frames(step=3)
+    assert torch.allclose(one_by_one.waveform, together.waveform, atol=1e-4)
+    assert not torch.equal(one_by_one.waveform, together.waveform)  # else they were not mixed together
+    assert one_by_one.texts == together.texts
+    assert one_by_one.labels.active.any()
+    assert all(torch.equal(*pair) for pair in zip(one_by_one.labels, together.labels, strict=True))
+
+
+def test_a_scene_that_fails_leaves_the_others_of_its_batch(recipe):
+    """Half of the scenes are to have a room of a folder that lacks the response; they alone are left out."""
+    folder = Path(recipe["frames"][0]["scenes"]["bank"]).with_name("rooms")
+    folder.mkdir()
+    write_audio(folder / "hall.wav", np.ones(10, np.float32), RATE)
+    scene = {"room": {"share": 0.5, "impulse_responses": str(folder)}}
+    data = TrainingData(from_mapping(DataConfig, on_cpu(recipe, scene=scene)), TimeGrid(RATE, 4_800))
+    (folder / "hall.wav").unlink()
+    batches = [data.frames(step) for step in range(3)]
+    valid = torch.cat([batch.labels.clip_valid for batch in batches])
+    assert 0 < valid.sum() < len(valid)
+    assert sum(len(batch.problems) for batch in batches) == (~valid).sum()
+
+
+def test_what_a_device_can_not_mix_is_refused(recipe, clips, bank):
+    data = TrainingData(from_mapping(DataConfig, on_cpu(recipe)), TimeGrid(RATE, 4_800))
+    with pytest.raises(ConfigError, match="not by 2 workers"):
+        next(data.loader(0, workers=2))
+    with pytest.raises(ConfigError, match="name its folder"):
+        from_mapping(DataConfig, on_cpu(recipe, bank=None))
+    with pytest.raises(ConfigError, match="bank of the same rate"):
+        SceneSource(clips, bank, SceneConfig(), 16_000, 16_000, 0, "cpu")

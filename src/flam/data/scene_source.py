@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
 from flam.audio import resample
-from flam.core import ConfigError
+from flam.core import ConfigError, Event
 from flam.data.bank import WaveformBank
 from flam.data.clip import Clip, Sound
 from flam.data.crop import crop
@@ -20,6 +20,7 @@ from flam.data.library_source import ManifestConfig, ProceduralConfig, said_of
 from flam.synth.disk_source import DiskSource
 from flam.synth.plan import ClipMeasures, SceneDrawer
 from flam.synth.render import Renderer, WaveformSource
+from flam.synth.scene import ScenePlan
 from flam.synth.scene_config import SceneConfig
 from flam.synth.source_library import SourceClip
 
@@ -42,6 +43,8 @@ class ScenesConfig:
     procedural : in the place of both
     scene : how scenes are drawn; its ``duration_s`` is that of the model's clips
     seed : of the drawing
+    device : where the scenes of a batch are mixed together, see ``flam.data.batch_renderer``, from a bank and in the
+        training process; None to mix one after another, in as many processes as there are workers
     """
 
     manifest: ManifestConfig | None = None
@@ -49,10 +52,13 @@ class ScenesConfig:
     procedural: ProceduralConfig | None = None
     scene: SceneConfig = field(default_factory=SceneConfig)
     seed: int = 0
+    device: Literal["cpu", "cuda"] | None = None
 
     def __post_init__(self) -> None:
         if (self.manifest is None) == (self.procedural is None) or (self.bank is not None and self.manifest is None):
             raise ValueError("scenes need either a manifest or procedural, and a bank only with a manifest")
+        if self.device is not None and self.bank is None:
+            raise ValueError(f"device {self.device!r} mixes scenes from a bank; name its folder, or set device to null")
 
     def library(self) -> tuple[list[SourceClip], SceneLibrary]:
         """The clips and their waveforms; builds the bank where it is missing, one process at a time.
@@ -87,6 +93,7 @@ class SceneSource:
     config : how scenes are drawn
     n_samples, sample_rate : length N and rate of the clips
     seed : of the drawing
+    device : where ``clips`` mixes many at once, from a bank at the rate of the clips; None for none of that
 
     Attributes
     ----------
@@ -94,7 +101,7 @@ class SceneSource:
 
     Raises
     ------
-    ConfigError : the library has no events, or no backgrounds where some are asked for
+    ConfigError : the library has no events, or no backgrounds where some are asked for; or can't be mixed on a device
     """
 
     def __init__(
@@ -105,17 +112,24 @@ class SceneSource:
         n_samples: int,
         sample_rate: int,
         seed: int,
+        device: str | None = None,
     ):
+        self.device = device
         self._n_samples, self._sample_rate, self._seed = n_samples, sample_rate, seed
-        named = [
-            clip if clip.label else replace(clip, label=said_of(clip))
-            for clip in clips
-            if said_of(clip) or clip.kind == "background"
-        ]
+        named = named_clips(clips)
         self._clips = {clip.clip_id: clip for clip in named}
-        # events are named by their clips, so that two dogs keep their own captions
         names = {clip_id: clip_id for clip_id in self._clips}
         self._renderer = Renderer(waveforms, names, config.room.impulse_responses)
+        self._batch_renderer = None
+        if device is not None:
+            if not isinstance(waveforms, WaveformBank) or waveforms.sample_rate != sample_rate:
+                raise ConfigError(
+                    f"scenes at {sample_rate} Hz from a {type(waveforms).__name__} can't be mixed on {device}: that "
+                    "needs a bank of the same rate; set device to null"
+                )
+            from flam.data.batch_renderer import BatchRenderer
+
+            self._batch_renderer = BatchRenderer(waveforms, names, device, config.room.impulse_responses)
         self._drawer = SceneDrawer(named, waveforms, replace(config, duration_s=n_samples / sample_rate))
         if self._drawer.skipped:
             logger.warning(f"clips that scenes can't use, by reason: {dict(self._drawer.skipped)}")
@@ -129,17 +143,61 @@ class SceneSource:
         plan = self._drawer.draw(self._seed, ordinal)
         scene = self._renderer.render(plan)
         waveform = resample(scene.waveform, scene.sample_rate, self._sample_rate)
-        spans: dict[str, list[tuple[float, float]]] = {}
-        if plan.background is not None:
-            spans[plan.background.clip_id] = [(0.0, self._n_samples / self._sample_rate)]
-        for event in scene.events:
-            spans.setdefault(event.prompt, []).append((event.onset_s, event.offset_s))
-        sounds = tuple(
-            Sound(self._clips[clip_id].label, (said_of(self._clips[clip_id]),), tuple(clip_spans))
-            for clip_id, clip_spans in spans.items()
-            if self._clips[clip_id].label
-        )
-        return Clip(crop(waveform, self._n_samples, self._sample_rate, rng).waveform, (), sounds)
+        return self._clip(plan, scene.events, crop(waveform, self._n_samples, self._sample_rate, rng).waveform)
+
+    def clips(self, ordinals: Sequence[int]) -> list[Clip]:
+        """Those of ``clip``, mixed together on the device; their waveforms differ by 1e-4 at most.
+
+        Raises
+        ------
+        FlamError : as ``clip``, if one of them can't be made
+        """
+        assert self._batch_renderer is not None
+        plans = [self._drawer.draw(self._seed, ordinal) for ordinal in ordinals]
+        batch = self._batch_renderer.render(plans)
+        return [self._clip(*drawn) for drawn in zip(plans, batch.events, batch.waveform.cpu().numpy(), strict=True)]
+
+    def _clip(self, plan: ScenePlan, events: Sequence[Event], waveform: np.ndarray) -> Clip:
+        duration_s = self._n_samples / self._sample_rate
+        return Clip(waveform, (), scene_sounds(plan, events, self._clips, duration_s))
+
+
+def named_clips(clips: Sequence[SourceClip]) -> list[SourceClip]:
+    """The clips that a scene with complete labels can hold: with a label, or their caption as one, or backgrounds.
+
+    >>> clip = SourceClip("a", Path("a.wav"), "", "a dog barks", "event", "", "", "", "")
+    >>> [clip.label for clip in named_clips([clip])]
+    ['a dog barks']
+    """
+    return [
+        clip if clip.label else replace(clip, label=said_of(clip))
+        for clip in clips
+        if said_of(clip) or clip.kind == "background"
+    ]
+
+
+def scene_sounds(
+    plan: ScenePlan, events: Sequence[Event], clips: Mapping[str, SourceClip], duration_s: float
+) -> tuple[Sound, ...]:
+    """Everything that sounds in a scene, each clip with its own caption; a background sounds throughout.
+
+    Parameters
+    ----------
+    plan : of the scene
+    events : where its clips can be heard; prompts are clip ids, so that two dogs keep their own captions
+    clips : by id; those without a label are left out
+    duration_s : length of the scene
+    """
+    spans: dict[str, list[tuple[float, float]]] = {}
+    if plan.background is not None:
+        spans[plan.background.clip_id] = [(0.0, duration_s)]
+    for event in events:
+        spans.setdefault(event.prompt, []).append((event.onset_s, event.offset_s))
+    return tuple(
+        Sound(clips[clip_id].label, (said_of(clips[clip_id]),), tuple(clip_spans))
+        for clip_id, clip_spans in spans.items()
+        if clips[clip_id].label
+    )
 
 
 def _opened_bank(clips: Sequence[SourceClip], folder: Path) -> WaveformBank:

@@ -6,6 +6,7 @@ import itertools
 import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -113,7 +114,16 @@ class TrainingData:
         Parameters
         ----------
         workers : processes that make batches ahead; 0 makes them here. The batches are the same
+
+        Raises
+        ------
+        ConfigError : there are to be workers, and scenes to be mixed on a device
         """
+        if workers and any(_on_device(source) is not None for source in self._frames.sources):
+            raise ConfigError(
+                f"scenes mixed on a device are made in the training process, not by {workers} workers; set workers to "
+                "0, or the scenes' device to null"
+            )
         steps = _Steps(self, rank, world_size)
         ahead: DataLoader[Batches] = DataLoader(
             steps,
@@ -171,25 +181,34 @@ class _Stream:
             )
         n_local = n_clips // world_size
         first = step * n_clips + rank * n_local
-        drawn = _Drawn([], [], ())
+        rngs = [np.random.Generator(np.random.PCG64((*self._key, first + row))) for row in range(n_local)]
+        picks = [self._pick(first + row) for row in range(n_local)]
+        made = self._made_together(picks)
+        clips: list[Clip | None] = []
         problems = []
-        for position in range(first, first + n_local):
-            rng = np.random.Generator(np.random.PCG64((*self._key, position)))
-            clip, problem = self._clip(position, rng)
-            drawn.clips.append(clip)
-            drawn.rngs.append(rng)
-            problems += [problem] if problem else []
-        return drawn._replace(problems=tuple(problems))
+        for row, ((source, ordinal), rng) in enumerate(zip(picks, rngs, strict=True)):
+            try:
+                clips.append(made[row] if row in made else self.sources[source].clip(ordinal, rng))
+            except FlamError as error:
+                clips.append(None)
+                problems.append(str(error))
+        return _Drawn(clips, rngs, tuple(problems))
 
-    def _clip(self, position: int, rng: np.random.Generator) -> tuple[Clip | None, str]:
+    def _pick(self, position: int) -> tuple[int, int]:
         if self._mixture is None:
             raise ConfigError("this batch has no sources; name some in the data section of the recipe")
-        source, ordinal = self._mixture.pick(position)
-        try:
-            clip = self.sources[source].clip(ordinal, rng)
-        except FlamError as error:
-            return None, str(error)
-        return clip, ""
+        return self._mixture.pick(position)
+
+    def _made_together(self, picks: Sequence[tuple[int, int]]) -> dict[int, Clip]:
+        """The scenes that are mixed on a device, by row; none of a source that fails, so that each shows its error."""
+        made: dict[int, Clip] = {}
+        for place, source in enumerate(self.sources):
+            scenes = _on_device(source)
+            rows = [row for row, (picked, _) in enumerate(picks) if picked == place]
+            if scenes is not None and rows:
+                with suppress(FlamError):
+                    made |= zip(rows, scenes.clips([picks[row][1] for row in rows]), strict=True)
+        return made
 
 
 class _Steps(Dataset[Batches]):
@@ -204,6 +223,11 @@ class _Steps(Dataset[Batches]):
             self._data.captions(step, *self._place) if config.captions else None,
             self._data.frames(step, *self._place) if config.frames else None,
         )
+
+
+def _on_device(source: Source) -> SceneSource | None:
+    """A source whose clips are mixed on a device."""
+    return source if isinstance(source, SceneSource) and source.device is not None else None
 
 
 def _as_it_is(batches: Any) -> Any:
@@ -223,6 +247,7 @@ def _opened(
         return LibrarySource(config.manifest.clips(), None, n_samples, sample_rate, key)
     if config.scenes is not None:
         clips, waveforms = config.scenes.library()
-        return SceneSource(clips, waveforms, config.scenes.scene, n_samples, sample_rate, config.scenes.seed)
+        scenes = config.scenes
+        return SceneSource(clips, waveforms, scenes.scene, n_samples, sample_rate, scenes.seed, scenes.device)
     assert config.recordings is not None
     return RecordingsSource(config.recordings, n_samples, sample_rate, key)
