@@ -66,7 +66,7 @@ def scan(
     settings = replace(settings, **{name: value for name, value in options.items() if value is not None})
     with reporter.recording("clips measured", 1, 1) as progress:
         library = scan_library(
-            inputs, output, settings, _n_processors() if workers is None else workers, progress, reporter.warning
+            inputs, output, settings, n_processors() if workers is None else workers, progress, reporter.warning
         )
     save_yaml(settings, Path(f"{output}.settings.yaml"))
     n_unusable = _tell_unusable(library, reporter, output)
@@ -127,7 +127,8 @@ def show(table: Table, /) -> None:
     sys.stdout.writelines(f"{line}\n" for line in summary(read_library(table)))
 
 
-def _n_processors() -> int:
+def n_processors() -> int:
+    """How many processors this process may use."""
     import os
 
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

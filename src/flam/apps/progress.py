@@ -66,6 +66,34 @@ class Reporter:
             yield lambda completed, samples: bar.update(task, completed=completed, total=samples)
 
     @contextmanager
+    def counting(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
+        """Show how many things are done, at which rate, and how long the rest takes: callback ``(completed)``."""
+        start = time.monotonic()
+
+        def told(completed: int) -> str:
+            rate = completed / max(time.monotonic() - start, 1e-9)
+            left = f", {_duration((total - completed) / rate)} left" if completed else ""
+            return f"{completed} of {total} {name}, {rate:.1f} a second{left}"
+
+        if not self._shows_bar:
+
+            def line(completed: int) -> None:
+                now = time.monotonic()
+                if self._shows_lines and now - self._last_line >= SECONDS_BETWEEN_LINES:
+                    self._last_line = now
+                    self.say(told(completed))
+
+            yield line
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        columns = (BarColumn(), TextColumn("{task.description}"))
+        with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stderr=False) as bar:
+            task = bar.add_task(told(0), total=total)
+            yield lambda completed: bar.update(task, completed=completed, description=told(completed))
+
+    @contextmanager
     def warnings(self) -> Iterator[list[str]]:
         """Collect what the package logs as a warning while a recording is read, instead of showing it."""
         collected: list[str] = []
@@ -84,6 +112,11 @@ class Reporter:
         if self._shows_lines and now - self._last_line >= SECONDS_BETWEEN_LINES:
             self._last_line = now
             self.say(place if not samples else f"{place}: {100 * completed // samples} %")
+
+
+def _duration(seconds: float) -> str:
+    minutes, second = divmod(round(seconds), 60)
+    return f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 60 else f"{minutes} min {second:02d} s"
 
 
 class _ListHandler(logging.Handler):

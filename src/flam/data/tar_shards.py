@@ -10,8 +10,8 @@ import hashlib
 import io
 import json
 import tarfile
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +31,14 @@ class ShardSample:
     audio : bytes of an audio file
     suffix : its format, one of ``AUDIO_SUFFIXES``
     facts : what the json says; ``flam.data.shard_source`` tells which keys training reads
+    others : further files by suffix, such as ``.stem0.flac``, written but not read back
     """
 
     key: str
     audio: bytes
     suffix: str
     facts: dict[str, Any]
+    others: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,8 @@ def write_shard(path: str | Path, samples: Iterable[ShardSample]) -> ShardEntry:
                 facts = json.dumps(sample.facts, ensure_ascii=False, sort_keys=True).encode()
                 _add(tar, f"{sample.key}{sample.suffix}", sample.audio)
                 _add(tar, f"{sample.key}.json", facts)
+                for suffix, data in sample.others.items():
+                    _add(tar, f"{sample.key}{suffix}", data)
         if not keys:
             raise OutputError(f"{path}: a shard needs at least one sample")
         entry = ShardEntry(path.name, len(keys), part.stat().st_size, file_sha256(part))
@@ -94,8 +98,13 @@ def finished(path: str | Path) -> bool:
         return False
 
 
-def write_index(folder: str | Path) -> list[ShardEntry]:
+def write_index(folder: str | Path, remarks: Mapping[str, Any] | None = None) -> list[ShardEntry]:
     """List the shards of a folder in ``shards.json``; a shard without an entry, made by others, is counted and summed.
+
+    Parameters
+    ----------
+    folder : of the shards
+    remarks : what else the index is to say, by key
 
     Raises
     ------
@@ -113,7 +122,8 @@ def write_index(folder: str | Path) -> list[ShardEntry]:
     if not entries:
         raise ConfigError(f"{folder}: holds no *.tar shard; name the folder of the shards")
     with atomic_text(folder / INDEX_NAME) as file:
-        json.dump({"wids_version": 1, "shardlist": [to_mapping(entry) for entry in entries]}, file, indent=1)
+        shards = [to_mapping(entry) for entry in entries]
+        json.dump({"wids_version": 1, "shardlist": shards, **({} if remarks is None else remarks)}, file, indent=1)
     return entries
 
 
@@ -169,16 +179,28 @@ class Shard:
         return len(self._samples)
 
     def __getitem__(self, row: int) -> ShardSample:
-        if not 0 <= row < len(self):
-            raise AudioError(f"{self.path}: no sample {row}, it holds {len(self)}; write the index again")
-        key, suffix, audio, facts = self._samples[row]
+        key, suffix, audio, _ = self._sample(row)
+        return ShardSample(key, self._bytes(*audio), suffix, self.facts(row))
+
+    def key(self, row: int) -> str:
+        """The key of a sample; nothing is read for it."""
+        return self._sample(row)[0]
+
+    def facts(self, row: int) -> dict[str, Any]:
+        """What the json of a sample says; its audio is not read."""
+        key, _, _, facts = self._sample(row)
         try:
             mapping = json.loads(self._bytes(*facts))
         except ValueError as error:
             raise AudioError(f"{self.path}, {key}.json: is not JSON ({error}); make the shard again") from error
         if not isinstance(mapping, dict):
             raise AudioError(f"{self.path}, {key}.json: is not a mapping of keys to values; make the shard again")
-        return ShardSample(key, self._bytes(*audio), suffix, mapping)
+        return mapping
+
+    def _sample(self, row: int) -> tuple[str, str, tuple[int, int], tuple[int, int]]:
+        if not 0 <= row < len(self):
+            raise AudioError(f"{self.path}: no sample {row}, it holds {len(self)}; write the index again")
+        return self._samples[row]
 
     def _bytes(self, start: int, size: int) -> bytes:
         try:

@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+_work: Callable[[Path], Any]  # of this process; a library inside it is too large to send with every file
 
 
 def each_file(
@@ -24,7 +26,7 @@ def each_file(
     Parameters
     ----------
     paths : the files
-    work : a function that can be pickled; it must not raise
+    work : a function that can be pickled, which is done once for each process; it must not raise
     on_crash : gives the result for a file that ended the process working on it, as a decoder's bug may
     workers : processes; 0 works in this process, where a crash is the end
 
@@ -42,11 +44,11 @@ def each_file(
     waiting, suspects = deque(paths), deque[Path]()
     while waiting:
         running: dict[Future[T], Path] = {}
-        pool = _pool(workers)
+        pool = _pool(workers, work)
         try:
             while waiting or running:
                 while waiting and len(running) < 2 * workers:
-                    running[pool.submit(work, waiting[0])] = waiting[0]
+                    running[pool.submit(_do, waiting[0])] = waiting[0]
                     waiting.popleft()
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     result = future.result()
@@ -56,22 +58,28 @@ def each_file(
         finally:
             pool.shutdown(cancel_futures=True)
     for path in suspects:
-        with _pool(1) as alone:
+        with _pool(1, work) as alone:
             try:
-                yield path, alone.submit(work, path).result()
+                yield path, alone.submit(_do, path).result()
             except BrokenProcessPool:
                 yield path, on_crash(path)
 
 
-def _pool(workers: int) -> ProcessPoolExecutor:
+def _pool(workers: int, work: Callable[[Path], Any]) -> ProcessPoolExecutor:
     # not forked: a fork copies the locks that other threads hold
-    return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_start)
+    return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_start, initargs=(work,))
 
 
-def _start() -> None:
+def _start(work: Callable[[Path], Any]) -> None:
     """Leave Ctrl-C to the parent, and end when it is gone, even if it was killed."""
+    global _work
+    _work = work
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _do(path: Path) -> Any:
+    return _work(path)
 
 
 def _end_with_parent() -> None:

@@ -1,0 +1,343 @@
+"""A set of scenes on disk, shard by shard: equal for any number of processes, and resumed where it was stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import flam
+from flam.annotations import FORMATS, write_events
+from flam.core import (
+    ConfigError,
+    FlamError,
+    OutputError,
+    RecordingEvents,
+    atomic_text,
+    from_mapping,
+    load_yaml,
+    save_yaml,
+    to_mapping,
+)
+from flam.data.audio_bytes import encode_audio
+from flam.data.scene_facts import labelled_events, scene_facts
+from flam.data.tar_shards import ShardSample, finished, write_index, write_shard
+from flam.synth.captions.mixture import label_phrases
+from flam.synth.plan_lists import Plans
+from flam.synth.render import Renderer, WaveformSource
+from flam.synth.scene_config import SceneConfig
+from flam.synth.source_library import SourceClip
+
+SETTINGS_NAME = "settings.yaml"
+
+
+@dataclass(frozen=True)
+class SceneSetSettings:
+    """Everything that decides what a set of scenes holds.
+
+    Parameters
+    ----------
+    library : as it was named, for people
+    library_sha256 : ``flam.synth.plan_lists.library_sha256``
+    n_scenes : how many
+    seed, scene : of the drawing; both None for plans of unknown origin
+    plans_sha256 : of the file that the plans are read from; None where they are drawn
+    format : of the audio; flac gives the same bytes each time, opus differs in a serial number
+    shard_scenes : scenes in a shard
+    stems : whether each source is stored too
+    loose : None for tar shards; else a folder in the place of each, with event lists in this format of
+        ``flam.annotations``
+    version : of this package
+    """
+
+    library: str
+    library_sha256: str
+    n_scenes: int
+    seed: int | None = None
+    scene: SceneConfig | None = None
+    plans_sha256: str | None = None
+    format: Literal["flac", "opus", "wav"] = "flac"
+    shard_scenes: int = 250
+    stems: bool = False
+    loose: str | None = None
+    version: str = flam.__version__
+
+    def __post_init__(self) -> None:
+        for name in ("n_scenes", "shard_scenes"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        if self.loose is not None and (self.loose not in FORMATS or FORMATS[self.loose].read is None):
+            known = ", ".join(name for name, format in FORMATS.items() if format.read is not None)
+            raise ValueError(f"loose is {self.loose!r}; it must be one of {known}")
+
+    def fingerprint(self) -> str:
+        """A short text that is equal for two sets if their shards are."""
+        decisive = {name: value for name, value in to_mapping(self).items() if name != "library"}
+        return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A scene that could not be rendered, and why."""
+
+    scene: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class ShardRecord:
+    """What is remembered of a shard, in ``NAME.scenes.json`` beside it.
+
+    Parameters
+    ----------
+    fingerprint : of the set
+    n_scenes : scenes in it
+    left_out : those that could not be rendered
+    """
+
+    fingerprint: str
+    n_scenes: int
+    left_out: tuple[LeftOut, ...] = ()
+
+
+class SceneSet:
+    """A folder of scenes: which shards it needs, which are there, and how one is made.
+
+    It travels to other processes and machines, which make a shard each.
+
+    Parameters
+    ----------
+    folder : of the shards
+    plans : of all scenes
+    clips : the library, as ``flam.data.scene_source.named_clips`` gives it
+    waveforms : of the clips
+    settings : what the shards hold
+
+    >>> import tempfile
+    >>> from flam.synth.procedural.library import library
+    >>> from flam.synth.scene import Piece, Placement, ScenePlan
+    >>> clips, waveforms = library(1, labels=["door slam"])
+    >>> plan = ScenePlan(1.0, None, (Placement("door slam/0", (Piece(0.0, 0.1, 0.5),), -20.0),))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     scenes = SceneSet(folder, [plan], clips, waveforms, SceneSetSettings("made", "", n_scenes=1))
+    ...     scenes.prepare()
+    ...     record = scenes.make(scenes.missing()[0])
+    ...     scenes.write_index().keys(), scenes.missing(), record.n_scenes
+    (dict_keys(['n_scenes', 'left_out']), [], 1)
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        plans: Plans | Sequence[Any],
+        clips: Sequence[SourceClip],
+        waveforms: WaveformSource,
+        settings: SceneSetSettings,
+    ):
+        self.folder = Path(folder).absolute()
+        self.settings = settings
+        self._plans = plans
+        self._clips = {clip.clip_id: clip for clip in clips}
+        self._phrases = label_phrases(clips)
+        self._waveforms = waveforms
+        self._fingerprint = settings.fingerprint()
+        self._renderer: Renderer | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Travels without what rendering has measured, which depends on the way it took."""
+        return {**self.__dict__, "_renderer": None}
+
+    @property
+    def paths(self) -> list[Path]:
+        """All shards of the set, whether they are there or not."""
+        n_shards = -(-self.settings.n_scenes // self.settings.shard_scenes)
+        suffix = ".tar" if self.settings.loose is None else ""
+        return [self.folder / f"scenes-{number:06d}{suffix}" for number in range(n_shards)]
+
+    def prepare(self) -> None:
+        """Make the folder and note the settings in it.
+
+        Raises
+        ------
+        ConfigError : the folder holds other scenes
+        OutputError : it can't be made or written to
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{self.folder}: can't be made ({error.strerror}); choose another folder") from error
+        path = self.folder / SETTINGS_NAME
+        if path.exists():
+            different = _differences(load_yaml(SceneSetSettings, path), self.settings)
+            if different:
+                raise ConfigError(
+                    f"{self.folder}: holds scenes made with other settings ({different}); "
+                    "repeat those to go on, name another folder, or remove this one"
+                )
+        elif any(self.folder.glob("scenes-*")):
+            raise ConfigError(f"{self.folder}: holds scenes of unknown settings; name another folder")
+        else:
+            save_yaml(self.settings, path)
+
+    def recall(self, path: Path) -> ShardRecord | None:
+        """What is remembered of a shard; None where it is not finished, or not of this set."""
+        try:
+            record = from_mapping(ShardRecord, json.loads(_record_path(path).read_text(encoding="utf-8")))
+        except (OSError, ValueError, ConfigError):
+            return None
+        if record.fingerprint != self._fingerprint:
+            return None
+        is_there = record.n_scenes == 0 or (finished(path) if self.settings.loose is None else path.is_dir())
+        return record if is_there else None
+
+    def missing(self) -> list[Path]:
+        """The shards that are still to be made."""
+        return [path for path in self.paths if self.recall(path) is None]
+
+    def make(self, path: Path) -> ShardRecord | OutputError:
+        """Render the scenes of a shard and write it, whole or not at all; it depends on nothing but the set.
+
+        Returns
+        -------
+        what is remembered of it; or why it can't be written, as work for other processes must not raise
+        """
+        left_out: list[LeftOut] = []
+        samples = self._samples(self.numbers(path), left_out)
+        first = next(samples, None)
+        n_scenes = 0
+        try:
+            if first is not None:
+                write = write_shard if self.settings.loose is None else self._write_loose
+                entry = write(path, itertools.chain([first], samples))
+                n_scenes = entry if isinstance(entry, int) else entry.nsamples
+            record = ShardRecord(self._fingerprint, n_scenes, tuple(left_out))
+            with atomic_text(_record_path(path)) as file:
+                json.dump(to_mapping(record), file)
+        except OutputError as error:
+            return error
+        return record
+
+    def write_index(self) -> dict[str, Any]:
+        """Sum up the finished shards: ``shards.json`` for readers of shards, ``scenes.json`` for loose scenes.
+
+        Returns
+        -------
+        number of scenes, and those left out, by number
+
+        Raises
+        ------
+        OutputError : no scene could be rendered, or the index can't be written
+        """
+        records = [record for path in self.paths if (record := self.recall(path)) is not None]
+        left_out = {str(one.scene): one.reason for record in records for one in record.left_out}
+        remarks = {"n_scenes": sum(record.n_scenes for record in records), "left_out": left_out}
+        if remarks["n_scenes"] == 0:
+            reason = next(iter(left_out.values()), "no shard is finished")
+            raise OutputError(f"{self.folder}: no scene could be made ({reason}); check the library and the plans")
+        if self.settings.loose is None:
+            write_index(self.folder, remarks)
+        else:
+            with atomic_text(self.folder / "scenes.json") as file:
+                json.dump(remarks, file, indent=1)
+        return remarks
+
+    def numbers(self, path: Path) -> range:
+        """The scenes that a shard is for."""
+        number = int(path.name.partition(".")[0].rpartition("-")[2])
+        first = number * self.settings.shard_scenes
+        return range(first, min(first + self.settings.shard_scenes, self.settings.n_scenes))
+
+    def _samples(self, numbers: range, left_out: list[LeftOut]) -> Iterator[ShardSample]:
+        for number in numbers:
+            try:
+                yield self._sample(number)
+            except KeyError as error:
+                left_out.append(LeftOut(number, f"the library has no clip {error}"))
+            except FlamError as error:
+                left_out.append(LeftOut(number, str(error)))
+            except Exception as error:  # whatever one clip does to a decoder, the other scenes are worth making
+                reason = (str(error).splitlines() or [""])[0]
+                left_out.append(LeftOut(number, f"unexpected {type(error).__name__} ({reason}); please report this"))
+
+    def _sample(self, number: int) -> ShardSample:
+        if self._renderer is None:
+            scene = self.settings.scene
+            responses = None if scene is None else scene.room.impulse_responses
+            self._renderer = Renderer(self._waveforms, {name: name for name in self._clips}, responses)
+        plan = self._plans[number]
+        for placement in plan.placements:
+            self._clips[placement.clip_id]  # before the renderer is asked: a KeyError that names the clip
+        scene = self._renderer.render(plan, self.settings.stems)
+        suffix = f".{self.settings.format}"
+        stems = () if scene.stems is None else scene.stems
+        return ShardSample(
+            key=f"{number:09d}",
+            audio=encode_audio(scene.waveform, scene.sample_rate, suffix),
+            suffix=suffix,
+            facts=scene_facts(plan, scene, self._clips, self._phrases),
+            others={f".stem{i}{suffix}": encode_audio(stem, scene.sample_rate, suffix) for i, stem in enumerate(stems)},
+        )
+
+    def _write_loose(self, folder: Path, samples: Iterator[ShardSample]) -> int:
+        part = folder.with_name(f".{folder.name}.part")
+        shutil.rmtree(part, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        assert self.settings.loose is not None
+        n_scenes = 0
+        try:
+            part.mkdir()
+            for sample in samples:
+                files = {sample.suffix: sample.audio, **sample.others}
+                files[".json"] = json.dumps(sample.facts, ensure_ascii=False, indent=1).encode()
+                for suffix, data in files.items():
+                    (part / f"{sample.key}{suffix}").write_bytes(data)
+                recording = RecordingEvents(
+                    f"{sample.key}{sample.suffix}", sample.facts["duration_s"], labelled_events(sample.facts)
+                )
+                events = part / f"{sample.key}.events{FORMATS[self.settings.loose].suffix}"
+                write_events([recording], events, self.settings.loose)
+                n_scenes += 1
+            part.rename(folder)
+        except OSError as error:
+            raise OutputError(f"{folder}: can't be written ({error.strerror}); make space") from error
+        return n_scenes
+
+
+def _record_path(path: Path) -> Path:
+    return path.with_name(f"{path.name.partition('.')[0]}.scenes.json")
+
+
+def _differences(there: SceneSetSettings, wanted: SceneSetSettings) -> str:
+    """What differs, as ``seed 0, not 1``."""
+
+    def differing(one: Any, other: Any, names: Sequence[str], prefix: str) -> Iterator[str]:
+        for name in names:
+            a, b = getattr(one, name), getattr(other, name)
+            if a != b and isinstance(a, SceneConfig) and isinstance(b, SceneConfig):
+                yield from differing(a, b, [field.name for field in fields(a)], "scene.")
+            elif a != b:
+                short = [str(to_mapping(value))[:40] for value in (a, b)]
+                yield f"{prefix}{name} {short[0]}, not {short[1]}"
+
+    names = [field.name for field in fields(there) if field.name != "library"]
+    return "; ".join(differing(there, wanted, names, ""))
+
+
+def stored_remarks(folder: Path) -> Mapping[str, Any]:
+    """What the index of a folder says beside its shards: ``n_scenes`` and ``left_out``.
+
+    Raises
+    ------
+    ConfigError : there is no index of scenes
+    """
+    for name in ("shards.json", "scenes.json"):
+        try:
+            return {"n_scenes": 0, "left_out": {}, **json.loads((folder / name).read_text(encoding="utf-8"))}
+        except (OSError, ValueError):
+            continue
+    raise ConfigError(f"{folder}: has no index of scenes; make it with flam synth render")
