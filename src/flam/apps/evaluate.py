@@ -58,6 +58,7 @@ def evaluate(
     """
     from flam.apps.benchmark import evaluate as evaluate_systems
     from flam.apps.benchmark.adapters import open_system
+    from flam.apps.benchmark.metrics import HEADLINES
     from flam.apps.cli import FINE, SOME_FAILED
     from flam.apps.progress import Reporter
     from flam.apps.report import write_report
@@ -79,9 +80,7 @@ def evaluate(
     evaluations = evaluate_systems(systems, benchmarks, folder, _progress(reporter), reporter.error)
     page = write_report(evaluations, output)
     for evaluation in evaluations:
-        key = {"frames": "frame_auroc", "retrieval": "t2a_recall_at_1", "classify": "accuracy"}[
-            evaluation.benchmark.task
-        ]
+        key = HEADLINES[evaluation.benchmark.task]
         for name, result in evaluation.results.items():
             value = f"{100 * result.figures[key].value:.1f}"
             reporter.say(f"{evaluation.benchmark.name}: {name}: {key.replace('_', ' ')} {value}")

@@ -59,7 +59,7 @@ class Benchmark:
     1
     >>> Benchmark("mine", "frames", (dog,), ("cat",))
     Traceback (most recent call last):
-    flam.core.errors.ConfigError: benchmark 'mine': recordings hold 1 classes that are not among its prompts: dog; add them
+    flam.core.errors.ConfigError: benchmark 'mine': recordings hold 1 classes beside its prompts: dog; add them
     """
 
     name: str
@@ -92,7 +92,7 @@ class Benchmark:
         unasked = sorted(there - set(self.prompts))
         if unasked:
             raise ConfigError(
-                f"{where}: recordings hold {len(unasked)} classes that are not among its prompts: "
+                f"{where}: recordings hold {len(unasked)} classes beside its prompts: "
                 f"{', '.join(unasked[:N_SHOWN])}; add them"
             )
 

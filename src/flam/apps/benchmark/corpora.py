@@ -82,9 +82,10 @@ def corpus_benchmark(name: str, data_root: Path | None) -> Benchmark:
         gone = [str(item.path) for item in usable if not item.path.is_file()]
         problems.append(f"{len(gone)} of {len(usable)} recordings are not there: {', '.join(gone[:N_SHOWN])} ...")
     if not here:
+        first = usable[0].path if usable else "named in its table"
         raise CorpusError(
             f"{root}: none of the {len(usable)} recordings of {corpus.name}, split {split or settings.split}, is "
-            f"there; the first would be {usable[0].path if usable else 'named in its table'}; get them from {corpus.where}"
+            f"there; the first would be {first}; get them from {corpus.where}"
         )
     classes = corpus.classes(root)[: settings.first_classes]
     named = classes or sorted({label for item in here for label in item.labels})
@@ -104,8 +105,9 @@ def _find_root(corpus: Corpus, data_root: Path) -> Path:
             return corpus.home(folder)
         except CorpusError:
             continue
+    tables = ", ".join(dict.fromkeys(corpus.tables.values()))
     raise CorpusError(
-        f"{data_root}: holds no folder {corpus.name} with its tables ({', '.join(dict.fromkeys(corpus.tables.values()))}) "
+        f"{data_root}: holds no folder {corpus.name} with its tables ({tables}) "
         f"and none of them itself; get {corpus.name} from {corpus.where}, or check with flam data check"
     )
 

@@ -61,9 +61,9 @@ def scenes_benchmark(
         if not notes.exists():
             scene = renderer.render(drawer.draw(recipe.seed, index))
             write_audio(audio, scene.waveform, scene.sample_rate)
-            events = [[event.onset_s, event.offset_s, event.prompt] for event in scene.events]
+            spans = [[event.onset_s, event.offset_s, event.prompt] for event in scene.events]
             with atomic_text(notes) as file:
-                json.dump(events, file)
+                json.dump(spans, file)
         events = tuple(Event(*event) for event in json.loads(notes.read_text(encoding="utf-8")))
         items.append(Item(audio.stem, audio, recipe.scene.duration_s, events))
         progress(index + 1, n_scenes)

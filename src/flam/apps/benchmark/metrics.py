@@ -38,20 +38,20 @@ class Figure:
 
 
 THRESHOLD = 0.5  # of the figures that need one
+# the figure of each task that stands for it in a summary
+HEADLINES: dict[Task, str] = {"frames": "frame_auroc", "retrieval": "t2a_recall_at_1", "classify": "accuracy"}
 
 METRICS: dict[Task, tuple[Metric, ...]] = {
     "frames": (
         Metric("frame_auroc", "frame AUROC", "a frame with the sound outscores one without; mean over prompts"),
         Metric("frame_auroc_micro", "AUROC micro", "the same with the frames of all prompts in one pool"),
-        Metric(
-            "psds1", "PSDS1", "finds events whole and fast: dtc 0.7, gtc 0.7, alpha_st 1, median filter of 3 frames"
-        ),
+        Metric("psds1", "PSDS1", "finds events whole: dtc 0.7, gtc 0.7, alpha_st 1, median filter of 3 frames"),
         Metric("psds1_alpha_st_0", "PSDS1 alpha_st 0", "PSDS1 without its penalty on differences between prompts"),
         Metric("psds2", "PSDS2", "tells sounds apart: dtc 0.1, gtc 0.1, cttc 0.3, alpha_ct 0.5, alpha_st 1"),
         Metric("mpauc", "MPAUC", "partial AUROC of 1 s segments, to 10 % false positives"),
         Metric("segment_f1", "segment F1", "1 s segments, each prompt at its best threshold; mean over prompts"),
         Metric(
-            "collar_f1", "collar F1", "200 ms collars, 20 % of the length at the end; each prompt at its best threshold"
+            "collar_f1", "collar F1", "200 ms collars, at the end 20 % of the length; each prompt at its best threshold"
         ),
         Metric("false_positives", "false pos.", "at score 0.5, all prompts together", "per minute", True),
         Metric("calibration_error", "calibration error", "expected calibration error of the scores", "share", True),
@@ -69,16 +69,15 @@ METRICS: dict[Task, tuple[Metric, ...]] = {
         Metric("a2t_map_at_10", "mAP@10", "mean average precision in the first ten"),
         Metric("a2t_median_rank", "median rank", "of the first right answer", "rank", True),
     ),
-    "classify": (
-        Metric("accuracy", "accuracy", "the right class is the nearest; class texts averaged over templates"),
-    ),
+    "classify": (Metric("accuracy", "accuracy", "the right class is the nearest; its texts averaged over templates"),),
 }
 
 
 def shown(metric: Metric, value: float) -> str:
     """A value as tables show it.
 
-    >>> shown(METRICS["classify"][0], 0.8691), shown(METRICS["frames"][8], 0.25), shown(METRICS["frames"][0], float("nan"))
+    >>> accuracy = METRICS["classify"][0]
+    >>> shown(accuracy, 0.8691), shown(METRICS["frames"][8], 0.25), shown(accuracy, float("nan"))
     ('86.9', '0.25', '–')
     """
     if value != value:

@@ -30,13 +30,23 @@ Z_95 = 1.96
 
 @dataclass(frozen=True)
 class Curves:
-    """Segment F1, precision and recall over all prompts, and false positives per minute, against a common threshold."""
+    """How figures go with the threshold.
+
+    Parameters
+    ----------
+    thresholds : (N,) common to all prompts
+    f1, precision, recall : (N,) of segments: mean over prompts, then over all prompts
+    false_positives_per_minute : (N,) of all prompts together
+    efpr, etpr : PSD-ROC of PSDS1 with alpha_st 0: false positives per hour, share of events found from there on
+    """
 
     thresholds: np.ndarray
     f1: np.ndarray
     precision: np.ndarray
     recall: np.ndarray
     false_positives_per_minute: np.ndarray
+    efpr: np.ndarray
+    etpr: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -85,10 +95,11 @@ def frame_result(items: Sequence[Item], scores: Mapping[str, FrameScores]) -> Re
     alarms = false_positives(smooth, np.array([*THRESHOLDS, THRESHOLD]))
     onsets = onset_errors(smooth, THRESHOLD)
     calibration = reliability(table.scores, table.frame_labels)
+    psds = psds_table(smooth)
     figures = {
         "frame_auroc": Figure(area.macro.value, area.macro.low, area.macro.high),
         "frame_auroc_micro": Figure(area.micro.value, area.micro.low, area.micro.high),
-        **{name: Figure(score.value) for name, score in psds_table(smooth).items()},
+        **{name: Figure(score.value) for name, score in psds.items()},
         "mpauc": Figure(mpauc(table).value),
         "segment_f1": Figure(segments.best().macro),
         "collar_f1": Figure(collars.best().macro),
@@ -103,6 +114,8 @@ def frame_result(items: Sequence[Item], scores: Mapping[str, FrameScores]) -> Re
         np.array([point.precision for point in at]),
         np.array([point.recall for point in at]),
         alarms.total_per_minute[:-1],
+        psds["psds1_alpha_st_0"].efpr,
+        psds["psds1_alpha_st_0"].etpr,
     )
     per_prompt = {
         prompt: Figure(interval.value, interval.low, interval.high)
@@ -116,7 +129,7 @@ def retrieval_result(items: Sequence[Item], audio_features: np.ndarray, caption_
     """Judge (A, D) features of recordings and (C, D) features of their captions, one recording's after another's."""
     clip_of_caption = np.repeat(np.arange(len(items)), [len(item.captions) for item in items])
     both = retrieval(audio_features @ caption_features.T, clip_of_caption)
-    figures = {}
+    figures: dict[str, Figure] = {}
     for way, found in (("t2a", both.text_to_audio), ("a2t", both.audio_to_text)):
         figures |= {f"{way}_recall_at_{k}": Figure(recall) for k, recall in found.recall_at_k.items()}
         figures |= {f"{way}_map_at_10": Figure(found.map_at_10), f"{way}_median_rank": Figure(found.median_rank)}
@@ -161,7 +174,7 @@ def _notes(items: Sequence[Item], table: ScoreTable, left_out: Sequence[str]) ->
         (truth.n_outside, f"{truth.n_outside} events reach beyond the end of their recording and were cut there"),
         (
             truth.n_dropped,
-            f"{truth.n_dropped} events lie beyond the end of their recording, or have no length: left out",
+            f"{truth.n_dropped} events without length inside of their recording were left out",
         ),
         (truth.n_joined, f"{truth.n_joined} events touch another of their prompt and were joined with it"),
         (len(left_out), f"{len(left_out)} prompts sound nowhere, or everywhere, and have no AUROC of their own"),

@@ -91,7 +91,7 @@ class ScoreStore:
         self.n_computed += 1
 
     def _place(self, kind: str, system: System, *question: str) -> Path:
-        """Where an answer lies; the last part of the question has a folder of two letters, so that none gets too full."""
+        """Where an answer lies, in one of 256 folders, so that none gets too full."""
         who = hashlib.sha256(system.fingerprint.encode()).hexdigest()[:16]
         what = hashlib.sha256("\n".join(question).encode()).hexdigest()[:32]
         return self._folder / "scores" / who / kind / what[:2] / what

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 import numpy as np
@@ -26,13 +26,19 @@ def colour(number: int) -> str:
 
 
 def line_chart(
-    curves: Sequence[tuple[np.ndarray, np.ndarray]], x_title: str, y_title: str, log_y: bool = False, dots: bool = False
+    curves: Sequence[tuple[np.ndarray, np.ndarray]],
+    x_title: str,
+    y_title: str,
+    x_end: float = 1.0,
+    log_y: bool = False,
+    dots: bool = False,
 ) -> str:
-    """Curves in the colours of their systems over an x axis from 0 to 1.
+    """Curves in the colours of their systems.
 
     Parameters
     ----------
     curves : (x, y) arrays; points that are not finite are left out, in a logarithmic chart also those at 0
+    x_end : the x axis begins at 0
     log_y : decades, instead of 0 to 1
     dots : mark the points and draw the diagonal on which x equals y
 
@@ -43,7 +49,7 @@ def line_chart(
 
     def place(x: float, y: float) -> tuple[float, float]:
         share = (math.log10(y) - lowest) / (highest - lowest) if log_y else y
-        return LEFT + x * (WIDTH - LEFT - RIGHT), HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
+        return LEFT + x / x_end * (WIDTH - LEFT - RIGHT), HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
 
     ticks = [d for d in DECADES if lowest <= math.log10(d) <= highest] if log_y else [0.0, 0.25, 0.5, 0.75, 1.0]
     parts = [
@@ -54,8 +60,8 @@ def line_chart(
         parts.append(f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
         parts.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{tick:g}</text>')
     for tick in (0.0, 0.25, 0.5, 0.75, 1.0):
-        x, _ = place(tick, 1.0)
-        parts.append(f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 15}" text-anchor="middle">{tick:g}</text>')
+        x, _ = place(tick * x_end, 1.0)
+        parts.append(f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 15}" text-anchor="middle">{tick * x_end:g}</text>')
     middle = (LEFT + WIDTH - RIGHT) / 2
     parts.append(f'<text x="{middle}" y="{HEIGHT - 3}" text-anchor="middle">{escape(x_title)}</text>')
     if dots:
@@ -73,9 +79,7 @@ def line_chart(
     return "".join([*parts, "</svg>"])
 
 
-def bars(
-    rows: Mapping[str, Sequence[Figure | None]], text: Callable[[float], str] = lambda value: f"{100 * value:.0f}"
-) -> str:
+def bars(rows: Mapping[str, Sequence[Figure | None]]) -> str:
     """A line for each name with a bar for each system, 0 to 1, and its interval; the title tells the figures.
 
     >>> bars({"dog": [Figure(0.9, 0.8, 0.95)]}).count("<u")
@@ -89,18 +93,20 @@ def bars(
                 tracks.append('<div class="bar"></div>')
                 values.append(f'<i style="{colour(number)}">–</i>')
                 continue
-            whisker, told = "", text(figure.value)
+            whisker, told = "", _hundred(figure.value)
             if figure.low is not None and figure.high is not None and not math.isnan(figure.low):
                 width = 100 * (figure.high - figure.low)
                 whisker = f'<u style="left:{100 * figure.low:.1f}%;width:{width:.1f}%"></u>'
-                told += f", 95 % interval {text(figure.low)} to {text(figure.high)}"
+                told += f", 95 % interval {_hundred(figure.low)} to {_hundred(figure.high)}"
             tracks.append(
                 f'<div class="bar" style="{colour(number)}" title="{escape(told)}">'
                 f'<i style="width:{100 * figure.value:.1f}%"></i>{whisker}</div>'
             )
-            values.append(f'<i style="{colour(number)}">{text(figure.value)}</i>')
-        parts.append(f'<span title="{escape(name)}">{escape(name)}</span><div class="track">{"".join(tracks)}</div>')
-        parts.append(f"<b>{''.join(values)}</b>")
+            values.append(f'<i style="{colour(number)}">{_hundred(figure.value)}</i>')
+        parts.append(
+            f'<div class="row"><span title="{escape(name)}">{escape(name)}</span>'
+            f'<div class="track">{"".join(tracks)}</div><b>{"".join(values)}</b></div>'
+        )
     return "".join([*parts, "</div>"])
 
 
@@ -119,11 +125,12 @@ def confusion(counts: np.ndarray, labels: Sequence[str]) -> str:
         parts.append(f'<text x="{left - 5}" y="{middle}" text-anchor="end">{escape(_short(label))}</text>')
         turned = f"translate({left + middle},{size + 5}) rotate(-90)"
         parts.append(f'<text transform="{turned}" text-anchor="end">{escape(_short(label))}</text>')
-        for column in np.flatnonzero(counts[row]):
+        for column in np.flatnonzero(counts[row]).tolist():
             share = counts[row, column] / counts[row].sum()
             told = f"{label} called {labels[column]}: {counts[row, column]} of {counts[row].sum()}"
+            kind = ' class="diagonal"' if row == column else ""
             parts.append(
-                f'<rect{" class=" + chr(34) + "diagonal" + chr(34) if row == column else ""} x="{left + cell * column}" '
+                f'<rect{kind} x="{left + cell * column}" '
                 f'y="{cell * row}" width="{cell}" height="{cell}" opacity="{0.15 + 0.85 * share:.2f}">'
                 f"<title>{escape(told)}</title></rect>"
             )
@@ -136,6 +143,10 @@ def _decades(curves: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[float, fl
         return -1.0, 1.0
     lowest = max(math.floor(math.log10(values.min())), -2)
     return lowest, max(math.ceil(math.log10(values.max())), lowest + 1)
+
+
+def _hundred(share: float) -> str:
+    return f"{100 * share:.0f}"
 
 
 def _joined(points: Sequence[tuple[float, float]]) -> str:

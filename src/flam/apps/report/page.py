@@ -1,4 +1,4 @@
-"""The report as one page that needs nothing else: tables, charts, and the scenes that went worst to look at and hear."""
+"""The report as one page that needs nothing else: tables, charts, and the worst scenes to look at and hear."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import numpy as np
 
 import flam
 from flam.apps.benchmark.evaluation import Evaluation
-from flam.apps.benchmark.metrics import METRICS, Figure, Metric, shown
+from flam.apps.benchmark.metrics import HEADLINES, METRICS, Figure, Metric, shown
 from flam.apps.report.charts import bars, colour, confusion, line_chart
 from flam.apps.report.published import published
 from flam.apps.report.tables import Row, remarks_of, rows_of
 from flam.apps.report.worst import worst_scenes
+from flam.evaluation.psds import PSDS1
 
 N_SCENES = 6
 MOST_LABELS = 60  # of a confusion matrix that can still be read
@@ -31,14 +32,40 @@ def as_page(evaluations: Sequence[Evaluation]) -> str:
     AudioError : a recording that was scored can't be read any more
     """
     systems = list(dict.fromkeys(name for evaluation in evaluations for name in evaluation.results))
-    links = "".join(f'<a href="#{_id(e)}">{escape(e.benchmark.name)}</a>' for e in evaluations)
     sections = "".join(_section(evaluation) for evaluation in evaluations)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Evaluation</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<style>{(FOLDER / 'page.css').read_text(encoding='utf-8')}</style></head><body><main>"
-        f'<h1>Evaluation</h1><p class="dim">{_keys(systems)}</p><nav>{links}</nav>{sections}{_footer(evaluations)}'
+        f'<h1>Evaluation</h1><p class="dim">{_keys(systems)}</p>{_summary(evaluations)}{sections}{_footer(evaluations)}'
         f"</main><script>{(FOLDER / 'page.js').read_text(encoding='utf-8')}</script></body></html>\n"
+    )
+
+
+def _summary(evaluations: Sequence[Evaluation]) -> str:
+    """The headline of every benchmark: systems measured here, then published ones."""
+    columns: list[str] = []
+    places: dict[tuple[bool, str], dict[str, str]] = {}
+    for evaluation in evaluations:
+        task = evaluation.benchmark.task
+        metric = next(metric for metric in METRICS[task] if metric.key == HEADLINES[task])
+        columns.append(
+            f'<th><a href="#{_id(evaluation)}">{escape(evaluation.benchmark.name)}</a><br>{metric.title}</th>'
+        )
+        for row in rows_of(evaluation):
+            if metric.key in row.figures:
+                cells = places.setdefault((not row.is_ours, row.system), {})
+                cells[evaluation.benchmark.name] = _cell(metric, row.figures[metric.key])
+    lines = "".join(
+        f"<tr{'' if is_published else ' class=ours'}><td>{escape(system)}</td>"
+        + "".join(f"<td>{cells.get(evaluation.benchmark.name, '')}</td>" for evaluation in evaluations)
+        + "</tr>"
+        for (is_published, system), cells in sorted(places.items(), key=lambda place: place[0][0])
+    )
+    return (
+        f'<section class="panel"><div class="wide"><table><thead><tr><th>system</th>{"".join(columns)}</tr></thead>'
+        f'<tbody>{lines}</tbody></table></div><p class="dim">Tinted: measured here. Others: as published, by protocols '
+        "that differ; see below.</p></section>"
     )
 
 
@@ -88,34 +115,47 @@ def _frames(evaluation: Evaluation) -> str:
     results = list(evaluation.results.values())
     curves = [result.curves for result in results if result.curves is not None]
     bins = [result.reliability for result in results if result.reliability is not None]
-    charts = (
-        ("F1 against threshold", "1 s segments, mean over prompts", [(c.thresholds, c.f1) for c in curves], False),
-        ("Recall against threshold", "1 s segments, all prompts", [(c.thresholds, c.recall) for c in curves], False),
-        (
-            "Precision against threshold",
-            "1 s segments, all prompts",
-            [(c.thresholds, c.precision) for c in curves],
-            False,
+    threshold = "threshold"
+    panels = (
+        _chart(
+            "F1",
+            line_chart([(c.thresholds, c.f1) for c in curves], threshold, "F1"),
+            "of 1 s segments, mean over prompts, against the threshold",
         ),
-        (
+        _chart(
+            "Recall",
+            line_chart([(c.thresholds, c.recall) for c in curves], threshold, "recall"),
+            "of 1 s segments, all prompts, against the threshold",
+        ),
+        _chart(
+            "Precision",
+            line_chart([(c.thresholds, c.precision) for c in curves], threshold, "precision"),
+            "of 1 s segments, all prompts, against the threshold",
+        ),
+        _chart(
             "False positives a minute",
-            "all prompts together, logarithmic",
-            [(c.thresholds, c.false_positives_per_minute) for c in curves],
-            True,
+            line_chart(
+                [(c.thresholds, c.false_positives_per_minute) for c in curves], threshold, "per minute", log_y=True
+            ),
+            "all prompts together, against the threshold; logarithmic",
+        ),
+        _chart(
+            "Events found",
+            line_chart([(c.efpr, c.etpr) for c in curves], "false positives an hour", "share found", PSDS1.max_efpr),
+            "share of events against false positives, mean over prompts: the curve under PSDS1 alpha_st 0",
+        ),
+        _chart(
+            "Reliability",
+            line_chart([(b.mean_score, b.positive_share) for b in bins], "score", "share", dots=True),
+            "share of frames that hold the sound, by score; on the diagonal a score is a probability",
         ),
     )
-    panels = [
-        _chart(title, line_chart(lines, "threshold", title, log_y), caption) for title, caption, lines, log_y in charts
-    ]
-    diagram = line_chart([(b.mean_score, b.positive_share) for b in bins], "score", "share", dots=True)
-    caption = "share of frames that hold the sound, by score; on the diagonal a score is a probability"
-    panels.append(_chart("Reliability", diagram, caption))
-    keys = _keys(list(evaluation.results))
+    first = escape(next(iter(evaluation.results)))
     return (
-        f'<div class="grid">{"".join(panels)}{_per_prompt(evaluation, "Frame AUROC of each prompt")}</div>'
-        f'<h3 style="margin:26px 0 0">Worst scenes</h3><p class="dim">lowest AUROC of {escape(next(iter(evaluation.results)))} '
-        "over a scene's own frames and prompts; bands: the sound is there; lines: scores. Click to listen. "
-        f"{keys}</p>{worst_scenes(evaluation, N_SCENES)}"
+        f'<div class="grid">{"".join(panels)}</div>{_per_prompt(evaluation, "Frame AUROC of each prompt")}'
+        f'<h3 class="part">Worst scenes</h3><p class="dim">The lowest AUROC of {first} over a scene\'s own frames and '
+        "prompts. Bands: the sound is there; lines: scores, 0 to 1. Click into a picture to listen from there.<br>"
+        f"{_keys(list(evaluation.results))}</p>{worst_scenes(evaluation, N_SCENES)}"
     )
 
 
@@ -181,8 +221,8 @@ def _footer(evaluations: Sequence[Evaluation]) -> str:
     )
     cited = f"<p>Published figures, as their authors give them:</p><ol>{lines}</ol>" if lines else ""
     return (
-        f"<footer>{cited}<p>Shares are x 100. Intervals: 95 %, recordings drawn again for frames, Wilson's for accuracy. "
-        f"Made with flam {flam.__version__}.</p></footer>"
+        f"<footer>{cited}<p>Shares are x 100. Intervals: 95 %, recordings drawn again for frames, Wilson's for "
+        f"accuracy. Made with flam {flam.__version__}.</p></footer>"
     )
 
 

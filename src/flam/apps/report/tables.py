@@ -122,7 +122,7 @@ def as_csv(evaluations: Sequence[Evaluation]) -> str:
 
 
 def as_markdown(evaluations: Sequence[Evaluation]) -> str:
-    """A table for each benchmark; ours in bold with 95 % intervals, shares x 100, others with a note of their source."""
+    """A table for each benchmark; ours in bold with 95 % intervals, shares x 100, others with their source."""
     lines = ["# Evaluation", "", "Shares are x 100. Bold: measured here, [95 % interval]. Others: as published.", ""]
     used: list[str] = []
     for evaluation in evaluations:

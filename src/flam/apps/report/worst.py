@@ -95,10 +95,9 @@ def _prompts(item: Item, table: ScoreTable, start_s: float, end_s: float) -> lis
 def _lane(prompt: str, item: Item, tables: Sequence[ScoreTable], start_s: float, end_s: float) -> str:
     """One prompt over time: bands where it sounds, a line for the score of each system."""
     spans = [(event.onset_s, event.offset_s) for event in item.events if event.prompt == prompt]
+    shown = [(max(onset_s, start_s) - start_s, min(offset_s, end_s) - start_s) for onset_s, offset_s in spans]
     parts = [
-        f'<rect x="{max(onset_s, start_s) - start_s:.3f}" y="0" width="{offset_s - max(onset_s, start_s):.3f}" height="1"/>'
-        for onset_s, offset_s in spans
-        if offset_s > start_s and onset_s < end_s
+        f'<rect x="{left:.3f}" y="0" width="{right - left:.3f}" height="1"/>' for left, right in shown if right > left
     ]
     for number, table in enumerate(tables):
         rows, k = _rows(table, item.name), table.prompts.index(prompt)
@@ -111,7 +110,8 @@ def _lane(prompt: str, item: Item, tables: Sequence[ScoreTable], start_s: float,
         parts.append(f'<path style="{colour(number)}" d="M{"L".join(points)}"/>')
     return (
         f'<div class="lane{"" if spans else " absent"}"><svg viewBox="0 0 {end_s - start_s:.3f} 1" '
-        f'preserveAspectRatio="none">{"".join(parts)}</svg><em>{escape(prompt)}{"" if spans else " (not there)"}</em></div>'
+        f'preserveAspectRatio="none">{"".join(parts)}</svg>'
+        f"<em>{escape(prompt)}{'' if spans else ' (not there)'}</em></div>"
     )
 
 
