@@ -31,7 +31,7 @@ Recipe = Annotated[
 ]
 Library = Annotated[LibraryOptions, Parameter(name="*")]
 Count = Annotated[int | None, Parameter(name=["--number", "-n"], help="Scenes; 1000, or all of a plan file.")]
-Quiet = Annotated[bool, Parameter(negative="", help="No progress.")]
+Quiet = Annotated[bool, Parameter(name=["--quiet", "-q"], negative="", help="No progress.")]
 DEFAULT_SCENES = 1000
 
 
