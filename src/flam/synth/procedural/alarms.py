@@ -7,7 +7,7 @@ import numpy as np
 from flam.core import seconds_to_samples
 from flam.synth.procedural.envelopes import add_at, contour, gate, rhythm, seconds
 from flam.synth.procedural.generator import sound
-from flam.synth.procedural.noise import band_noise, resonate, room
+from flam.synth.procedural.noise import band_noise, hush, resonate, room
 from flam.synth.procedural.tones import harmonic_tone, struck_modes
 
 
@@ -108,13 +108,14 @@ def car_horn(rng: np.random.Generator, duration_s: float, sample_rate: int) -> n
 
 @sound("reversing beeps", "a truck beeping as it reverses", "event", (3.0, 8.0))
 def reversing_beeps(rng: np.random.Generator, duration_s: float, sample_rate: int) -> np.ndarray:
-    """Reversing alarm: half a second of tone, half a second of silence."""
+    """Reversing alarm: half a second of tone, half a second without, in the noise of a yard."""
     waveform = np.zeros(seconds_to_samples(duration_s, sample_rate))
     period_s = rng.uniform(0.8, 1.1)
-    one = beep(rng.uniform(1050, 1400), period_s / 2, sample_rate, [1, 0.15, 0.35, 0.1, 0.15])
+    overtones = [1, rng.uniform(0.02, 0.15), rng.uniform(0.05, 0.2), 0.05, rng.uniform(0.02, 0.1)]
+    one = beep(rng.uniform(1100, 2000), period_s / 2, sample_rate, overtones)
     for onset_s in rhythm(rng, duration_s, period_s, tail_s=period_s / 2):
         add_at(waveform, one, seconds_to_samples(onset_s, sample_rate))
-    return room(rng, waveform, sample_rate, 0.8, -8)
+    return hush(rng, room(rng, waveform, sample_rate, 0.8, -9), sample_rate, rng.uniform(-42, -33))
 
 
 @sound("phone dialing", "telephone buttons being dialed", "event", (1.5, 4.0))

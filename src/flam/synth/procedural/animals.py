@@ -33,21 +33,21 @@ def dog_bark(rng: np.random.Generator, duration_s: float, sample_rate: int) -> n
 
 @sound("cat purr", "a cat purring", "event", (2.0, 8.0))
 def cat_purr(rng: np.random.Generator, duration_s: float, sample_rate: int) -> np.ndarray:
-    """Soft pulses at 21 to 26 a second, each a little different, louder as the breath goes in."""
+    """Soft pulses, about 22 a second, each a little different, louder as the breath goes in."""
     n_samples = seconds_to_samples(duration_s, sample_rate)
     breath = np.sin(2 * np.pi * rng.uniform(0.3, 0.5) * seconds(n_samples, sample_rate) + rng.uniform(0, 6))
-    rate_hz = rng.uniform(21, 24) * (1 + 0.08 * breath) * (1 + 0.2 * drift(rng, n_samples, sample_rate, 25))
+    rate_hz = rng.uniform(21.5, 23.5) * (1 + 0.08 * breath) * (1 + 0.2 * drift(rng, n_samples, sample_rate, 25))
     phase = np.cumsum(rate_hz) / sample_rate
     impulses = np.where(np.diff(np.floor(phase), prepend=0) > 0, rng.uniform(0.4, 1, n_samples), 0)
     n_pulse = seconds_to_samples(0.06, sample_rate)
-    low_hz, high_hz, decay_s = rng.uniform(60, 190), rng.uniform(500, 1200), rng.uniform(0.004, 0.009)
+    low_hz, high_hz, decay_s = rng.uniform(50, 190), rng.uniform(490, 950), rng.uniform(0.004, 0.008)
     pulse = band_noise(rng, n_pulse, sample_rate, low_hz, high_hz, -2)
     purr = convolve(impulses, pulse * strike_envelope(n_pulse, sample_rate, 0.0005, decay_s))
     flow = 0.4 + np.maximum(0, np.cos(2 * np.pi * phase - 0.6)) ** 2
-    air = band_noise(rng, n_samples, sample_rate, 200, rng.uniform(2000, 6000), -2) * flow
-    depth = rng.uniform(0.25, 0.45)
-    waveform = (purr / purr.std() + rng.uniform(0.1, 0.3) * air) * (1 - depth + depth * breath)
-    return hush(rng, waveform, sample_rate, rng.uniform(-32, -27))
+    air = band_noise(rng, n_samples, sample_rate, 200, rng.uniform(2000, 4500), -2) * flow
+    depth = rng.uniform(0.38, 0.49)
+    waveform = (purr / purr.std() + rng.uniform(0.1, 0.16) * air) * (1 - depth + depth * breath)
+    return hush(rng, waveform, sample_rate, rng.uniform(-29, -25))
 
 
 @sound("crickets", "crickets chirping", "background", (3.0, 30.0))
@@ -87,15 +87,11 @@ def bee(rng: np.random.Generator, duration_s: float, sample_rate: int) -> np.nda
 def cat_meow(rng: np.random.Generator, duration_s: float, sample_rate: int) -> np.ndarray:
     """The mouth opens and closes once, on an arch of pitch."""
     waveform = np.zeros(seconds_to_samples(duration_s, sample_rate))
-    base_hz, length_s, peak, arch = (
-        rng.uniform(450, 600),
-        rng.uniform(0.65, 0.95),
-        rng.uniform(0.43, 0.6),
-        rng.uniform(1.16, 1.29),
-    )
-    closed_hz, open_hz = rng.uniform(600, 830), rng.uniform(1130, 1300)
-    front_hz, middle_hz, bandwidth_hz = rng.uniform(2100, 2250), rng.uniform(1900, 2450), rng.uniform(140, 420)
-    tilt_db, roughness = rng.uniform(-3.5, -1), rng.uniform(0.005, 0.018)
+    base_hz, arch = rng.uniform(530, 780), rng.uniform(1.1, 1.33)
+    length_s, peak = rng.uniform(0.45, 0.92), rng.uniform(0.3, 0.63)
+    closed_hz, open_hz = rng.uniform(490, 770), rng.uniform(1280, 1700)
+    front_hz, middle_hz, bandwidth_hz = rng.uniform(1620, 2150), rng.uniform(1580, 2350), rng.uniform(140, 330)
+    tilt_db, roughness, breath = rng.uniform(-3.8, -0.8), rng.uniform(0.004, 0.02), rng.uniform(0.03, 0.16)
     for onset_s in rhythm(rng, duration_s, length_s + rng.uniform(0.3, 0.9), 0.1, tail_s=0.4):
         n_samples = seconds_to_samples(length_s * rng.uniform(0.9, 1.1), sample_rate)
         pitch_hz = base_hz * rng.uniform(0.96, 1.04) * contour(n_samples, [(0, 0.85), (peak, arch), (1, 0.75)])
@@ -105,10 +101,10 @@ def cat_meow(rng: np.random.Generator, duration_s: float, sample_rate: int) -> n
             4000,
         ]
         bandwidths_hz = [bandwidth_hz, 1.4 * bandwidth_hz, 800]
-        meow = voice(rng, pitch_hz, sample_rate, formants_hz, bandwidths_hz, tilt_db, roughness, 0.05)
+        meow = voice(rng, pitch_hz, sample_rate, formants_hz, bandwidths_hz, tilt_db, roughness, breath)
         meow *= contour(n_samples, [(0, 0), (peak, 1), (0.85, 0.5), (1, 0)]) / np.abs(meow).max()
         add_at(waveform, meow * rng.uniform(0.7, 1), seconds_to_samples(onset_s, sample_rate))
-    return hush(rng, room(rng, waveform, sample_rate, 0.4, rng.uniform(-11, -7)), sample_rate, rng.uniform(-45, -38))
+    return hush(rng, room(rng, waveform, sample_rate, 0.4, rng.uniform(-15, -9)), sample_rate, rng.uniform(-37, -27))
 
 
 @sound("sheep", "a sheep bleating", "event", (1.0, 5.0))

@@ -68,16 +68,20 @@ def singing_bowl(rng: np.random.Generator, duration_s: float, sample_rate: int) 
 
 @sound("doorbell", "a doorbell", "event", (1.2, 4.0))
 def doorbell(rng: np.random.Generator, duration_s: float, sample_rate: int) -> np.ndarray:
-    """Ding-dong: two struck bars (free bar: 1, 2.756, 5.404, 8.933), about a third apart."""
+    """Ding-dong: two struck bars, each a beating pair with two overtones, about a third apart."""
     waveform = np.zeros(seconds_to_samples(duration_s, sample_rate))
-    high_hz, interval = rng.uniform(600, 900), rng.choice([5 / 4, 4 / 3, 6 / 5])
-    gap_s, decay_s, levels = rng.uniform(0.4, 0.8), rng.uniform(0.5, 1.1), BAR_LEVELS * rng.uniform(0.6, 1.2, 4)
+    high_hz, interval = rng.uniform(850, 1080), rng.choice([5 / 4, 4 / 3, 6 / 5])
+    ratios, levels = (
+        np.array([1, rng.uniform(1.003, 1.01), 3, 5.4]),
+        [1, 0.5, rng.uniform(0.1, 0.6), rng.uniform(0.04, 0.35)],
+    )
+    gap_s, decays_s = rng.uniform(0.4, 0.8), rng.uniform(0.8, 1.3) / ratios ** rng.uniform(0.38, 0.5)
     for press_s in rhythm(rng, duration_s, rng.uniform(1.8, 2.8), 0.1, tail_s=gap_s + 0.4):
         for number, pitch_hz in enumerate((high_hz, high_hz / interval)):
-            n_samples = seconds_to_samples(6 * decay_s, sample_rate)
-            note = struck_modes(n_samples, sample_rate, pitch_hz * BAR_RATIOS, decay_s / BAR_RATIOS**0.8, levels)
+            n_samples = seconds_to_samples(5 * decays_s[0], sample_rate)
+            note = struck_modes(n_samples, sample_rate, pitch_hz * ratios, decays_s, levels)
             add_at(waveform, note, seconds_to_samples(press_s + number * gap_s, sample_rate))
-    return room(rng, waveform, sample_rate, rng.uniform(0.3, 0.7), -13)
+    return hush(rng, room(rng, waveform, sample_rate, rng.uniform(0.4, 0.9), -12), sample_rate, rng.uniform(-52, -45))
 
 
 @sound("wind chime", "wind chimes tinkling", "event", (3.0, 9.5))

@@ -81,7 +81,10 @@ def thunder(rng: np.random.Generator, duration_s: float, sample_rate: int) -> np
     n_crack = sample_rate
     crack = band_noise(rng, n_crack, sample_rate, 80, 4000, -3) * strike_envelope(n_crack, sample_rate, 0.002, 0.12)
     add_at(waveform, 0.4 * nearness * crack, 0)
-    return room(rng, waveform, sample_rate, 2.5, -4)[:n_samples] * gate(n_samples, sample_rate, 0.005, 0.4 * duration_s)
+    waveform = room(rng, waveform, sample_rate, 2.5, -4)[:n_samples] * gate(
+        n_samples, sample_rate, 0.005, 0.4 * duration_s
+    )
+    return hush(rng, waveform, sample_rate, rng.uniform(-46, -36))
 
 
 @sound("sea waves", "waves breaking on a beach", "background", (6.0, 30.0))

@@ -51,9 +51,14 @@ def keyboard_typing(rng: np.random.Generator, duration_s: float, sample_rate: in
 def vacuum_cleaner(rng: np.random.Generator, duration_s: float, sample_rate: int) -> np.ndarray:
     """Whine of the motor and the rush of air through the nozzle, about as loud as each other."""
     n_samples = seconds_to_samples(duration_s, sample_rate)
-    load = 0.01 * drift(rng, n_samples, sample_rate, 1) + 0.004 * drift(rng, n_samples, sample_rate, 20)
-    levels = list(rng.uniform(0.2, 1, 25) * np.arange(1, 26) ** -0.3)
-    motor = harmonic_tone(rng.uniform(200, 330) * (1 + load), sample_rate, levels)
-    air = band_noise(rng, n_samples, sample_rate, 250, 7000, -2.5)
-    air += 1.2 * resonate(air, sample_rate, [rng.uniform(700, 1300), 2600], [300, 800], [1, 0.7])
-    return rng.uniform(0.7, 1.3) * motor / motor.std() + air / air.std()
+    load = rng.uniform(0.003, 0.015) * drift(rng, n_samples, sample_rate, 2)
+    load += 0.003 * drift(rng, n_samples, sample_rate, 25)
+    levels = list(rng.uniform(0.2, 1, 24) * np.arange(1, 25) ** -rng.uniform(0.2, 0.9))
+    motor = harmonic_tone(rng.uniform(460, 600) * (1 + load), sample_rate, levels)
+    low_hz, high_hz = rng.uniform(150, 380), rng.uniform(5300, 10000)
+    air = band_noise(rng, n_samples, sample_rate, low_hz, high_hz, rng.uniform(-1.9, -0.5))
+    nozzle_hz, width_hz = [rng.uniform(450, 1130), rng.uniform(1760, 3600)], rng.uniform(220, 720)
+    nozzle = resonate(air, sample_rate, nozzle_hz, [width_hz, 2 * width_hz], [1, 0.7])
+    air = air / air.std() + rng.uniform(0.8, 2.1) * nozzle / nozzle.std()
+    air *= 1 + rng.uniform(0.08, 0.23) * drift(rng, n_samples, sample_rate, 8)
+    return rng.uniform(0.65, 1.05) * motor / motor.std() + 0.75 * air

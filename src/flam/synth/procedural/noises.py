@@ -28,20 +28,6 @@ def static(rng: np.random.Generator, duration_s: float, sample_rate: int) -> np.
     return np.tanh(1.5 * hiss * (1 + 0.2 * drift(rng, n_samples, sample_rate, 9))) + 0.02 * hum
 
 
-@sound("electrical hum", "mains hum from electrical equipment", "background", (3.0, 20.0))
-def electrical_hum(rng: np.random.Generator, duration_s: float, sample_rate: int) -> np.ndarray:
-    """Transformer: the even harmonics of the mains far above the odd ones, up to 3 kHz, over faint noise."""
-    n_samples = seconds_to_samples(duration_s, sample_rate)
-    numbers = np.arange(1, rng.integers(36, 58))
-    levels = np.where(numbers % 2 == 0, 1.0, rng.uniform(0.08, 0.12)) * numbers**-0.45
-    mains_hz = rng.choice([50.0, 60.0]) * rng.uniform(0.998, 1.002)
-    hum = harmonic_tone(np.full(n_samples, mains_hz), sample_rate, list(levels * rng.uniform(0.4, 1, len(levels))))
-    air = band_noise(
-        rng, n_samples, sample_rate, rng.uniform(40, 320), rng.uniform(2700, 4800), rng.uniform(-4.5, -2.5)
-    )
-    return hum / hum.std() + rng.uniform(0.18, 0.43) * air
-
-
 @sound("sine wave", "a pure tone", "event", (1.0, 6.0))
 def sine_wave(rng: np.random.Generator, duration_s: float, sample_rate: int) -> np.ndarray:
     """One frequency and nothing else."""

@@ -67,28 +67,28 @@ def heartbeat(rng: np.random.Generator, duration_s: float, sample_rate: int) -> 
 
 @sound("clapping", "people clapping their hands in time", "event", (1.5, 6.0))
 def clapping(rng: np.random.Generator, duration_s: float, sample_rate: int) -> np.ndarray:
-    """Two to six people clap together, each with hands of their own and a little early or late."""
+    """Two to five people clap together, each with hands of their own and a little early or late."""
     waveform = np.zeros(seconds_to_samples(duration_s, sample_rate))
-    period_s, centers_hz = rng.uniform(0.22, 0.5), rng.uniform(700, 1800, rng.integers(2, 7))
-    delays_s = 0.15 * period_s * rng.uniform(0, 1, len(centers_hz))
-    for onset_s in rhythm(rng, duration_s, period_s, 0.05, tail_s=0.1):
-        for center_hz, delay_s in zip(centers_hz, delays_s, strict=True):
-            hands = thump(rng, sample_rate, 0.1, 0.5 * center_hz, 4 * center_hz, rng.uniform(0.004, 0.009))
-            hands += 0.6 * thump(rng, sample_rate, 0.1, 500, 9000, 0.002)
-            start = seconds_to_samples(onset_s + delay_s + rng.uniform(0, 0.03), sample_rate)
-            add_at(waveform, hands * rng.uniform(0.4, 1), start)
-    heard = room(rng, waveform, sample_rate, rng.uniform(0.3, 0.9), rng.uniform(-8, -3))
-    return hush(rng, heard, sample_rate, rng.uniform(-48, -42))
+    centers_hz = rng.uniform(700, 1150) * 1.6 ** rng.uniform(-1, 1, rng.integers(2, 6))
+    width, decay_s, spread_s = rng.uniform(1.7, 3), rng.uniform(0.0025, 0.005), rng.uniform(0.03, 0.09)
+    for onset_s in rhythm(rng, duration_s, rng.uniform(0.25, 0.5), 0.06, tail_s=0.1):
+        for center_hz in centers_hz:
+            hands = thump(rng, sample_rate, 0.12, 0.55 * center_hz, width * center_hz, decay_s * rng.uniform(0.7, 1.3))
+            hands += 0.22 * thump(rng, sample_rate, 0.12, 500, 9000, 0.002)
+            start = seconds_to_samples(onset_s + rng.uniform(0, spread_s), sample_rate)
+            add_at(waveform, hands * rng.uniform(0.3, 1), start)
+    heard = room(rng, waveform, sample_rate, rng.uniform(0.6, 1.4), rng.uniform(-11, -4))
+    return hush(rng, heard, sample_rate, rng.uniform(-51, -44))
 
 
 @sound("footsteps", "someone walking", "event", (2.0, 8.0))
 def footsteps(rng: np.random.Generator, duration_s: float, sample_rate: int) -> np.ndarray:
-    """Heel, toe and a scuff on a hard floor, in a corridor."""
+    """Heel, toe and a scuff, with the noise of the street around."""
     waveform = np.zeros(seconds_to_samples(duration_s, sample_rate))
-    low_hz, high_hz, decay_s = rng.uniform(100, 300), rng.uniform(730, 1100), rng.uniform(0.017, 0.035)
-    hard, scuff, attack_s = rng.uniform(0.04, 0.33), rng.uniform(0.01, 0.09), rng.uniform(0.0009, 0.003)
-    toe_s, toe = rng.uniform(0.05, 0.13), rng.uniform(0.2, 0.35)
-    for onset_s in rhythm(rng, duration_s, rng.uniform(0.42, 0.65), 0.06, tail_s=0.2):
+    low_hz, high_hz, decay_s = rng.uniform(100, 230), rng.uniform(1000, 2100), rng.uniform(0.012, 0.025)
+    hard, hard_s, attack_s = rng.uniform(0.04, 0.35), rng.uniform(0.0045, 0.011), rng.uniform(0.0007, 0.0018)
+    scuff, toe_s, toe = rng.uniform(0.015, 0.15), rng.uniform(0.06, 0.095), rng.uniform(0.4, 0.7)
+    for onset_s in rhythm(rng, duration_s, rng.uniform(0.43, 0.6), 0.06, tail_s=0.2):
         n_samples = seconds_to_samples(0.35, sample_rate)
         step = scuff * band_noise(rng, n_samples, sample_rate, 700, 8000, -2)
         step *= contour(n_samples, [(0, 0), (0.15, 1), (0.5, 0), (1, 0)])
@@ -96,11 +96,11 @@ def footsteps(rng: np.random.Generator, duration_s: float, sample_rate: int) -> 
             part = band_noise(rng, n_samples, sample_rate, low_hz, high_hz)
             part *= strike_envelope(n_samples, sample_rate, attack_s, decay_s)
             click = hard * band_noise(rng, n_samples, sample_rate, 1500, 9000, -2)
-            part += click * strike_envelope(n_samples, sample_rate, attack_s, 0.004)
+            part += click * strike_envelope(n_samples, sample_rate, attack_s, hard_s)
             add_at(step, level * part, seconds_to_samples(delay_s, sample_rate))
         add_at(waveform, step * rng.uniform(0.6, 1), seconds_to_samples(onset_s, sample_rate))
-    heard = room(rng, waveform, sample_rate, rng.uniform(0.9, 1.4), rng.uniform(-15, -12))
-    return hush(rng, heard, sample_rate, rng.uniform(-36, -31))
+    heard = room(rng, waveform, sample_rate, rng.uniform(0.25, 0.65), rng.uniform(-19, -15))
+    return hush(rng, heard, sample_rate, rng.uniform(-34, -27))
 
 
 @sound("whistling", "someone whistling a tune", "event", (2.0, 7.0))

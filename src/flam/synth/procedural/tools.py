@@ -26,16 +26,16 @@ def chainsaw(rng: np.random.Generator, duration_s: float, sample_rate: int) -> n
 
 @sound("lawn mower", "a lawn mower running", "background", (3.0, 15.0))
 def lawn_mower(rng: np.random.Generator, duration_s: float, sample_rate: int) -> np.ndarray:
-    """Small engine at a steady 48 to 63 ignitions a second, the air chopped by its blade."""
+    """Small engine at a steady 59 to 66 ignitions a second, the air chopped by its blade."""
     n_samples = seconds_to_samples(duration_s, sample_rate)
-    rate_hz = rng.uniform(48, 63) * (1 + rng.uniform(0.003, 0.012) * drift(rng, n_samples, sample_rate, 4))
+    rate_hz = rng.uniform(59, 66) * (1 + rng.uniform(0.003, 0.012) * drift(rng, n_samples, sample_rate, 4))
     turn = 2 * np.pi * np.cumsum(rate_hz) / sample_rate
-    ignitions = firing(rng, rate_hz, sample_rate, 2, rng.uniform(0.08, 0.25))
+    ignitions = firing(rng, rate_hz, sample_rate, 2, rng.uniform(0.07, 0.2))
     pulses = exhaust(rng, ignitions, sample_rate, rng.uniform(95, 205))
     air = band_noise(rng, n_samples, sample_rate, rng.uniform(430, 520), rng.uniform(4200, 6000), -2)
     air *= 1 + rng.uniform(0.5, 0.8) * np.sin(turn)
     whirr = rng.uniform(0.01, 0.2) * harmonic_tone(4 * rate_hz, sample_rate, [1, 0.6, 0.4, 0.3, 0.2])
-    return np.tanh(1.5 * pulses / pulses.std()) + rng.uniform(0.5, 0.9) * air + whirr
+    return np.tanh(1.5 * pulses / pulses.std()) + rng.uniform(0.4, 0.7) * air + whirr
 
 
 @sound("drill", "an electric drill", "event", (1.5, 6.0))

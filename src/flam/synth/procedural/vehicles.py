@@ -74,24 +74,25 @@ def car(rng: np.random.Generator, duration_s: float, sample_rate: int) -> np.nda
     t = seconds(n_samples, sample_rate) - rng.uniform(0.4, 0.6) * duration_s
     distance_m = np.sqrt(side_m**2 + (speed_m_s * t) ** 2)
     near = distance_m.min() / distance_m
-    rate_hz = rng.uniform(50, 90) / (1 + speed_m_s**2 * t / distance_m / 343)
+    rate_hz = rng.uniform(55, 77) / (1 + speed_m_s**2 * t / distance_m / 343)
     motor = exhaust(rng, firing(rng, rate_hz, sample_rate, 4, 0.3), sample_rate, rng.uniform(80, 130))
-    tyres = band_noise(rng, n_samples, sample_rate, 60, 1200, -4)
+    tyres = band_noise(rng, n_samples, sample_rate, rng.uniform(45, 120), rng.uniform(1300, 2000), -3.5)
     hiss = band_noise(rng, n_samples, sample_rate, 800, 5000, -3)
-    return (tyres + 0.6 * motor / motor.std()) * near + 0.4 * hiss * near**1.5 + 0.05 * tyres
+    return (tyres + rng.uniform(0.8, 1.3) * motor / motor.std()) * near + 0.25 * hiss * near**1.5 + 0.05 * tyres
 
 
 @sound("steam engine", "a steam train chuffing", "background", (4.0, 15.0))
 def steam_engine(rng: np.random.Generator, duration_s: float, sample_rate: int) -> np.ndarray:
     """Four puffs to a turn of the wheels, the first the loudest, over rumble and leaking steam."""
     n_samples = seconds_to_samples(duration_s, sample_rate)
-    puffs_hz = rng.uniform(3.5, 8)
-    waveform = 0.3 * band_noise(rng, n_samples, sample_rate, 50, 500, -3)
-    waveform += 0.08 * band_noise(rng, n_samples, sample_rate, 1000, 7000, -1)
+    puffs_hz, low_hz, high_hz = rng.uniform(4.8, 8), rng.uniform(180, 420), rng.uniform(1900, 4200)
+    attack_s, fall, weak = rng.uniform(0.008, 0.024), rng.uniform(0.16, 0.5), rng.uniform(0.57, 0.85)
+    waveform = rng.uniform(0.03, 0.12) * band_noise(rng, n_samples, sample_rate, 50, 500, -3)
+    waveform += rng.uniform(0.12, 0.36) * band_noise(rng, n_samples, sample_rate, 1000, 7000, -1)
     for number, onset_s in enumerate(rhythm(rng, duration_s, 1 / puffs_hz, 0.02)):
         n_puff = seconds_to_samples(0.9 / puffs_hz, sample_rate)
-        puff = band_noise(rng, n_puff, sample_rate, 200, rng.uniform(3000, 5000), -2)
-        puff *= strike_envelope(n_puff, sample_rate, 0.012, 0.25 / puffs_hz)
-        level = rng.uniform(1.6, 2) * (1.0 if number % 4 == 0 else 0.75)
+        puff = band_noise(rng, n_puff, sample_rate, low_hz, high_hz, -2)
+        puff *= strike_envelope(n_puff, sample_rate, attack_s, fall / puffs_hz)
+        level = rng.uniform(1.6, 2) * (1.0 if number % 4 == 0 else weak)
         add_at(waveform, level * puff, seconds_to_samples(onset_s, sample_rate))
-    return room(rng, waveform, sample_rate, 0.7, -9)
+    return room(rng, waveform, sample_rate, rng.uniform(0.5, 1.2), rng.uniform(-12, -4))
