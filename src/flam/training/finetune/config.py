@@ -31,7 +31,7 @@ class FinetuneConfig:
     most_audio_s: float = 3600.0
     n_takes: int = 3
     n_anchors: int = 4000
-    epochs: int = 25
+    epochs: int = 15
     batch_size: int = 16
     lr: float = 1e-3
     frame_weight: float = 20.0

@@ -20,7 +20,8 @@ from torch.nn import functional
 
 from flam.core import atomic_path
 from flam.losses import framewise_loss, prior_loss
-from flam.model.flam import FLAM, TextFeatures
+from flam.model.flam import FLAM
+from flam.model.towers import TextFeatures
 from flam.training.finetune.config import FinetuneConfig
 from flam.training.finetune.examples import Examples
 

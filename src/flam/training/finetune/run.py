@@ -12,13 +12,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from flam.core import ConfigError, OutputError, atomic_text, to_mapping
+from flam.core import ConfigError, ModelError, OutputError, atomic_text, to_mapping
 from flam.detection.load import best_device
 from flam.model.card import ModelCard
 from flam.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from flam.model.flam import FLAM, TEXTS_AT_ONCE
+from flam.model.flam import FLAM
 from flam.model.hub import resolve
 from flam.model.text import TextTokens, tokenize
+from flam.model.towers import TEXTS_AT_ONCE
 from flam.synth.procedural import GENERATORS
 from flam.training.finetune.anchors import anchor_texts
 from flam.training.finetune.comparison import Comparison, compare, frame_aurocs
@@ -94,6 +95,8 @@ def finetune(
     recordings = read_folder(recordings_folder, problems.append)
     parent_folder = resolve(parent, notify=notify)
     checkpoint = load_checkpoint(parent_folder)
+    if not isinstance(checkpoint.model, FLAM):
+        raise ModelError(f"{parent}: has no scale and bias of each text; give the name or folder of a FLAM")
     model = checkpoint.model.to(best_device() if device == "auto" else device).eval()
     learnt = tuple(sorted({label for recording in recordings for label in recording.labels}))
     others = other_sounds(learnt)
