@@ -68,8 +68,11 @@ def scenes_benchmark(
         items.append(Item(audio.stem, audio, recipe.scene.duration_s, events))
         progress(index + 1, n_scenes)
     prompts = tuple(sorted({texts[clip.clip_id] for clip in clips if clip.kind != "background"} - {""}))
+    remarks = _remarks(recipe, clips)
+    if n_scenes < recipe.n_scenes:
+        remarks = (*remarks, f"the first {n_scenes} of {recipe.n_scenes} scenes")
     left_out = [*skipped, *(f"{count} clips that scenes can't use: {why}" for why, count in drawer.skipped.items())]
-    return Benchmark(name, "frames", tuple(items), prompts, _remarks(recipe, clips), tuple(left_out))
+    return Benchmark(name, "frames", tuple(items), prompts, remarks, tuple(left_out))
 
 
 def classify_benchmark(name: str, recipe: ClassifyRecipe, library: Path | None) -> Benchmark:

@@ -94,4 +94,4 @@ class RecipeFile:
 
 
 # sounds that no library is needed for; the seed is far from those that recipes of training take
-BUILTIN = ScenesRecipe(n_scenes=60, events="all", backgrounds="all", procedural=ProceduralConfig(4, 1_000_003))
+BUILTIN = ScenesRecipe(n_scenes=60, events="all", backgrounds="all", procedural=ProceduralConfig(2, 1_000_003))

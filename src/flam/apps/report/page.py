@@ -141,7 +141,9 @@ def _frames(evaluation: Evaluation) -> str:
         ),
         _chart(
             "Events found",
-            line_chart([(c.efpr, c.etpr) for c in curves], "false positives an hour", "share found", PSDS1.max_efpr),
+            line_chart(
+                [_steps(c.efpr, c.etpr) for c in curves], "false positives an hour", "share found", PSDS1.max_efpr
+            ),
             "share of events against false positives, mean over prompts: the curve under PSDS1 alpha_st 0",
         ),
         _chart(
@@ -157,6 +159,11 @@ def _frames(evaluation: Evaluation) -> str:
         "prompts. Bands: the sound is there; lines: scores, 0 to 1. Click into a picture to listen from there.<br>"
         f"{_keys(list(evaluation.results))}</p>{worst_scenes(evaluation, N_SCENES)}"
     )
+
+
+def _steps(efpr: np.ndarray, etpr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Each value holds until the next."""
+    return np.append(np.repeat(efpr, 2)[1:], PSDS1.max_efpr), np.repeat(etpr, 2)
 
 
 def _per_prompt(evaluation: Evaluation, title: str) -> str:
