@@ -66,7 +66,9 @@ def test_killed_and_resumed_with_other_processes_the_shards_are_the_same(run, re
     n_finished = len(list((tmp_path / "cut").glob("*.scenes.json")))
     assert n_finished > 0
     assert not (tmp_path / "cut" / "shards.json").exists()
+    (tmp_path / "cut" / ".0123456789abcdef.part").touch()
     resumed = rendered("cut", "-n", n_scenes)
+    assert not list((tmp_path / "cut").glob("*.part"))
     assert resumed.code == 0
     assert "of 20 shards are finished already" in resumed.err
     assert shards("cut") == shards("whole")
@@ -150,4 +152,4 @@ def test_ctrl_c_leaves_the_finished_shards(recipe, scene_table, tmp_path):
     process.send_signal(signal.SIGINT)
     told = process.communicate(timeout=200)[1].decode()
     assert (process.returncode, told) == (130, "interrupted\n")
-    assert not list((tmp_path / "set").glob(".*"))
+    assert not list((tmp_path / "set").glob(".*.part"))

@@ -95,6 +95,15 @@ def test_a_folder_of_other_scenes_is_refused_by_what_differs(scene_table, made, 
         scene_set(scene_table, tmp_path).prepare()
 
 
+def test_two_runs_do_not_meet_in_a_folder(scene_table, tmp_path):
+    with (
+        scene_set(scene_table, tmp_path).reserved(),
+        pytest.raises(ConfigError, match="another run is at work"),
+        scene_set(scene_table, tmp_path).reserved(),
+    ):
+        pass
+
+
 def test_shards_train_like_the_same_scenes_on_the_fly(scene_table, made):
     stored = ShardSource(ShardsConfig(str(made)), "sounds", RATE, RATE, (0,))
     library = read_library(scene_table)

@@ -14,7 +14,7 @@ from flam.apps.synth_library import LibraryOptions, opened, told_of_skipped
 
 if TYPE_CHECKING:
     from flam.apps.progress import Reporter
-    from flam.data.scene_shards import SceneSetSettings
+    from flam.data.scene_shards import SceneSet, SceneSetSettings
     from flam.synth.plan_lists import Plans
     from flam.synth.scene import ScenePlan
     from flam.synth.scene_config import SceneConfig
@@ -40,7 +40,8 @@ class Stored:
     """How scenes are stored."""
 
     format: Annotated[
-        Literal["flac", "opus", "wav"], Parameter(help="flac (16 bit) repeats to the byte; opus is ten times smaller.")
+        Literal["flac", "opus", "wav"],
+        Parameter(help="flac (16 bit) repeats to the byte; opus is about five times smaller."),
     ] = "flac"
     shard_scenes: Annotated[int, Parameter(help="Scenes in a shard.")] = 250
     stems: Annotated[bool, Parameter(negative="", help="Store each source on its own too.")] = False
@@ -113,10 +114,8 @@ def render(
 ) -> int:
     """Render scenes into shards; run again after a stop, it goes on; the number of processes changes no byte."""
     from flam.apps.cli import FINE, SOME_FAILED
-    from flam.apps.library import n_processors
     from flam.apps.progress import Reporter
-    from flam.apps.synth_work import made_here, made_on_ray
-    from flam.core import ConfigError, OutputError
+    from flam.core import ConfigError
     from flam.data.scene_shards import SceneSet
 
     if workers is not None and (workers < 0 or ray is not None):
@@ -125,25 +124,8 @@ def render(
     clips, waveforms = opened(library)
     plans, settings = _set(recipe, clips, waveforms, library, number, seed, stored, reporter)
     scenes = SceneSet(output, plans, clips, waveforms, settings)
-    scenes.prepare()
-    missing = scenes.missing()
-    n_kept = len(scenes.paths) - len(missing)
-    if n_kept:
-        reporter.say(f"{n_kept} of {len(scenes.paths)} shards are finished already")
-    if ray is not None:
-        outcomes = made_on_ray(scenes, missing, ray) if missing else iter(())
-    else:
-        outcomes = made_here(scenes, missing, n_processors() if workers is None else workers)
-    n_done, n_wanted = 0, sum(len(scenes.numbers(path)) for path in missing)
-    with reporter.counting("scenes", n_wanted) as progress:
-        for path, outcome in outcomes:
-            if isinstance(outcome, OutputError):
-                raise outcome  # the next shard could not be written either
-            if isinstance(outcome, Exception):
-                reporter.error(str(outcome))
-            n_done += len(scenes.numbers(path))
-            progress(n_done)
-    remarks = scenes.write_index()
+    with scenes.reserved():
+        remarks = _made(scenes, ray, workers, reporter)
     for scene, reason in list(remarks["left_out"].items())[:MOST_LINES]:
         reporter.error(f"scene {scene} is left out: {reason}")
     if len(remarks["left_out"]) > MOST_LINES:
@@ -178,6 +160,32 @@ def inspect(
         return
     found = stored_scene(scenes, scene) if scenes.is_dir() else planned_scene(scenes, scene, *opened(library))
     plot_scene(found, output)
+
+
+def _made(scenes: SceneSet, ray: str | None, workers: int | None, reporter: Reporter) -> dict[str, Any]:
+    """Make what is missing of a set, and its index."""
+    from flam.apps.library import n_processors
+    from flam.apps.synth_work import made_here, made_on_ray
+    from flam.core import OutputError
+
+    missing = scenes.missing()
+    n_kept = len(scenes.paths) - len(missing)
+    if n_kept:
+        reporter.say(f"{n_kept} of {len(scenes.paths)} shards are finished already")
+    if ray is not None:
+        outcomes = made_on_ray(scenes, missing, ray) if missing else iter(())
+    else:
+        outcomes = made_here(scenes, missing, n_processors() if workers is None else workers)
+    n_done, n_wanted = 0, sum(len(scenes.numbers(path)) for path in missing)
+    with reporter.counting("scenes", n_wanted) as progress:
+        for path, outcome in outcomes:
+            if isinstance(outcome, OutputError):
+                raise outcome  # the next shard could not be written either
+            if isinstance(outcome, Exception):
+                reporter.error(str(outcome))
+            n_done += len(scenes.numbers(path))
+            progress(n_done)
+    return scenes.write_index()
 
 
 def _set(

@@ -129,7 +129,9 @@ def _at_once(spans_s: Sequence[tuple[float, float]], duration_s: float) -> dict[
     >>> _at_once([(0.0, 2.0), (1.0, 3.0)], 4.0)
     {1: 2.0, 2: 1.0, 0: 1.0}
     """
-    changes = sorted([(onset_s, 1) for onset_s, _ in spans_s] + [(offset_s, -1) for _, offset_s in spans_s])
+    # times are sums of floats: rounded, so that what ends where another begins does not overlap it
+    changes = [(round(onset_s, 6), 1) for onset_s, _ in spans_s] + [(round(offset_s, 6), -1) for _, offset_s in spans_s]
+    changes.sort()
     found: dict[int, float] = {}
     before_s, active = 0.0, 0
     for at_s, change in [*changes, (duration_s, 0)]:

@@ -7,6 +7,7 @@ import itertools
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -184,6 +185,29 @@ class SceneSet:
         else:
             save_yaml(self.settings, path)
 
+    @contextmanager
+    def reserved(self) -> Iterator[None]:
+        """Prepare the folder, keep other runs out of it, and remove what one that was killed had begun to write.
+
+        Raises
+        ------
+        ConfigError : the folder holds other scenes, or another run is at work in it
+        OutputError : it can't be made or written to
+        """
+        from filelock import FileLock, Timeout
+
+        self.prepare()
+        try:
+            with FileLock(self.folder / ".lock", timeout=0):
+                for path in self.folder.glob(".*.part"):
+                    if path.is_dir():
+                        shutil.rmtree(path, ignore_errors=True)
+                    else:
+                        path.unlink(missing_ok=True)
+                yield
+        except Timeout as error:
+            raise ConfigError(f"{self.folder}: another run is at work in it; let it end, or name another") from error
+
     def recall(self, path: Path) -> ShardRecord | None:
         """What is remembered of a shard; None where it is not finished, or not of this set."""
         try:
@@ -266,8 +290,8 @@ class SceneSet:
 
     def _sample(self, number: int) -> ShardSample:
         if self._renderer is None:
-            scene = self.settings.scene
-            responses = None if scene is None else scene.room.impulse_responses
+            recipe = self.settings.scene
+            responses = None if recipe is None else recipe.room.impulse_responses
             self._renderer = Renderer(self._waveforms, {name: name for name in self._clips}, responses)
         plan = self._plans[number]
         for placement in plan.placements:
