@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from flam.core import ModelError, OutputError, atomic_text
+from flam.core import FlamError, ModelError, OutputError, atomic_text
 from flam.model.card import FORMAT, ModelCard, read_card
 from flam.model.fetch import Progress, fetch, file_sha256
 from flam.model.registry import REGISTRY, RemoteModel
@@ -91,7 +91,7 @@ def list_models() -> list[ModelInfo]:
     """Every model that has a name: bundled ones first, then the user's own, then those that can be fetched."""
     return [
         *(ModelInfo(name, "bundled", read_card(folder), folder) for name, folder in _bundled().items()),
-        *(ModelInfo(name, "own", read_card(folder), folder) for name, folder in _own().items()),
+        *(ModelInfo(name, "own", _card_or_problem(folder), folder) for name, folder in _own().items()),
         *(_registered(name, model) for name, model in REGISTRY.items()),
     ]
 
@@ -230,6 +230,14 @@ def _own() -> dict[str, Path]:
     shared = {*_bundled(), *REGISTRY}
     found = (path.parent for path in sorted(models_folder().glob("*/config.json")))
     return {folder.name: folder for folder in found if not folder.name.startswith(".") and folder.name not in shared}
+
+
+def _card_or_problem(folder: Path) -> ModelCard:
+    """The card of a model; for a damaged one what is wrong with it, so that the others can still be listed."""
+    try:
+        return read_card(folder)
+    except FlamError as error:
+        return ModelCard(folder.name, f"can't be used: {error}")
 
 
 def _registered(name: str, model: RemoteModel) -> ModelInfo:

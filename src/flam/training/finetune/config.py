@@ -16,7 +16,7 @@ class FinetuneConfig:
         learning and for the comparison
     most_windows : at most so many windows of recordings with times of events are used as they are
     most_audio_s : at most so many seconds of sounds are mixed from, all classes together
-    n_takes : takes of each procedural sound
+    n_takes : takes of each procedural sound that are learnt from; compared on is one other
     n_anchors : texts whose features stay where they are
     epochs : passes over scenes and windows
     batch_size, lr : scenes and windows in a step, and peak learning rate
@@ -29,7 +29,7 @@ class FinetuneConfig:
     n_held_out_scenes: int = 80
     most_windows: int = 400
     most_audio_s: float = 3600.0
-    n_takes: int = 3
+    n_takes: int = 2
     n_anchors: int = 4000
     epochs: int = 15
     batch_size: int = 16

@@ -104,12 +104,12 @@ def finetune(
     work = _work_folder(output, recordings, parent_folder, config)
     embedder = Embedder(model, (*learnt, *others), work)
 
-    def examples(name: str, part: Sequence[LabelledRecording], n_scenes: int, seed: int) -> Examples:
-        jobs = _jobs(model, part, others, n_scenes, seed, config, problems.append)
+    def examples(name: str, part: Sequence[LabelledRecording], n_scenes: int, n_takes: int, seed: int) -> Examples:
+        jobs = _jobs(model, part, others, n_scenes, n_takes, seed, config, problems.append)
         return embedder.embed(name, jobs, lambda done, total: progress(name, done, total, {}))
 
-    compared = examples("hearing held-out clips", held_out, config.n_held_out_scenes, config.seed + 1)
-    heard = examples("hearing clips", to_learn_from, config.n_scenes, config.seed)
+    compared = examples("hearing held-out clips", held_out, config.n_held_out_scenes, 1, config.seed + 1)
+    heard = examples("hearing clips", to_learn_from, config.n_scenes, config.n_takes, config.seed)
     counts = (heard.labels & heard.valid[..., None]).sum(dim=(0, 1))[: len(learnt)].tolist()
     silent = [label for label, count in zip(learnt, counts, strict=True) if count == 0]
     if len(silent) == len(learnt):
@@ -142,6 +142,7 @@ def _jobs(
     recordings: Sequence[LabelledRecording],
     others: Sequence[str],
     n_scenes: int,
+    n_takes: int,
     seed: int,
     config: FinetuneConfig,
     on_problem: Callable[[str], None],
@@ -154,7 +155,7 @@ def _jobs(
     n_labels = len({label for recording in recordings for label in recording.labels})
     jobs = window_jobs(recordings, sample_rate, n_samples, config.most_windows, seed)
     source = scene_source(
-        recordings, others, config.n_takes, config.most_audio_s / n_labels, n_samples, sample_rate, seed, on_problem
+        recordings, others, n_takes, config.most_audio_s / n_labels, n_samples, sample_rate, seed, on_problem
     )
     return jobs if source is None else jobs + scene_jobs(source, n_scenes)
 
