@@ -29,7 +29,7 @@ app.command("flam.apps.library:app", name="library", help="Make a table of the c
 app.command("flam.apps.synth:app", name="synth", help="Plan, render and inspect scenes with exact labels.")
 app.command("flam.apps.finetune:finetune", name="finetune", help="Teach a model the sounds of a folder.")
 app.command("flam.apps.train:train", name="train", help="Train a model as a recipe says.")
-app.command("flam.apps.evaluate:evaluate", name="evaluate", help="Score models on benchmarks, beside published figures.")
+app.command("flam.apps.evaluate:evaluate", name="evaluate", help="Score models on benchmarks.")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

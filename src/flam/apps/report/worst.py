@@ -64,7 +64,8 @@ def _panel(item: Item, area: float, tables: Sequence[ScoreTable]) -> str:
         f'<section class="panel scene" data-length="{length_s:.3f}"><h3>{escape(item.name)}{part}'
         f"<small>AUROC {100 * area:.1f}</small></h3>"
         f'<div class="stack"><img alt="spectrogram" src="{_picture(waveform)}">{lanes}<div class="cursor"></div></div>'
-        f'<div class="times">{times}</div><audio controls preload="metadata" src="{_sound(waveform)}"></audio></section>'
+        f'<div class="times">{times}</div>'
+        f'<audio controls preload="metadata" src="{_sound(waveform)}"></audio></section>'
     )
 
 
