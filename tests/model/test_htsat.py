@@ -142,6 +142,22 @@ def test_every_parameter_learns(config):
         assert parameter.grad.abs().sum() > 0, name
 
 
+def test_gradients_in_bfloat16_point_the_same_way(small):
+    waveform = sound(2, 480_000)
+    gradients = []
+    for precision in ("fp32", "bf16"):
+        small.zero_grad(set_to_none=True)
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+            frames = small(waveform)
+        (frames.float() * sound(2, frames[0].numel()).view_as(frames)).sum().backward()
+        gradients.append({name: parameter.grad.flatten() for name, parameter in small.named_parameters()})
+    small.zero_grad(set_to_none=True)
+    for name, exact in gradients[0].items():
+        assert torch.cosine_similarity(gradients[1][name], exact, dim=0) > 0.85, name
+        if name.endswith("relative_position_bias_table"):
+            assert torch.cosine_similarity(gradients[1][name], exact, dim=0) > 0.97, name
+
+
 @pytest.mark.parametrize("n_samples", [0, 479_999, 480_001, 960_000])
 def test_folded_takes_only_ten_seconds(small, n_samples):
     for encoder in (small, fast_htsat(small)):

@@ -46,7 +46,8 @@ class WindowGrid:
     def split(self, tokens: Tensor) -> Tensor:
         """(B, H, W, C) map to (B, M, S, C) windows."""
         (height, width), (rows, columns) = self.padded, self.window
-        tokens = functional.pad(tokens, (0, 0, 0, width - self.width, 0, height - self.height))
+        if (height, width) != (self.height, self.width):
+            tokens = functional.pad(tokens, (0, 0, 0, width - self.width, 0, height - self.height))
         if any(self.shift):
             tokens = tokens.roll((-self.shift[0], -self.shift[1]), (1, 2))
         tokens = tokens.view(len(tokens), height // rows, rows, width // columns, columns, -1)
@@ -57,7 +58,9 @@ class WindowGrid:
         (height, width), (rows, columns) = self.padded, self.window
         tokens = windows.view(len(windows), height // rows, width // columns, rows, columns, -1)
         tokens = tokens.transpose(2, 3).reshape(len(windows), height, width, -1)
-        return tokens.roll(self.shift, (1, 2))[:, : self.height, : self.width]
+        if any(self.shift):
+            tokens = tokens.roll(self.shift, (1, 2))
+        return tokens[:, : self.height, : self.width]
 
     def mask(self, device: torch.device) -> Tensor | None:
         """(M, S, S) float tensor, -100 between tokens that rolling or padding brought together; None if all are 0."""
@@ -121,16 +124,21 @@ class WindowAttention(nn.Module):
 
     def forward(self, windows: Tensor, grid: WindowGrid) -> Tensor:
         """(B, M, S, C) -> (B, M, S, C)"""
-        qkv = self.qkv(windows).unflatten(-1, (3, self.heads, -1))
-        query, key, value = qkv.permute(3, 0, 1, 4, 2, 5)  # each (B, M, heads, S, C / heads)
+        qkv = self.qkv(windows).unflatten(-1, (3, self.heads, -1)).unbind(3)
+        query, key, value = (part.transpose(2, 3).flatten(0, 2) for part in qkv)  # each (B M heads, S, C / heads)
         if self.by_value:
             query = key = value
+        scores = torch.bmm(query * query.shape[-1] ** -0.5, key.transpose(1, 2))
+        scores = scores.view(*windows.shape[:2], self.heads, *scores.shape[1:])
+        weights = (scores + self._bias(grid).to(scores.dtype)).softmax(dim=-1)
+        mixed = torch.bmm(weights.flatten(0, 2), value).view(*scores.shape[:4], -1)
+        return self.proj(mixed.transpose(2, 3).flatten(-2))
+
+    def _bias(self, grid: WindowGrid) -> Tensor:
+        """(heads, S, S) position bias, or (M, heads, S, S) with the mask."""
         bias = grid.position_bias(self.relative_position_bias_table, self.window)
-        scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-2, -1) + bias
-        mask = grid.mask(windows.device)
-        if mask is not None:
-            scores = scores + mask[:, None]
-        return self.proj((scores.softmax(dim=-1) @ value).transpose(2, 3).flatten(-2))
+        mask = grid.mask(bias.device)
+        return bias if mask is None else bias + mask[:, None]
 
 
 class MLP(nn.Module):
@@ -212,7 +220,8 @@ class PatchMerging(nn.Module):
 
 def join_quarters(tokens: Tensor) -> Tensor:
     """(B, H, W, C) map to (B, ceil(H / 2), ceil(W / 2), 4 C): upper left, lower left, upper right, lower right."""
-    tokens = functional.pad(tokens, (0, 0, 0, tokens.shape[2] % 2, 0, tokens.shape[1] % 2))
+    if tokens.shape[1] % 2 or tokens.shape[2] % 2:
+        tokens = functional.pad(tokens, (0, 0, 0, tokens.shape[2] % 2, 0, tokens.shape[1] % 2))
     return torch.cat([tokens[:, row::2, column::2] for column in range(2) for row in range(2)], dim=-1)
 
 
