@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class FinetuneConfig:
     n_anchors : texts whose features stay where they are
     epochs : passes over scenes and windows
     batch_size, lr : scenes and windows in a step, and peak learning rate
-    frame_weight, prior_weight, anchor_weight : of the losses
+    weights : of the losses of ``flam.training.finetune.fit.step_losses``
     seed : of everything that is drawn
     """
 
@@ -34,9 +35,15 @@ class FinetuneConfig:
     epochs: int = 15
     batch_size: int = 16
     lr: float = 1e-3
-    frame_weight: float = 20.0
-    prior_weight: float = 0.1
-    anchor_weight: float = 50.0
+    weights: Mapping[str, float] = field(
+        default_factory=lambda: {
+            "frame_loss": 20.0,
+            "scale_loss": 1.0,
+            "prior_loss": 1.0,
+            "likeness_loss": 2.0,
+            "anchor_loss": 50.0,
+        }
+    )
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -24,9 +24,12 @@ from flam.model.flam import FLAM
 from flam.model.towers import TextFeatures
 from flam.training.finetune.config import FinetuneConfig
 from flam.training.finetune.examples import Examples
+from flam.training.finetune.likeness import UsualTexts, likeness_loss
 
 LEARNING_PARTS = ("text_projection.", "logit_scale_head.", "logit_bias_head.")
 ANCHORS_A_STEP = 512
+# Where a text lies is learnt at this scale, whatever alpha is: at a higher one, a few clips are soon remembered.
+PLACING_SCALE = 4.0
 LEAST_LR_SHARE = 0.02
 
 
@@ -39,11 +42,13 @@ class TextEmbeddings:
     learnt : (W, K, E) float tensor, W ways to say each of K texts to learn
     anchors : (M, E) float tensor, of the texts that stay
     anchor_features : where those are in the joint space before anything is learnt
+    usual : where such texts lie in general
     """
 
     learnt: Tensor
     anchors: Tensor
     anchor_features: TextFeatures
+    usual: UsualTexts
 
 
 def fit(
@@ -74,6 +79,7 @@ def fit(
     trained = {name: value for name, value in model.named_parameters() if name.startswith(LEARNING_PARTS)}
     optimiser = torch.optim.Adam(trained.values(), lr=config.lr)
     epoch = _restored(trained, optimiser, state_path)
+    prior = log_odds(examples).to(texts.anchors.device)
     with _trained_alone(model, trained):
         while epoch < config.epochs and not should_stop():
             rng = np.random.default_rng([config.seed, epoch])
@@ -83,12 +89,9 @@ def fit(
                 share = (epoch + number / len(batches)) / config.epochs
                 for group in optimiser.param_groups:
                     group["lr"] = config.lr * max(0.5 + 0.5 * math.cos(math.pi * share), LEAST_LR_SHARE)
-                losses = step_losses(model, Examples(*(part[rows] for part in examples)), texts, rng)
-                total = (
-                    config.frame_weight * losses["frame_loss"]
-                    + config.prior_weight * losses["prior_loss"]
-                    + config.anchor_weight * losses["anchor_loss"]
-                )
+                batch = Examples(*(part[rows] for part in examples))
+                losses = step_losses(model, batch, texts, prior, rng)
+                total = torch.stack([config.weights[name] * value for name, value in losses.items()]).sum()
                 optimiser.zero_grad()
                 total.backward()
                 optimiser.step()
@@ -100,21 +103,35 @@ def fit(
     return epoch
 
 
-def step_losses(model: FLAM, examples: Examples, texts: TextEmbeddings, rng: np.random.Generator) -> dict[str, Tensor]:
-    """The losses of one batch: Eq. 4 and Eq. 10 for the texts to learn, each said one way, and the anchor."""
+def log_odds(examples: Examples) -> Tensor:
+    """(K,) beta* of Eq. 6: how often each text sounds, as log odds; one frame is added to both sides."""
+    sounding = (examples.labels & examples.valid[..., None]).sum(dim=(0, 1)) + 1.0
+    return (sounding / (examples.valid.sum() + 2.0)).logit()
+
+
+def step_losses(
+    model: FLAM, examples: Examples, texts: TextEmbeddings, prior: Tensor, rng: np.random.Generator
+) -> dict[str, Tensor]:
+    """The losses of one batch, each text to learn said in one of its ways.
+
+    ``frame_loss`` is Eq. 4 at a mild scale and moves the texts' places alone; ``scale_loss`` is Eq. 4 and moves their
+    alpha alone, both with the bias that is best, ``prior (K,)``; ``prior_loss`` is Eq. 10; ``likeness_loss`` and ``anchor_loss`` keep new texts usual and others still.
+    """
     device = texts.anchors.device
     n_ways, n_texts, _ = texts.learnt.shape
     ways = torch.from_numpy(rng.integers(n_ways, size=n_texts)).to(device)
     learnt = model.project_text(texts.learnt[ways, torch.arange(n_texts, device=device)])
+    place, scale, bias = learnt
     frames = examples.frame_features.to(device).float()
     labels, valid = examples.labels.to(device), examples.valid.to(device)[..., None]
     chosen = torch.from_numpy(rng.permutation(len(texts.anchors))[:ANCHORS_A_STEP]).to(device)
+    before = TextFeatures(*(part[chosen] for part in texts.anchor_features))
     return {
-        "frame_loss": framewise_loss(frames, *learnt, labels, valid),
-        "prior_loss": prior_loss(learnt.logit_bias, labels, valid),
-        "anchor_loss": anchor_loss(
-            model.project_text(texts.anchors[chosen]), TextFeatures(*(part[chosen] for part in texts.anchor_features))
-        ),
+        "frame_loss": framewise_loss(frames, place, torch.full_like(scale, PLACING_SCALE), prior, labels, valid),
+        "scale_loss": framewise_loss(frames, place.detach(), scale, prior, labels, valid),
+        "prior_loss": prior_loss(bias, labels, valid),
+        "likeness_loss": likeness_loss(place, texts.usual),
+        "anchor_loss": anchor_loss(model.project_text(texts.anchors[chosen]), before),
     }
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from flam.core import ConfigError, ModelError, OutputError, atomic_text, to_mapping
+from flam.core import ConfigError, ModelError, OutputError, atomic_text, from_mapping, to_mapping
+from flam.detection.config import DetectionConfig
 from flam.detection.load import best_device
 from flam.model.card import ModelCard
 from flam.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
@@ -27,8 +28,10 @@ from flam.training.finetune.config import FinetuneConfig
 from flam.training.finetune.examples import Embedder, Examples, Job, scene_jobs, window_jobs
 from flam.training.finetune.fit import TextEmbeddings, fit
 from flam.training.finetune.folder import LabelledRecording, read_folder
+from flam.training.finetune.likeness import usual_texts
 from flam.training.finetune.scenes import other_sounds, scene_source
 from flam.training.finetune.split import split
+from flam.training.finetune.thresholds import with_thresholds
 
 WAYS = ("{}", "the sound of {}", "{} sound", "a {}")
 # what is being done, how much of it is done, how much there is, figures to show
@@ -130,7 +133,9 @@ def finetune(
     )
     after = frame_aurocs(model, compared, embedder.texts)
     comparison = compare(before, after, compared, embedder.texts, len(learnt)) if len(compared.valid) else None
-    _write(checkpoint, output, learnt, len(to_learn_from), epochs, comparison)
+    habit = from_mapping(DetectionConfig, checkpoint.detection, f"{parent_folder}/config.json: detection")
+    detection = with_thresholds(model, habit, heard, embedder.texts, len(learnt))
+    _write(checkpoint, output, learnt, len(to_learn_from), epochs, comparison, detection)
     shutil.rmtree(work, ignore_errors=True)
     return Outcome(
         output, learnt, comparison, epochs, len(to_learn_from), len(held_out), tuple(dict.fromkeys(problems))
@@ -168,7 +173,8 @@ def _text_embeddings(
     known = [*others, *(GENERATORS[name].caption for name in others)]
     anchors = _embedded(model, anchor_texts(model.tokenizer, known, learnt, config.n_anchors, config.seed))
     said = _embedded(model, [way.format(text) for way in WAYS for text in learnt])
-    return TextEmbeddings(said.reshape(len(WAYS), len(learnt), -1), anchors, model.project_text(anchors))
+    before = model.project_text(anchors)
+    return TextEmbeddings(said.reshape(len(WAYS), len(learnt), -1), anchors, before, usual_texts(before.text_features))
 
 
 def _embedded(model: FLAM, texts: Sequence[str]) -> Tensor:
@@ -209,6 +215,7 @@ def _write(
     n_recordings: int,
     epochs: int,
     comparison: Comparison | None,
+    detection: DetectionConfig,
 ) -> None:
     """The model with a card that says what it comes from."""
     parent = checkpoint.card
@@ -229,4 +236,4 @@ def _write(
         f"fine-tuned from {parent.name} ({parent.source}) on recordings of its user, whose licence may add to this one",
         facts,
     )
-    save_checkpoint(checkpoint.model, output, card, checkpoint.detection)
+    save_checkpoint(checkpoint.model, output, card, to_mapping(detection))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -126,8 +126,8 @@ def active_spans(waveform: np.ndarray) -> list[tuple[float, float]]:
 def _pieces(recording: LabelledRecording, waveform: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     """(label, samples) of each sound of a recording; an empty label is a background."""
     if recording.label is not None:
-        spans_s = active_spans(waveform)
-        onset_s = spans_s[0][0] if spans_s else 0.0
+        active_s = active_spans(waveform)
+        onset_s = active_s[0][0] if active_s else 0.0
         yield recording.label, _part(waveform, onset_s, onset_s + LONGEST_SOUND_S)
         return
     for label, spans_s in recording.events.items():
@@ -139,7 +139,7 @@ def _pieces(recording: LabelledRecording, waveform: np.ndarray) -> Iterator[tupl
         yield "", _part(waveform, onset_s, min(offset_s, onset_s + LONGEST_SOUND_S))
 
 
-def _gaps_s(events: Sequence[Spans], duration_s: float) -> Iterator[tuple[float, float]]:
+def _gaps_s(events: Iterable[Spans], duration_s: float) -> Iterator[tuple[float, float]]:
     reached_s = 0.0
     for onset_s, offset_s in sorted([span for spans in events for span in spans] + [(duration_s, duration_s)]):
         if onset_s - reached_s >= SHORTEST_GAP_S:
