@@ -9,9 +9,9 @@ from flam.annotations import read_events
 
 DEMO = Path(flam.__file__).parent / "assets" / "demo"
 FOUND = {
-    "street": ["car horn", "dog bark", "bicycle bell", "siren", "speech"],
-    "home": ["alarm clock", "telephone ringing", "glass breaking", "knocking", "speech"],
-    "nature": ["birds chirping", "bee buzzing"],
+    "street": ["rain", "car horn", "dog bark", "bicycle bell", "siren", "speech"],
+    "home": ["alarm clock", "knocking", "speech", "door slam", "telephone ringing", "glass breaking", "smoke alarm"],
+    "nature": ["stream", "church bell", "bee buzzing", "birds chirping", "crickets"],
 }
 ABSENT = {
     "street": ["glass breaking", "helicopter", "chainsaw"],

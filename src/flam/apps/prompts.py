@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.resources
 from collections.abc import Sequence
 from pathlib import Path
 
 from flam.core import ConfigError, read_text
+from flam.detection.everyday import everyday_prompts
 
 EVERYDAY = "everyday"
 
@@ -50,9 +50,9 @@ def stripped(prompts: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(prompt.strip() for prompt in prompts))
 
 
-def _read(file: Path) -> list[str]:
+def _read(file: Path) -> Sequence[str]:
     if str(file) == EVERYDAY and not file.exists():
-        file = Path(str(importlib.resources.files("flam"))) / "assets" / "prompts" / f"{EVERYDAY}.txt"
+        return everyday_prompts()
     lines = [line.strip() for line in read_text(file, ConfigError).splitlines()]
     prompts = [line for line in lines if line and not line.startswith("#")]
     if not prompts:

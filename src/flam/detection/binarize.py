@@ -22,9 +22,9 @@ def binarize(pieces: Iterable[FrameScores], config: DetectionConfig | None = Non
 
     For each prompt: scores are smoothed by a median filter, with the first and the last frame repeated beyond the ends;
     an event is a stretch of frames whose smoothed scores stay at or above ``low_threshold`` and somewhere reach
-    ``threshold``, so that its onset does not wait for the loudest moment; events with at most ``merge_gap_s`` between them are joined; of these, the ones shorter than
-    ``min_duration_s`` are dropped. An event's scores are the mean and the maximum of the smoothed scores of its frames,
-    joined gaps included.
+    ``threshold``, so that its onset does not wait for the loudest moment; events with at most ``merge_gap_s`` between
+    them are joined; of these, the ones shorter than ``min_duration_s`` are dropped. An event's scores are the mean and
+    the maximum of the smoothed scores of its frames, joined gaps included.
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from flam.core import ScoreMethod
 
-LOW_THRESHOLD_SHARE = 0.6
+LOW_THRESHOLD_SHARE = 0.85
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class DetectionConfig:
     score : "posterior", "unbiased" or "approximate", see ``flam.model.flam.score``
     threshold : an event is where the score reaches it, in (0, 1]
     low_threshold : it lasts, before and after that, while the score stays at or above this, in [0, threshold]; None is
-        0.6 * threshold
+        0.85 * threshold
     median_s : scores are smoothed by a median filter over the odd number of frames nearest to it, seconds
     min_duration_s : shorter events are dropped, after merging, seconds
     merge_gap_s : events of one prompt with this or a shorter gap between them become one, seconds
@@ -60,7 +60,7 @@ class DetectionConfig:
 
     >>> config = DetectionConfig(prompts={"siren": PromptSettings(threshold=0.3)})
     >>> config.rule("siren").low_threshold, config.rule("rain").low_threshold
-    (0.18, 0.3)
+    (0.255, 0.425)
     """
 
     score: ScoreMethod = "posterior"
@@ -106,7 +106,7 @@ def _require_valid_rule(settings: PromptSettings | DetectionConfig) -> None:
     if threshold is not None:
         _require(0 < threshold <= 1, "threshold", threshold, "within (0, 1]", "0.5 is the usual value")
     if low_threshold is not None:
-        _require(0 <= low_threshold <= 1, "low_threshold", low_threshold, "within [0, 1]", "leave it out for 0.6 * it")
+        _require(0 <= low_threshold <= 1, "low_threshold", low_threshold, "within [0, 1]", "leave it out for 0.85 * it")
         if threshold is not None:
             _require_ordered(low_threshold, threshold)
     for name in ("median_s", "min_duration_s", "merge_gap_s"):

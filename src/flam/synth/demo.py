@@ -4,8 +4,6 @@ Everything in them comes from ``flam.synth.procedural`` and, for speech, from es
 To make the bundled files again::
 
     python -m flam.synth.demo src/flam/assets/demo
-
-Thunder, crickets and reversing beeps have been mended since the bundled files were rendered: made again they differ.
 """
 
 from __future__ import annotations

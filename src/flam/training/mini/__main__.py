@@ -5,7 +5,8 @@
 
 Steps, each resumable: ``made`` writes sounds of our own, ``bank`` decodes the clips, ``text`` pretrains the text tower,
 ``windows`` runs the teacher over every clip, ``pool`` renders scenes with the teacher's targets, ``head`` bridges
-teacher and text, ``fit`` trains, ``package`` writes the checkpoint, ``judge`` measures it on held-out recordings.
+teacher and text, ``fit`` trains, ``package`` writes the checkpoint, ``thresholds`` raises those of
+everyday prompts that would often be wrong, ``judge`` measures the model on held-out recordings.
 Without ``--steps`` all run in this order. ``pool`` may run beside ``fit``, and in several processes: ``--shards
 0:200:2`` and ``--shards 1:200:2`` share the work.
 """
@@ -28,6 +29,7 @@ from tokenizers import Tokenizer
 from flam.core import FlamError, ScoreMethod, load_yaml, save_yaml, to_mapping
 from flam.data.bank import WaveformBank
 from flam.data.phrases import load_phrases
+from flam.detection.everyday import everyday_prompts
 from flam.detection.load import load
 from flam.model.checkpoint import save_checkpoint
 from flam.model.flam import FLAM
@@ -43,9 +45,10 @@ from flam.training.mini.teacher import Teacher
 from flam.training.mini.teacher_head import TeacherHead, train_teacher_head
 from flam.training.mini.text_pretraining import ontology_pairs, pretrain_text, read_pairs, train_tokenizer
 from flam.training.mini.texts import LabelTexts
+from flam.training.mini.thresholds import prompt_thresholds
 from flam.training.mini.validation import clip_accuracy, pool_auroc
 
-STEPS = ("made", "bank", "text", "windows", "pool", "head", "fit", "package", "judge")
+STEPS = ("made", "bank", "text", "windows", "pool", "head", "fit", "package", "thresholds", "judge")
 ONTOLOGY_WEIGHT = 10  # it is small beside a dictionary, and about sounds
 console = Console(stderr=True)
 
@@ -192,6 +195,16 @@ class Run:
         save_checkpoint(model, self.work / "flam-mini", self.config.card, detection, dtype=torch.float16)
         console.print(f"checkpoint in {self.work / 'flam-mini'}")
 
+    def thresholds(self) -> None:
+        """Give everyday prompts that often fire for nothing a higher threshold, and package again."""
+        bank = WaveformBank(self.work / "bank")
+        clips = [clip for clip in self.training_clips if clip.clip_id in bank]
+        detector = load(self.work / "flam-mini", device="cpu")
+        scored = _progress("scenes scored", every=30)
+        prompts = prompt_thresholds(detector, clips, bank, self.phrase_sets, everyday_prompts(), progress=scored)
+        detection = {**to_mapping(self.config.detection), "prompts": to_mapping(prompts)}
+        save_checkpoint(detector.model, self.work / "flam-mini", self.config.card, detection, dtype=torch.float16)
+
     def judge(self) -> None:
         """Measure the packaged model on held-out recordings: the figures of its card."""
         bank = WaveformBank(self.work / "bank")
@@ -238,9 +251,9 @@ def _text_state(model: FLAM) -> dict[str, dict[str, torch.Tensor]]:
     return {"encoder": model.text_encoder.state_dict(), "projection": model.text_projection.state_dict()}
 
 
-def _progress(what: str) -> Callable[[int, int], None]:
+def _progress(what: str, every: int = 500) -> Callable[[int, int], None]:
     def report(done: int, total: int) -> None:
-        if done % 500 == 0 or done == total:
+        if done % every == 0 or done == total:
             console.print(f"{what}: {done} of {total}")
 
     return report

@@ -30,7 +30,7 @@ from flam.training.mini.language import near_miss_figures, paraphrase_figures, r
 from flam.training.mini.pool import MINI_SCENES
 from flam.training.mini.texts import related_labels
 
-THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.985, 0.99, 0.993, 0.995, 0.997)
+THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.985, 0.99, 0.994, 0.997)
 JUDGED_SCENES = dataclasses.replace(
     MINI_SCENES,
     duration_s=30.0,
@@ -108,8 +108,9 @@ def judge(
         "n_events": sum(event.prompt not in scene.unsure for scene in in_scenes for event in scene.events),
         "frame_auroc": round(float(np.mean(areas)), 4),
         "expected_calibration_error": round(calibration_error(all_scores[:, None], all_truth[:, None]), 4),
+        "operating_point": _at_threshold(detector.config, in_scenes, in_ambience),
         "thresholds": [
-            _at_threshold(dataclasses.replace(detector.config, threshold=threshold), in_scenes, in_ambience)
+            _at_threshold(dataclasses.replace(detector.config, threshold=threshold, prompts={}), in_scenes, in_ambience)
             for threshold in THRESHOLDS
         ],
     }
