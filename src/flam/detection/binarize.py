@@ -43,7 +43,7 @@ def binarize(pieces: Iterable[FrameScores], config: DetectionConfig | None = Non
     >>> piece = FrameScores(scores, ("dog barking",), TimeGrid(48000, 3840), start_frame=0, n_samples=6 * 3840)
     >>> for event in binarize([piece]):
     ...     print(event.onset_s, event.offset_s, event.prompt, round(event.max_score, 2))
-    0.08 0.4 dog barking 0.9
+    0.08 0.32 dog barking 0.9
     """
     config = DetectionConfig() if config is None else config
     binarizer = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -67,7 +68,27 @@ def each_file(
 
 def _pool(workers: int, work: Callable[[Path], Any]) -> ProcessPoolExecutor:
     # not forked: a fork copies the locks that other threads hold
-    return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_start, initargs=(work,))
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_start, initargs=(work,))
+    with _ctrl_c_held_back():
+        pool.submit(_nothing)  # the first task starts all processes
+    return pool
+
+
+@contextlib.contextmanager
+def _ctrl_c_held_back() -> Iterator[None]:
+    """Processes started within never see Ctrl-C, not even before ``_start``; this one sees it afterwards."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _nothing() -> None:
+    return None
 
 
 def _start(work: Callable[[Path], Any]) -> None:

@@ -115,7 +115,8 @@ def step_losses(
     """The losses of one batch, each text to learn said in one of its ways.
 
     ``frame_loss`` is Eq. 4 at a mild scale and moves the texts' places alone; ``scale_loss`` is Eq. 4 and moves their
-    alpha alone, both with the bias that is best, ``prior (K,)``; ``prior_loss`` is Eq. 10; ``likeness_loss`` and ``anchor_loss`` keep new texts usual and others still.
+    alpha alone, both with the bias that is best, ``prior (K,)``; ``prior_loss`` is Eq. 10; ``likeness_loss`` and
+    ``anchor_loss`` keep new texts usual and others still.
     """
     device = texts.anchors.device
     n_ways, n_texts, _ = texts.learnt.shape
