@@ -1,11 +1,14 @@
 """``flam finetune`` from the command line: a folder in, a model that has a name out."""
 
+import os
+import signal
 from functools import partial
 
 import numpy as np
 import pytest
 import soundfile
 
+from flam.apps import finetune
 from flam.training.finetune import config, run
 
 RATE = 16_000
@@ -48,6 +51,25 @@ def test_broken_recording_is_told(run, sounds, tmp_path):
     assert taught.code == 1
     assert "broken.wav" in taught.err
     assert (tmp_path / "own" / "model.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("phase", "code", "exists"), [("learning", 0, True), ("hearing clips", 130, False)], ids=["learning", "hearing"]
+)
+def test_ctrl_c_keeps_what_is_learnt(run, sounds, tmp_path, monkeypatch, phase, code, exists):
+    show = finetune._Progress.show
+
+    def interrupt(self, what, done, total, figures):
+        show(self, what, done, total, figures)
+        if (what, done) == (phase, 1):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(finetune._Progress, "show", interrupt)
+    stopped = run("finetune", sounds, "-o", tmp_path / "own")
+    assert stopped.code == code
+    assert (tmp_path / "own").exists() == exists
+    if exists:
+        assert "stopped after 1 of 2 epochs" in stopped.err
 
 
 @pytest.mark.parametrize(

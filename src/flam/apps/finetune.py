@@ -92,15 +92,15 @@ def _print_comparison(comparison: Comparison) -> None:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for heading, justify in (("frame AUROC, held out", "left"), ("before", "right"), ("after", "right")):
         table.add_column(heading, justify=justify, overflow="fold")  # type: ignore[arg-type]
-    # of the known sounds those that lost most
-    worst = sorted(
+    lost_most = sorted(
         (row for row in comparison.known if row.before == row.before), key=lambda row: row.after - row.before
     )
-    means = [comparison.mean(of_known=False), comparison.mean(of_known=True)]
-    for row in (*comparison.learnt, means[0], *worst[:KNOWN_SHOWN], means[1]):
-        table.add_row(
-            Text(row.text), *(("-" if value != value else f"{value:.3f}") for value in (row.before, row.after))
-        )
+    rows = [(row.text, row) for row in (*comparison.learnt, comparison.mean(of_known=False))]
+    rows += [(f"known: {row.text}", row) for row in lost_most[:KNOWN_SHOWN]]
+    rows.append((comparison.mean(of_known=True).text, comparison.mean(of_known=True)))
+    for name, row in rows:
+        values = ("-" if value != value else f"{value:.3f}" for value in (row.before, row.after))
+        table.add_row(Text(name), *values)
     Console(file=sys.stdout, highlight=False).print(table)
 
 

@@ -16,7 +16,9 @@ from flam.model.checkpoint import load_checkpoint
 from flam.training.finetune.config import FinetuneConfig
 from flam.training.finetune.run import finetune
 
-FAST = FinetuneConfig(n_scenes=48, n_held_out_scenes=24, n_takes=1, n_anchors=200, epochs=12, batch_size=8, lr=5e-3)
+FAST = FinetuneConfig(
+    held_out_share=0.25, n_scenes=48, n_held_out_scenes=24, n_takes=1, n_anchors=200, epochs=12, batch_size=8, lr=5e-3
+)
 BRIEF = replace(FAST, n_scenes=10, n_held_out_scenes=4, epochs=3)
 
 

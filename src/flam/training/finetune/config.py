@@ -25,14 +25,14 @@ class FinetuneConfig:
     seed : of everything that is drawn
     """
 
-    held_out_share: float = 0.25
+    held_out_share: float = 0.2
     n_scenes: int = 320
     n_held_out_scenes: int = 80
     most_windows: int = 400
     most_audio_s: float = 3600.0
     n_takes: int = 2
-    n_anchors: int = 4000
-    epochs: int = 15
+    n_anchors: int = 8000
+    epochs: int = 20
     batch_size: int = 16
     lr: float = 1e-3
     weights: Mapping[str, float] = field(
@@ -48,7 +48,7 @@ class FinetuneConfig:
 
     def __post_init__(self) -> None:
         if not 0 <= self.held_out_share <= 0.5:
-            raise ValueError(f"held_out_share {self.held_out_share} must be within [0, 0.5]; 0.25 is a good value")
+            raise ValueError(f"held_out_share {self.held_out_share} must be within [0, 0.5]; 0.2 is a good value")
         if min(self.n_scenes, self.n_takes, self.n_anchors, self.epochs, self.batch_size) < 1:
             raise ValueError("n_scenes, n_takes, n_anchors, epochs and batch_size must be at least 1")
         if min(self.n_held_out_scenes, self.most_windows, self.seed) < 0 or min(self.lr, self.most_audio_s) <= 0:
