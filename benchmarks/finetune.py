@@ -51,7 +51,9 @@ SCENE = SceneConfig(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--library", type=Path, required=True, help="manifest of labelled clips with groups")
+    parser.add_argument(
+        "--library", dest="manifest", type=Path, required=True, help="manifest of labelled clips with groups"
+    )
     parser.add_argument("--model", default="flam-mini")
     parser.add_argument("--classes", type=int, default=3)
     parser.add_argument("--scenes", type=int, default=240)
@@ -61,7 +63,7 @@ def main() -> None:
 
     groups: dict[str, dict[str, list[SourceClip]]] = defaultdict(lambda: defaultdict(list))
     backgrounds = []
-    for clip in read_manifest(arguments.library):
+    for clip in read_manifest(arguments.manifest):
         if clip.kind == "background":
             backgrounds.append(replace(clip, label="", caption=""))
         elif clip.label and clip.kind in ("event", "speech"):

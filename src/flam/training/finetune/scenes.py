@@ -9,8 +9,7 @@ from flam.data.texts import normalised
 from flam.synth.distributions import Integers, LogUniform, Normal, Uniform
 from flam.synth.effects import EffectsConfig, FilterConfig
 from flam.synth.effects.chain import Sometimes
-from flam.synth.procedural import GENERATORS
-from flam.synth.procedural.library import library
+from flam.synth.procedural import GENERATORS, library
 from flam.synth.scene_config import Pool, RepeatConfig, SceneConfig, SplitConfig
 from flam.training.finetune.folder import LabelledRecording
 from flam.training.finetune.sounds import SOURCE, SoundLibrary, cut_sounds
