@@ -10,6 +10,7 @@ import flam
 from flam.compat import OpenFLAM
 from flam.core import AudioError, ConfigError, ModelError
 from flam.detection import Detector
+from flam.detection.config import PromptSettings
 from flam.model.card import ModelCard
 from flam.model.checkpoint import save_checkpoint
 from flam.model.flam import score
@@ -115,3 +116,11 @@ def test_a_sanity_check_finds_broken_weights(folded_model, tmp_path):
         folded_model.load_state_dict(weights)
     with pytest.raises(ModelError, match="get_local_similarity gave shape"):
         OpenFLAM(default_ckpt_path=tmp_path / "broken").sanity_check()
+
+
+def test_a_threshold_that_the_user_gives_is_for_every_prompt():
+    detector = flam.load("flam-mini", device="cpu", threshold=0.3)
+    assert flam.load("flam-mini", device="cpu").config.rule("siren").threshold > 0.99
+    assert {detector.config.rule(prompt).threshold for prompt in ("siren", "rain")} == {0.3}
+    own = {"siren": PromptSettings(threshold=0.6)}
+    assert flam.load("flam-mini", device="cpu", threshold=0.3, prompts=own).config.rule("siren").threshold == 0.6

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 from flam.core import ScoreMethod
 
@@ -99,6 +100,29 @@ class DetectionConfig:
             values["low_threshold"] = share * values["threshold"]
         _require_ordered(values["low_threshold"], values["threshold"])
         return EventRule(**values)
+
+
+def overridden(base: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
+    """Fields of a configuration as plain values, some replaced by what a user asks for.
+
+    Who gives a threshold means it for every prompt: prompts keep no threshold of their own, and a low threshold that
+    is not given keeps its share of the high one.
+
+    >>> base = {"threshold": 0.8, "low_threshold": 0.4, "prompts": {"siren": {"threshold": 0.9, "median_s": 0.5}}}
+    >>> overridden(base, {"threshold": 0.5})
+    {'threshold': 0.5, 'low_threshold': 0.25, 'prompts': {'siren': {'median_s': 0.5}}}
+    """
+    result = {**base, **overrides}
+    if "threshold" in overrides:
+        if "prompts" not in overrides:
+            result["prompts"] = {
+                prompt: {name: value for name, value in own.items() if name not in ("threshold", "low_threshold")}
+                for prompt, own in base.get("prompts", {}).items()
+            }
+        low, given = base.get("low_threshold"), overrides["threshold"]
+        if low is not None and "low_threshold" not in overrides and isinstance(given, int | float):
+            result["low_threshold"] = low / base.get("threshold", DetectionConfig.threshold) * given
+    return result
 
 
 def _require_valid_rule(settings: PromptSettings | DetectionConfig) -> None:

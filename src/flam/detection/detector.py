@@ -11,7 +11,7 @@ from torch import Tensor
 
 from flam.core import Event, FrameScores, ModelError, ScoreMethod, TimeGrid, from_mapping, to_mapping
 from flam.detection.binarize import binarize
-from flam.detection.config import DetectionConfig
+from flam.detection.config import DetectionConfig, overridden
 from flam.detection.embedding import FrameEmbedder, Progress
 from flam.detection.silence import power_of_db
 from flam.detection.source import Audio, audio_source
@@ -224,7 +224,7 @@ class Detector:
 
     def _with(self, overrides: dict[str, Any], config: DetectionConfig | None = None) -> DetectionConfig:
         config = self.config if config is None else config
-        return from_mapping(DetectionConfig, {**to_mapping(config), **to_mapping(overrides)}, "detection")
+        return from_mapping(DetectionConfig, overridden(to_mapping(config), to_mapping(overrides)), "detection")
 
     def _scores(
         self,

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from flam.core import from_mapping, to_mapping
-from flam.detection.config import DetectionConfig
+from flam.detection.config import DetectionConfig, overridden
 from flam.detection.detector import Detector
 from flam.model.checkpoint import load_checkpoint
 from flam.model.fast_htsat import Precision
@@ -45,7 +45,7 @@ def load(
     ConfigError : an override that is unknown or out of range
     """
     checkpoint = load_checkpoint(resolve(name_or_path, notify=notify))
-    config = from_mapping(DetectionConfig, {**checkpoint.detection, **to_mapping(overrides)}, "detection")
+    config = from_mapping(DetectionConfig, overridden(checkpoint.detection, to_mapping(overrides)), "detection")
     return Detector(checkpoint, config, best_device() if device == "auto" else device, precision)
 
 
