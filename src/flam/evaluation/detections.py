@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from flam.core import Event
+
+MIN_OVERLAP = 0.3
 
 
 @dataclass(frozen=True)
@@ -46,31 +49,86 @@ class DetectionCounts:
         return 60 * self.n_false_alarms / self.duration_s
 
 
-def count_detections(
-    detections: Sequence[Event], events: Sequence[Event], duration_s: float, min_overlap: float = 0.3
-) -> DetectionCounts:
-    """Match detections to the events of one recording.
+@dataclass(frozen=True)
+class Matches:
+    """Detections of one recording beside its events.
+
+    Parameters
+    ----------
+    onset_errors_s : by event, distance of its onset and that of the first detection that overlaps it, seconds; None
+        for an event that was missed
+    n_false_alarms : detections that overlap no event of their prompt
+    """
+
+    onset_errors_s: tuple[float | None, ...]
+    n_false_alarms: int
+
+
+def match_detections(detections: Sequence[Event], events: Sequence[Event], min_overlap: float = MIN_OVERLAP) -> Matches:
+    """Look for each event among the detections, and for each detection among the events.
 
     A detection overlaps an event of its prompt where they share at least ``min_overlap`` of the shorter of the two.
+
+    >>> events = [Event(1.0, 3.0, "siren"), Event(8.0, 9.0, "siren")]
+    >>> match_detections([Event(1.5, 2.0, "siren"), Event(6.0, 7.0, "siren")], events)
+    Matches(onset_errors_s=(0.5, None), n_false_alarms=1)
+    """
+    events_of, detections_of = _by_prompt(events), _by_prompt(detections)
+    onset_errors_s: list[float | None] = []
+    for event in events:
+        onsets_s = [hit.onset_s for hit in detections_of.get(event.prompt, ()) if _overlap(hit, event, min_overlap)]
+        onset_errors_s.append(abs(min(onsets_s) - event.onset_s) if onsets_s else None)
+    n_false_alarms = sum(
+        not any(_overlap(detection, event, min_overlap) for event in events_of.get(detection.prompt, ()))
+        for detection in detections
+    )
+    return Matches(tuple(onset_errors_s), n_false_alarms)
+
+
+def count_detections(
+    detections: Sequence[Event], events: Sequence[Event], duration_s: float, min_overlap: float = MIN_OVERLAP
+) -> DetectionCounts:
+    """Match detections to the events of one recording, as ``match_detections``, and count.
 
     >>> events = [Event(1.0, 3.0, "siren")]
     >>> counts = count_detections([Event(1.1, 2.0, "siren"), Event(6.0, 7.0, "siren")], events, duration_s=30.0)
     >>> counts.recall, counts.false_alarms_per_minute, round(counts.onset_errors_s[0], 3)
     (1.0, 2.0, 0.1)
     """
-    onset_errors_s, n_found = [], 0
+    matches = match_detections(detections, events, min_overlap)
+    found_s = tuple(error_s for error_s in matches.onset_errors_s if error_s is not None)
+    return DetectionCounts(len(events), len(found_s), matches.n_false_alarms, found_s, duration_s)
+
+
+def joined(events: Sequence[Event], merge_gap_s: Callable[[str], float]) -> list[Event]:
+    """Events of one prompt with at most ``merge_gap_s(prompt)`` seconds between them as one, as a detector joins them.
+
+    >>> barks = [Event(1.0, 1.5, "bark"), Event(1.75, 2.0, "bark"), Event(4.0, 4.5, "bark")]
+    >>> [(event.onset_s, event.offset_s) for event in joined(barks, lambda prompt: 0.5)]
+    [(1.0, 2.0), (4.0, 4.5)]
+    """
+    result: list[Event] = []
+    for event in sorted(events, key=lambda event: (event.prompt, event.onset_s)):
+        last = result[-1] if result else None
+        if (
+            last is not None
+            and last.prompt == event.prompt
+            and event.onset_s - last.offset_s <= merge_gap_s(event.prompt)
+        ):
+            result[-1] = dataclasses.replace(last, offset_s=max(last.offset_s, event.offset_s))
+        else:
+            result.append(event)
+    return result
+
+
+def _by_prompt(events: Sequence[Event]) -> dict[str, list[Event]]:
+    result: dict[str, list[Event]] = {}
     for event in events:
-        hits = [detection for detection in detections if _overlap(detection, event, min_overlap)]
-        if hits:
-            n_found += 1
-            onset_errors_s.append(abs(min(hit.onset_s for hit in hits) - event.onset_s))
-    n_false_alarms = sum(
-        not any(_overlap(detection, event, min_overlap) for event in events) for detection in detections
-    )
-    return DetectionCounts(len(events), n_found, n_false_alarms, tuple(onset_errors_s), duration_s)
+        result.setdefault(event.prompt, []).append(event)
+    return result
 
 
 def _overlap(detection: Event, event: Event, min_overlap: float) -> bool:
     shared_s = min(detection.offset_s, event.offset_s) - max(detection.onset_s, event.onset_s)
     shorter_s = min(detection.duration_s, event.duration_s)
-    return detection.prompt == event.prompt and shared_s > 0 and shared_s >= min_overlap * shorter_s
+    return shared_s > 0 and shared_s >= min_overlap * shorter_s

@@ -1,8 +1,6 @@
 """Area under the ROC curve over frames, with intervals from drawing recordings again.
 
-Headline measure of Wu et al., "FLAM: Frame-wise language-audio modeling", ICML 2025; the intervals are percentile
-bootstrap (Efron and Tibshirani, "An introduction to the bootstrap", 1993) over whole recordings, because frames of one
-recording are alike.
+Headline measure of Wu et al., "FLAM: Frame-wise language-audio modeling", ICML 2025.
 """
 
 from __future__ import annotations
@@ -11,16 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from flam.evaluation.bootstrap import Interval, interval, mean_of_rows, recording_weights
 from flam.evaluation.table import ScoreTable
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A value and the middle ``share`` of what it was over the draws; NaN bounds without draws."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -57,9 +47,7 @@ def frame_auroc(table: ScoreTable, n_draws: int = 200, share: float = 0.95, seed
     >>> frame_auroc(table, n_draws=0).macro.value
     0.5
     """
-    n_recordings = len(table.recordings)
-    drawn = np.random.default_rng(seed).multinomial(n_recordings, np.full(n_recordings, 1 / n_recordings), n_draws)
-    weights = np.concatenate([np.ones((1, n_recordings)), drawn])  # the first is the value itself
+    weights = recording_weights(len(table.recordings), n_draws, seed)
     labels = table.frame_labels
     areas = np.stack(
         [_areas(table.scores[:, k], labels[:, k], table.recording_of_row, weights) for k in range(len(table.prompts))],
@@ -70,9 +58,9 @@ def frame_auroc(table: ScoreTable, n_draws: int = 200, share: float = 0.95, seed
     )
     is_counted = ~np.isnan(areas[0])
     return FrameAUROC(
-        _interval(_mean_of_rows(areas), share),
-        _interval(pooled, share),
-        {prompt: _interval(areas[:, k], share) for k, prompt in enumerate(table.prompts)},
+        interval(mean_of_rows(areas), share),
+        interval(pooled, share),
+        {prompt: interval(areas[:, k], share) for k, prompt in enumerate(table.prompts)},
         tuple(prompt for prompt, counted in zip(table.prompts, is_counted, strict=True) if not counted),
     )
 
@@ -91,19 +79,3 @@ def _areas(scores: np.ndarray, labels: np.ndarray, recording: np.ndarray, weight
         if n_pairs > 0:
             areas[d] = np.dot(positive, heights[below] + heights[not_above]) / (2 * n_pairs)
     return areas
-
-
-def _mean_of_rows(areas: np.ndarray) -> np.ndarray:
-    counted = ~np.isnan(areas)
-    n_counted = counted.sum(axis=1)
-    return np.divide(
-        np.where(counted, areas, 0).sum(axis=1), n_counted, out=np.full(len(areas), np.nan), where=n_counted > 0
-    )
-
-
-def _interval(values: np.ndarray, share: float) -> Interval:
-    draws = values[1:][~np.isnan(values[1:])]
-    if len(draws) == 0:
-        return Interval(float(values[0]), float("nan"), float("nan"))
-    low, high = np.quantile(draws, [(1 - share) / 2, (1 + share) / 2])
-    return Interval(float(values[0]), float(low), float(high))

@@ -12,7 +12,7 @@ from flam.data.phrases import PhraseSet, load_phrases
 from flam.detection.config import DetectionConfig
 from flam.model.flam import TextFeatures
 from flam.synth.source_library import SourceClip
-from flam.training.mini.judgement import heard_in, joined, judge
+from flam.training.mini.judgement import heard_in, judge
 from flam.training.mini.language import near_miss_figures, paraphrase_figures, read_paraphrases
 
 GRID = TimeGrid(48_000, 3840)
@@ -96,12 +96,6 @@ def test_what_a_background_may_hold_is_not_judged_in_it():
     assert heard_in(storm, prompts, phrases) == {"rain", "thunder", "storm"}
     assert heard_in(cafe, prompts, phrases) == {"speech"}
     assert heard_in(None, prompts, phrases) == frozenset()
-
-
-def test_events_that_the_detector_would_join_count_as_one():
-    events = [Event(3.0, 4.0, "a"), Event(0.0, 1.0, "a"), Event(1.1, 2.0, "b"), Event(1.2, 2.0, "a")]
-    config = DetectionConfig(merge_gap_s=0.2)
-    assert joined(events, config) == [Event(0.0, 2.0, "a"), Event(3.0, 4.0, "a"), Event(1.1, 2.0, "b")]
 
 
 class WordDetector:

@@ -19,7 +19,7 @@ from flam.detection.config import DetectionConfig
 from flam.detection.detector import Detector
 from flam.evaluation.auroc import auroc
 from flam.evaluation.calibration import calibration_error
-from flam.evaluation.detections import DetectionCounts, count_detections
+from flam.evaluation.detections import DetectionCounts, count_detections, joined
 from flam.synth.distributions import Integers, Uniform
 from flam.synth.effects import EffectsConfig
 from flam.synth.plan import SceneDrawer
@@ -195,18 +195,6 @@ def _count(config: DetectionConfig, recordings: Sequence[JudgedRecording]) -> De
     for recording in recordings:
         detections = [event for event in binarize([recording.scores], config) if event.prompt not in recording.unsure]
         events = [event for event in recording.events if event.prompt not in recording.unsure]
-        total += count_detections(detections, joined(events, config), recording.scores.end_s)
+        events = joined(events, lambda prompt: config.rule(prompt).merge_gap_s)
+        total += count_detections(detections, events, recording.scores.end_s)
     return total
-
-
-def joined(events: Sequence[Event], config: DetectionConfig) -> list[Event]:
-    """Events of one prompt with at most its ``merge_gap_s`` between them, as one."""
-    result: list[Event] = []
-    for event in sorted(events, key=lambda event: (event.prompt, event.onset_s)):
-        last = result[-1] if result else None
-        gap_s = config.rule(event.prompt).merge_gap_s
-        if last is not None and last.prompt == event.prompt and event.onset_s - last.offset_s <= gap_s:
-            result[-1] = dataclasses.replace(last, offset_s=max(last.offset_s, event.offset_s))
-        else:
-            result.append(event)
-    return result
