@@ -14,7 +14,7 @@ import pytest
 import soundfile
 
 from flam.apps.cli import main
-from flam.synth.library_table import read_library
+from flam.synth.clip_table import read_library
 
 RATE = 48_000
 

@@ -16,8 +16,8 @@ from flam.data.scene_shards import SceneSet, SceneSetSettings, stored_remarks
 from flam.data.scene_source import SceneSource
 from flam.data.shard_source import ShardsConfig, ShardSource
 from flam.data.tar_shards import Shard
+from flam.synth.clip_table import read_library
 from flam.synth.disk_source import DiskSource
-from flam.synth.library_table import read_library
 from flam.synth.plan import SceneDrawer
 from flam.synth.plan_lists import DrawnPlans
 from flam.synth.render import Renderer

@@ -22,7 +22,7 @@ from flam.synth.captions.endpoint import ChatEndpoint, EndpointConfig, NoAnswerE
 from flam.synth.captions.memory import AnswerMemory
 from flam.synth.captions.mixture import mixture_caption
 from flam.synth.captions.rewording import reword
-from flam.synth.library_table import COLUMNS, LibraryRow, SourceLibrary
+from flam.synth.clip_table import COLUMNS, LibraryRow, SourceLibrary
 from flam.synth.measure import Measures
 from flam.synth.source_library import SourceClip
 

@@ -16,9 +16,9 @@ import soundfile
 
 from flam.audio import a_weighted_levels_db, a_weighted_rms_db, active_spans_s, read_audio, write_audio
 from flam.core import ConfigError, OutputError
+from flam.synth.clip_table import COLUMNS, SourceLibrary, read_library, write_library
 from flam.synth.disk_source import DiskSource
 from flam.synth.gather import LibraryConfig, gather_clips
-from flam.synth.library_table import COLUMNS, SourceLibrary, read_library, write_library
 from flam.synth.measure import HOP_SAMPLES, PIECE_FRAMES, _levels_db, measure_file
 from flam.synth.plan import SceneConfig, SceneDrawer
 from flam.synth.processes import each_file

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from flam.apps.progress import Reporter
     from flam.synth.captions.clips import CaptionCounts
     from flam.synth.captions.endpoint import EndpointConfig
-    from flam.synth.library_table import SourceLibrary
+    from flam.synth.clip_table import SourceLibrary
 
 MOST_LINES = 20
 
@@ -99,7 +99,7 @@ def caption(
     from flam.synth.captions.clips import caption_library
     from flam.synth.captions.endpoint import ChatEndpoint
     from flam.synth.captions.memory import AnswerMemory
-    from flam.synth.library_table import read_library, require_table_name, write_library
+    from flam.synth.clip_table import read_library, require_table_name, write_library
 
     reporter = Reporter(quiet)
     require_table_name(output)
@@ -122,7 +122,7 @@ def caption(
 def show(table: Table, /) -> None:
     """Say what a table holds: roles, hours, levels, bands, licences, and what can't be used."""
     from flam.apps.library_summary import summary
-    from flam.synth.library_table import read_library
+    from flam.synth.clip_table import read_library
 
     sys.stdout.writelines(f"{line}\n" for line in summary(read_library(table)))
 

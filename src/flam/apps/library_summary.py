@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from flam.synth.library_table import LibraryRow, SourceLibrary
+from flam.synth.clip_table import LibraryRow, SourceLibrary
 from flam.synth.measure import USABLE
 
 COMMONEST = 12

@@ -8,7 +8,7 @@ import numpy as np
 
 from flam.audio import read_audio
 from flam.core import AudioError
-from flam.synth.library_table import SourceLibrary
+from flam.synth.clip_table import SourceLibrary
 
 
 class DiskSource:

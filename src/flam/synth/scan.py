@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from flam.core import ConfigError, OutputError
+from flam.synth.clip_table import LibraryRow, SourceLibrary, read_library, require_table_name, write_library
 from flam.synth.gather import FoundClip, LibraryConfig, gather_clips, settled_kind
 from flam.synth.groups import merge_groups
-from flam.synth.library_table import LibraryRow, SourceLibrary, read_library, require_table_name, write_library
 from flam.synth.measure import Measures, Outcome, measure_file
 from flam.synth.processes import each_file
 

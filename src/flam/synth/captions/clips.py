@@ -12,7 +12,7 @@ from flam.synth.captions.endpoint import ChatEndpoint
 from flam.synth.captions.memory import AnswerMemory
 from flam.synth.captions.rule import rule_caption
 from flam.synth.captions.words import plain_words
-from flam.synth.library_table import LibraryRow, SourceLibrary, with_caption
+from flam.synth.clip_table import LibraryRow, SourceLibrary, with_caption
 
 
 @dataclass
