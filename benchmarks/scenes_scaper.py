@@ -29,7 +29,7 @@ from flam.data.bank import WaveformBank
 from flam.synth.disk_source import DiskSource
 from flam.synth.distributions import Constant, Uniform
 from flam.synth.plan import SceneDrawer
-from flam.synth.procedural.library import library
+from flam.synth.procedural.built_in import library
 from flam.synth.render import Renderer
 from flam.synth.scan import scan_library
 from flam.synth.scene_config import RepeatConfig, SceneConfig, SplitConfig

@@ -120,7 +120,7 @@ class SceneSet:
     settings : what the shards hold
 
     >>> import tempfile
-    >>> from flam.synth.procedural.library import library
+    >>> from flam.synth.procedural.built_in import library
     >>> from flam.synth.scene import Piece, Placement, ScenePlan
     >>> clips, waveforms = library(1, labels=["door slam"])
     >>> plan = ScenePlan(1.0, None, (Placement("door slam/0", (Piece(0.0, 0.1, 0.5),), -20.0),))

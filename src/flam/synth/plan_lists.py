@@ -148,7 +148,7 @@ def write_plans(
 def library_sha256(clips: Sequence[SourceClip], measures: ClipMeasures) -> str:
     """A checksum of what scenes draw from: who the clips are and what they measure, wherever their files lie.
 
-    >>> from flam.synth.procedural.library import library
+    >>> from flam.synth.procedural.built_in import library
     >>> library_sha256(*library(1, labels=["door slam"])) == library_sha256(*library(1, seed=1, labels=["door slam"]))
     False
     """

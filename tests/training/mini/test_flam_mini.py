@@ -18,7 +18,7 @@ from flam.model.flam import FLAM, FLAMConfig
 from flam.model.text import LightTextConfig
 from flam.synth.effects import EffectsConfig
 from flam.synth.procedural import generate
-from flam.synth.procedural.library import library
+from flam.synth.procedural.built_in import library
 from flam.synth.source_library import SourceClip, read_manifest
 from flam.training.mini.batch import make_batch
 from flam.training.mini.clip_windows import ClipWindows, WindowDrawer, embed_clips

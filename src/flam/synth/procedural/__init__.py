@@ -1,7 +1,7 @@
 """Sounds made from nothing but numbers: seeded, labelled, endless takes of everyday sound classes."""
 
+from flam.synth.procedural.built_in import ProceduralSource, library
 from flam.synth.procedural.generator import Generator
-from flam.synth.procedural.library import ProceduralSource, library
 from flam.synth.procedural.takes import GENERATORS, SAMPLE_RATE, generate, natural_duration_s
 
 __all__ = [

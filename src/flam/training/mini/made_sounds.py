@@ -9,7 +9,7 @@ import numpy as np
 import soundfile
 
 from flam.core import atomic_text
-from flam.synth.procedural.library import LICENCE, library
+from flam.synth.procedural.built_in import LICENCE, library
 from flam.synth.procedural.speech import speak
 from flam.synth.source_library import SourceClip
 
