@@ -13,6 +13,7 @@ from flam.apps.benchmark.metrics import METRICS
 from flam.apps.report import write_report
 from flam.apps.report.published import published
 from flam.core import AudioError, ConfigError, Event, FlamError, FrameScores, TimeGrid
+from flam.detection import DetectionConfig
 
 RATE = 8_000
 PROMPTS = ("dog", "<b>rain</b>", "never heard")
@@ -22,6 +23,8 @@ ANSWERS = {"dog": [1.0, 0.0], "rain": [0.0, 1.0]}
 
 class Knowing:
     """Scores what is there with ``right`` and everything else with ``wrong``, and counts how often it is asked."""
+
+    rules = DetectionConfig(threshold=0.8, median_s=0.0)
 
     def __init__(self, name, items, right=0.9, wrong=0.1):
         self.name = self.fingerprint = name
@@ -46,6 +49,9 @@ class Knowing:
             spans = [(event.onset_s, event.offset_s) for event in item.events if event.prompt == prompt]
             scores[GRID.frame_labels(spans, len(scores)), k] = self.right
         return FrameScores(scores, tuple(prompts), GRID, 0, n_samples)
+
+    def operating_point(self, prompts):
+        return self.rules
 
     def audio_features(self, audio):
         item = self._ask(audio)
@@ -105,6 +111,52 @@ def test_every_metric_of_a_task_is_measured(frames, make_item, tmp_path):
     assert evaluations[2].results["knows"].figures["a2t_recall_at_1"].value == 1.0
 
 
+def test_at_the_operating_point(frames, tmp_path):
+    knows, lies = Knowing("knows", frames.items), Knowing("lies", frames.items, right=0.1, wrong=0.9)
+    deaf, without = Knowing("deaf", frames.items, right=0.7), Knowing("without", frames.items)
+    without.rules = None
+    [evaluation] = evaluate([knows, lies, deaf, without], [frames], tmp_path / "cache")
+    figures = {name: result.figures for name, result in evaluation.results.items()}
+    keys = ("found", "false_alarms", "false_alarms_without_events", "found_onset_error_s", "found_0_6_to_1_5_s")
+    told = {name: [figures[name][key].value for key in keys] for name in ("knows", "lies", "deaf")}
+    assert told["knows"] == pytest.approx([1.0, 0.0, 0.0, 0.0, 1.0])
+    # 0.2 s between two detections are joined; of 3 recordings of 2 s, one has no event: 3 false alarms in 2 s there
+    assert told["lies"][2] == pytest.approx(3 * 30)
+    assert told["deaf"][:3] == [0.0, 0.0, 0.0]
+    assert np.isnan(told["deaf"][3])
+    assert figures["knows"]["found"].low == 1.0
+    assert "found" not in figures["without"]
+    assert "operating point: 3 events (1 shorter than 0.6 s" in " ".join(evaluation.results["knows"].notes)
+    write_report([evaluation], tmp_path / "report")
+    markdown = (tmp_path / "report" / "table.md").read_text()
+    point = markdown.partition("At the operating point")[2].partition("by threshold")[0]
+    assert "| **knows** | 100.0 [100.0, 100.0] |" in point
+    assert "**without**" not in point
+    report = json.loads((tmp_path / "report" / "report.json").read_text())["benchmarks"][0]["systems"]
+    assert report["knows"]["figures"]["found"] == {"value": 1.0, "low": 1.0, "high": 1.0}
+    assert "lies,false_alarms_without_events,90.0," in (tmp_path / "report" / "table.csv").read_text()
+
+
+def test_against_the_threshold_and_the_number_of_prompts(frames, tmp_path):
+    lies = Knowing("lies", frames.items, right=0.1, wrong=0.6)
+    [evaluation] = evaluate([lies], [frames], tmp_path / "cache")
+    curves = evaluation.results["lies"].curves
+    one, all_prompts = curves.by_prompt_count[1], curves.by_prompt_count[3]
+    np.testing.assert_allclose(all_prompts[:, 0], curves.false_positives_per_minute)
+    np.testing.assert_allclose(one[:, 0], curves.false_positives_per_minute / 3)
+    assert curves.false_positives_per_minute[curves.thresholds < 0.6].max() > 0
+    assert curves.false_positives_per_minute[curves.thresholds > 0.6].max() == 0
+    write_report([evaluation], tmp_path / "report")
+    report = json.loads((tmp_path / "report" / "report.json").read_text())["benchmarks"][0]["systems"]["lies"]
+    assert report["false_positives_per_minute_by_prompt_count"]["3"]["mean"] == pytest.approx(
+        all_prompts[:, 0].tolist()
+    )
+    assert len(report["collar_f1"]) == len(report["thresholds"])
+    markdown = (tmp_path / "report" / "table.md").read_text()
+    assert "lies by threshold" in markdown
+    assert "| 0.7 | 0.0 | 100.0 | 0.0 | 0.0 | 0.00 | 0.00 |" in markdown
+
+
 def test_nothing_is_asked_twice_not_even_after_an_interruption(frames, tmp_path):
     system = Knowing("knows", frames.items)
     system.stop_after = 2
@@ -114,7 +166,8 @@ def test_nothing_is_asked_twice_not_even_after_an_interruption(frames, tmp_path)
     interrupted = evaluate([system], [frames], tmp_path / "cache")
     assert system.asked == ["a", "b", "silent"]
     uninterrupted = evaluate([Knowing("knows", frames.items)], [frames], tmp_path / "other")
-    assert interrupted[0].results["knows"].figures == uninterrupted[0].results["knows"].figures
+    # as text, in which what is not a number equals itself
+    assert repr(interrupted[0].results["knows"].figures) == repr(uninterrupted[0].results["knows"].figures)
 
 
 def test_another_system_and_a_changed_recording_are_asked_again(frames, tmp_path):

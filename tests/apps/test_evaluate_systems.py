@@ -1,5 +1,8 @@
 """Models as systems: a ``ClapModel`` scores frames as its own layers say, and a checkpoint as its detector does."""
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 import soundfile
@@ -9,7 +12,11 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 import flam
 from flam.apps.benchmark.adapters import open_system
+from flam.apps.benchmark.operating_point import in_terms_of
 from flam.core import ModelError
+from flam.detection import DetectionConfig
+from flam.detection.binarize import binarize
+from flam.model.hub import resolve
 
 RATE = 48_000
 PROMPTS = ["dog", "rain on the roof"]
@@ -97,6 +104,35 @@ def test_a_checkpoint_scores_as_its_detector_and_other_scores_are_another_system
     expected = detector.score(recording, PROMPTS, method="unbiased")
     np.testing.assert_array_equal(system.frame_scores(recording, PROMPTS).scores, expected.scores)
     assert system.fingerprint != open_system("flam-mini", tmp_path, "posterior", "cpu").fingerprint
+
+
+@pytest.mark.parametrize("score", ["posterior", "unbiased", "approximate"])
+def test_the_operating_point_finds_what_the_detector_finds_whatever_the_score(recording, tmp_path, score):
+    detector = flam.load("flam-mini", device="cpu")
+    prompts = [*PROMPTS, "siren", "wind", "noise", "white noise", "waterfall"]
+    # thresholds that this recording reaches, one of them for one prompt alone
+    highest = np.sort(detector.score(recording, prompts).scores.max(axis=0))
+    rules = {"threshold": float(highest[-5]) * 0.8, "prompts": {"siren": {"threshold": 0.01, "median_s": 0.1}}}
+    folder = tmp_path / "model"
+    shutil.copytree(resolve("flam-mini"), folder)
+    config = json.loads((folder / "config.json").read_text())
+    config["detection"] |= rules
+    (folder / "config.json").write_text(json.dumps(config))
+    expected = flam.load(folder, device="cpu").detect(recording, prompts)
+    assert len({event.prompt for event in expected}) >= 3
+    system = open_system(str(folder), tmp_path, score, "cpu")
+    found = sorted(binarize([system.frame_scores(recording, prompts)], system.operating_point(prompts)))
+    assert [(e.onset_s, e.offset_s, e.prompt) for e in found] == [(e.onset_s, e.offset_s, e.prompt) for e in expected]
+
+
+def test_thresholds_that_no_score_reaches_have_no_counterpart_below_1():
+    never = DetectionConfig(score="unbiased", threshold=0.9, low_threshold=0.0)  # with bias 0 it is at most 2 / 3
+    rule = in_terms_of(never, "posterior", ["dog"], [0.0]).rule("dog")
+    assert (rule.threshold, rule.low_threshold) == (1.0, 0.0)
+
+
+def test_a_clap_model_has_no_operating_point(clap_folder, tmp_path):
+    assert open_system(str(clap_folder), tmp_path / "cache", device="cpu").operating_point(PROMPTS) is None
 
 
 def test_a_model_that_is_not_there(tmp_path):

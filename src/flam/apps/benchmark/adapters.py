@@ -11,10 +11,12 @@ from pathlib import Path
 import numpy as np
 
 import flam
+from flam.apps.benchmark.operating_point import in_terms_of
 from flam.apps.benchmark.system import System
 from flam.apps.settings import model_identity
-from flam.core import FrameScores, ScoreMethod
-from flam.detection import Detector
+from flam.core import FrameScores, ScoreMethod, from_mapping
+from flam.detection import DetectionConfig, Detector
+from flam.model.card import read_config
 from flam.model.hub import resolve
 
 WEIGHTS = (".pth", ".pt", ".safetensors")
@@ -53,6 +55,16 @@ class DetectorSystem:
     def text_features(self, texts: Sequence[str]) -> np.ndarray:
         """As ``System``."""
         return self._detector.embed_text(texts).text_features.cpu().numpy()
+
+    def operating_point(self, prompts: Sequence[str]) -> DetectionConfig | None:
+        """The rules that the checkpoint brings, in terms of the kind of score that is asked for."""
+        stored = read_config(self._folder).get("detection")
+        if not stored:
+            return None
+        config = from_mapping(DetectionConfig, stored, f"{self._folder}/config.json: detection")
+        if config.score == self._score:
+            return config
+        return in_terms_of(config, self._score, prompts, self._detector.embed_text(prompts).logit_bias.tolist())
 
 
 def open_system(

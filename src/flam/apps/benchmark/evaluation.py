@@ -125,7 +125,7 @@ def _ask(store: ScoreStore, system: System, benchmark: Benchmark, item: Item) ->
 def _judge(store: ScoreStore, system: System, benchmark: Benchmark, answers: dict[str, Any]) -> Result:
     items = benchmark.items
     if benchmark.task == "frames":
-        return frame_result(items, answers)
+        return frame_result(items, answers, store.operating_point(system, benchmark.prompts))
     audio_features = np.stack([answers[item.name] for item in items])
     if benchmark.task == "retrieval":
         captions = [caption for item in items for caption in item.captions]

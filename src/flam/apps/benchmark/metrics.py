@@ -7,6 +7,9 @@ from typing import Literal
 
 from flam.apps.benchmark.benchmark import Task
 
+Unit = Literal["share", "per minute", "s", "rank"]
+Table = Literal["scores", "operating point"]
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -19,13 +22,15 @@ class Metric:
     unit : "share" is shown x 100
     lower_is_better : otherwise higher is
     meaning : one line for those who don't know it
+    table : "scores" stands beside published figures; "operating point" is of systems that have one
     """
 
     key: str
     title: str
     meaning: str
-    unit: Literal["share", "per minute", "s", "rank"] = "share"
+    unit: Unit = "share"
     lower_is_better: bool = False
+    table: Table = "scores"
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,10 @@ class Figure:
     value: float
     low: float | None = None
     high: float | None = None
+
+
+def _at_point(key: str, title: str, meaning: str, unit: Unit = "share") -> Metric:
+    return Metric(key, title, meaning, unit, unit != "share", "operating point")
 
 
 THRESHOLD = 0.5  # of the figures that need one
@@ -56,6 +65,16 @@ METRICS: dict[Task, tuple[Metric, ...]] = {
         Metric("false_positives", "false pos.", "at score 0.5, all prompts together", "per minute", True),
         Metric("calibration_error", "calibration error", "expected calibration error of the scores", "share", True),
         Metric("onset_error_s", "onset error", "median distance of onsets at score 0.5", "s", True),
+        _at_point("found", "events found", "share of the events that a detection of their prompt overlaps"),
+        _at_point("found_under_0_6_s", "shorter than 0.6 s", "the same of short events"),
+        _at_point("found_0_6_to_1_5_s", "0.6 to 1.5 s", "the same of events of this length"),
+        _at_point("found_1_5_to_5_s", "1.5 to 5 s", "the same of events of this length"),
+        _at_point("found_from_5_s", "5 s or longer", "the same of long events"),
+        _at_point("false_alarms", "false alarms", "detections of nothing, all prompts together", "per minute"),
+        _at_point(
+            "false_alarms_without_events", "without events", "the same in recordings without any event", "per minute"
+        ),
+        _at_point("found_onset_error_s", "onset error", "median distance of onsets of found events", "s"),
     ),
     "retrieval": (
         Metric("t2a_recall_at_1", "text→audio R@1", "the right recording comes first"),

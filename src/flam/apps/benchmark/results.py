@@ -9,14 +9,18 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from flam.apps.benchmark.benchmark import Item
-from flam.apps.benchmark.metrics import THRESHOLD, Figure
+from flam.apps.benchmark.metrics import METRICS, THRESHOLD, Figure
+from flam.apps.benchmark.operating_point import at_operating_point
 from flam.core import FrameScores, RecordingEvents
+from flam.detection import DetectionConfig
+from flam.evaluation.bootstrap import Interval
 from flam.evaluation.calibration import Reliability, reliability
 from flam.evaluation.collar import collar_f1
 from flam.evaluation.false_positives import false_positives
 from flam.evaluation.frames import frame_auroc
 from flam.evaluation.mpauc import mpauc
-from flam.evaluation.onsets import onset_errors
+from flam.evaluation.onsets import OnsetErrors, onset_errors
+from flam.evaluation.operating_point import OperatingPoint
 from flam.evaluation.psds import psds_table
 from flam.evaluation.retrieval import retrieval
 from flam.evaluation.segments import segment_f1
@@ -24,6 +28,7 @@ from flam.evaluation.table import ScoreTable
 from flam.evaluation.zero_shot import ZeroShot, zero_shot
 
 THRESHOLDS = np.round(np.arange(0.02, 0.99, 0.02), 2)
+PROMPT_COUNTS = (1, 10, 50)  # beside all of them
 LENGTH_TOLERANCE_S = 0.5
 Z_95 = 1.96
 
@@ -36,7 +41,10 @@ class Curves:
     ----------
     thresholds : (N,) common to all prompts
     f1, precision, recall : (N,) of segments: mean over prompts, then over all prompts
+    collar_f1 : (N,) mean over prompts
     false_positives_per_minute : (N,) of all prompts together
+    by_prompt_count : number of prompts asked for, to (N, 3) false positives per minute: mean, 5 % and 95 % quantile
+        over which ones they are
     efpr, etpr : PSD-ROC of PSDS1 with alpha_st 0: false positives per hour, share of events found from there on
     """
 
@@ -44,7 +52,9 @@ class Curves:
     f1: np.ndarray
     precision: np.ndarray
     recall: np.ndarray
+    collar_f1: np.ndarray
     false_positives_per_minute: np.ndarray
+    by_prompt_count: Mapping[int, np.ndarray]
     efpr: np.ndarray
     etpr: np.ndarray
 
@@ -58,7 +68,7 @@ class Result:
     figures : by key of ``METRICS``
     per_prompt : frame AUROC, or accuracy, of each prompt that can be judged
     notes : what was cut, joined or left out, counted
-    table, curves, reliability : of frames
+    table, curves, reliability, onsets : of frames
     zero_shot : of classification
     """
 
@@ -68,13 +78,21 @@ class Result:
     table: ScoreTable | None = None
     curves: Curves | None = None
     reliability: Reliability | None = None
+    onsets: OnsetErrors | None = None
     zero_shot: ZeroShot | None = None
 
 
-def frame_result(items: Sequence[Item], scores: Mapping[str, FrameScores]) -> Result:
+def frame_result(
+    items: Sequence[Item], scores: Mapping[str, FrameScores], rules: DetectionConfig | None = None
+) -> Result:
     """Judge frame scores; PSDS and both F1 after a median filter of three frames.
 
     Events beyond the end of their recording are cut there, and counted in the notes.
+
+    Parameters
+    ----------
+    items, scores : recordings, and the scores of each by name
+    rules : the system's operating point; its thresholds are of the kind of these scores
 
     Raises
     ------
@@ -93,12 +111,15 @@ def frame_result(items: Sequence[Item], scores: Mapping[str, FrameScores]) -> Re
     area = frame_auroc(table)
     segments, collars = segment_f1(smooth), collar_f1(smooth)
     alarms = false_positives(smooth, np.array([*THRESHOLDS, THRESHOLD]))
+    n_prompts = len(table.prompts)
+    prompt_counts = [*(count for count in PROMPT_COUNTS if count < n_prompts), n_prompts]
+    by_prompt_count = dict(zip(prompt_counts, alarms.for_prompt_counts(prompt_counts)[:, :-1], strict=True))
     onsets = onset_errors(smooth, THRESHOLD)
     calibration = reliability(table.scores, table.frame_labels)
     psds = psds_table(smooth)
     figures = {
-        "frame_auroc": Figure(area.macro.value, area.macro.low, area.macro.high),
-        "frame_auroc_micro": Figure(area.micro.value, area.micro.low, area.micro.high),
+        "frame_auroc": _figure(area.macro),
+        "frame_auroc_micro": _figure(area.micro),
         **{name: Figure(score.value) for name, score in psds.items()},
         "mpauc": Figure(mpauc(table).value),
         "segment_f1": Figure(segments.best().macro),
@@ -113,16 +134,43 @@ def frame_result(items: Sequence[Item], scores: Mapping[str, FrameScores]) -> Re
         np.array([point.macro for point in at]),
         np.array([point.precision for point in at]),
         np.array([point.recall for point in at]),
+        np.array([point.macro for point in collars.against(THRESHOLDS)]),
         alarms.total_per_minute[:-1],
+        by_prompt_count,
         psds["psds1_alpha_st_0"].efpr,
         psds["psds1_alpha_st_0"].etpr,
     )
+    notes = _notes(items, table, area.left_out)
+    if rules is not None:
+        point = at_operating_point(table, scores, rules)
+        figures |= _point_figures(point)
+        notes += (_point_note(point, n_prompts),)
     per_prompt = {
-        prompt: Figure(interval.value, interval.low, interval.high)
-        for prompt, interval in area.per_prompt.items()
-        if prompt not in area.left_out
+        prompt: _figure(interval) for prompt, interval in area.per_prompt.items() if prompt not in area.left_out
     }
-    return Result(figures, per_prompt, _notes(items, table, area.left_out), table, curves, calibration)
+    return Result(figures, per_prompt, notes, table, curves, calibration, onsets)
+
+
+def _figure(interval: Interval) -> Figure:
+    return Figure(interval.value, interval.low, interval.high)
+
+
+def _point_figures(point: OperatingPoint) -> dict[str, Figure]:
+    keys = [metric.key for metric in METRICS["frames"] if metric.table == "operating point"]
+    values = (
+        point.recall,
+        *point.recall_by_length,
+        point.false_alarms_per_minute,
+        point.false_alarms_without_events,
+        point.onset_error_s,
+    )
+    return {key: _figure(value) for key, value in zip(keys, values, strict=True)}
+
+
+def _point_note(point: OperatingPoint, n_prompts: int) -> str:
+    lengths = ("shorter than 0.6 s", "of 0.6 to 1.5 s", "of 1.5 to 5 s", "of 5 s or more")
+    counts = ", ".join(f"{count} {length}" for count, length in zip(point.n_by_length, lengths, strict=True))
+    return f"operating point: {sum(point.n_by_length)} events ({counts}), asked for {n_prompts} prompts"
 
 
 def retrieval_result(items: Sequence[Item], audio_features: np.ndarray, caption_features: np.ndarray) -> Result:

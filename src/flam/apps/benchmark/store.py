@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,9 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from flam.apps.benchmark.benchmark import Item
-from flam.apps.benchmark.system import System
+from flam.apps.benchmark.system import HasOperatingPoint, System
 from flam.apps.finished import make_folder
-from flam.core import FlamError, FrameScores, atomic_path
+from flam.core import FlamError, FrameScores, atomic_path, atomic_text, from_mapping, to_mapping
+from flam.detection import DetectionConfig
 
 
 class ScoreStore:
@@ -78,6 +80,19 @@ class ScoreStore:
         """(K, D) vectors of texts; raises as ``audio_features``."""
         path = self._place("text", system, *texts).with_suffix(".npy")
         return np.load(path) if path.exists() else self._keep(path, system, system.text_features(texts))
+
+    def operating_point(self, system: System, prompts: Sequence[str]) -> DetectionConfig | None:
+        """The rules by which the system makes events of its scores; None for a system without."""
+        if not isinstance(system, HasOperatingPoint):
+            return None
+        path = self._place("rules", system, *prompts).with_suffix(".json")
+        if not path.exists():
+            rules = system.operating_point(prompts)
+            self._count(path)
+            with atomic_text(path) as file:
+                json.dump(None if rules is None else to_mapping(rules), file)
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        return None if stored is None else from_mapping(DetectionConfig, stored, str(path))
 
     def _keep(self, path: Path, system: System, features: np.ndarray) -> np.ndarray:
         _require_finite(system, features, "features")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
 from flam.core import FrameScores
+
+if TYPE_CHECKING:
+    from flam.detection import DetectionConfig
 
 
 class System(Protocol):
@@ -39,3 +42,11 @@ class System(Protocol):
 
     def text_features(self, texts: Sequence[str]) -> np.ndarray:
         """(K, D) vectors of texts."""
+
+
+@runtime_checkable
+class HasOperatingPoint(Protocol):
+    """A system that comes with rules for making events of its scores, and is judged by them as well."""
+
+    def operating_point(self, prompts: Sequence[str]) -> DetectionConfig | None:
+        """The rules for ``frame_scores`` of these prompts; None where nobody chose any."""

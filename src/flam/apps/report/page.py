@@ -12,15 +12,18 @@ import numpy as np
 import flam
 from flam.apps.benchmark.evaluation import Evaluation
 from flam.apps.benchmark.metrics import HEADLINES, METRICS, Figure, Metric, shown
+from flam.apps.benchmark.results import Result
 from flam.apps.report.charts import bars, colour, confusion, line_chart
 from flam.apps.report.published import published
-from flam.apps.report.tables import Row, remarks_of, rows_of
+from flam.apps.report.tables import Row, by_threshold, remarks_of, rows_of, tables_of
 from flam.apps.report.worst import worst_scenes
+from flam.evaluation.onsets import OnsetErrors
 from flam.evaluation.psds import PSDS1
 
 N_SCENES = 6
 MOST_LABELS = 60  # of a confusion matrix that can still be read
 N_CONFUSIONS = 10
+ONSET_END_S = 1.0
 FOLDER = Path(__file__).parent
 
 
@@ -75,16 +78,39 @@ def _section(evaluation: Evaluation) -> str:
     failures = "".join(f"<li>left out: {escape(failure)}</li>" for failure in evaluation.failures)
     return (
         f'<h2 id="{_id(evaluation)}">{escape(evaluation.benchmark.name)}</h2>'
-        f'<section class="panel"><div class="wide">{_table(evaluation)}</div><ul>{remarks}{failures}</ul></section>'
+        f'<section class="panel">{_tables(evaluation)}<ul>{remarks}{failures}</ul></section>'
         f"{charts(evaluation)}"
     )
 
 
-def _table(evaluation: Evaluation) -> str:
-    metrics = METRICS[evaluation.benchmark.task]
-    head = "".join(f'<th title="{escape(metric.meaning)}">{_heading(metric)}</th>' for metric in metrics)
-    body = "".join(_table_row(row, metrics) for row in rows_of(evaluation))
-    return f"<table><thead><tr><th>system</th>{head}</tr></thead><tbody>{body}</tbody></table>"
+def _tables(evaluation: Evaluation) -> str:
+    parts = []
+    for title, (rows, metrics) in tables_of(evaluation).items():
+        if title != "scores":
+            parts.append(
+                f'<h3 class="part">At the {title}</h3><p class="dim">What flam detect finds with each model, '
+                "by the rules that it ships with.</p>"
+            )
+        head = "".join(f'<th title="{escape(metric.meaning)}">{_heading(metric)}</th>' for metric in metrics)
+        body = "".join(_table_row(row, metrics) for row in rows)
+        parts.append(_wide(f"<th>system</th>{head}", body))
+    return "".join(parts)
+
+
+def _by_threshold(number: int, name: str, result: Result) -> str:
+    headings, lines = by_threshold(result)
+    head = "".join(f"<th>{escape(heading)}</th>" for heading in headings)
+    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in line)}</tr>" for line in lines)
+    return _chart(
+        f"By threshold: {_key(number, name)}",
+        _wide(head, body),
+        "F1, precision and recall of 1 s segments; false positives by how many prompts are asked for: mean, and the "
+        "middle 90 % over which ones they are",
+    )
+
+
+def _wide(head: str, body: str) -> str:
+    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def _table_row(row: Row, metrics: Sequence[Metric]) -> str:
@@ -115,6 +141,7 @@ def _frames(evaluation: Evaluation) -> str:
     results = list(evaluation.results.values())
     curves = [result.curves for result in results if result.curves is not None]
     bins = [result.reliability for result in results if result.reliability is not None]
+    found = [result.onsets for result in results if result.onsets is not None]
     threshold = "threshold"
     panels = (
         _chart(
@@ -151,10 +178,16 @@ def _frames(evaluation: Evaluation) -> str:
             line_chart([(b.mean_score, b.positive_share) for b in bins], "score", "share", dots=True),
             "share of frames that hold the sound, by score; on the diagonal a score is a probability",
         ),
+        _chart(
+            "Onset error",
+            line_chart([_cumulated(onsets) for onsets in found], "seconds", "share", ONSET_END_S),
+            "share of events whose onset is found to within so many seconds, at score 0.5",
+        ),
     )
     first = escape(next(iter(evaluation.results)))
+    tables = "".join(_by_threshold(number, *named) for number, named in enumerate(evaluation.results.items()))
     return (
-        f'<div class="grid">{"".join(panels)}</div>{_per_prompt(evaluation, "Frame AUROC of each prompt")}'
+        f'<div class="grid">{"".join(panels)}</div>{tables}{_per_prompt(evaluation, "Frame AUROC of each prompt")}'
         f'<h3 class="part">Worst scenes</h3><p class="dim">The lowest AUROC of {first} over a scene\'s own frames and '
         "prompts. Bands: the sound is there; lines: scores, 0 to 1. Click into a picture to listen from there.<br>"
         f"{_keys(list(evaluation.results))}</p>{worst_scenes(evaluation, N_SCENES)}"
@@ -164,6 +197,13 @@ def _frames(evaluation: Evaluation) -> str:
 def _steps(efpr: np.ndarray, etpr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Each value holds until the next."""
     return np.append(np.repeat(efpr, 2)[1:], PSDS1.max_efpr), np.repeat(etpr, 2)
+
+
+def _cumulated(onsets: OnsetErrors) -> tuple[np.ndarray, np.ndarray]:
+    """Of all events, those missed included, so that the curve ends at the share that is found."""
+    within_s = np.linspace(0.0, ONSET_END_S, 101)
+    n_within = np.searchsorted(np.sort(np.abs(onsets.errors_s)), within_s, side="right")
+    return within_s, n_within / max(onsets.n_events, 1)
 
 
 def _per_prompt(evaluation: Evaluation, title: str) -> str:

@@ -8,13 +8,18 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
+
+import numpy as np
 
 import flam
 from flam.apps.benchmark.evaluation import Evaluation
-from flam.apps.benchmark.metrics import METRICS, Figure, Metric, shown
+from flam.apps.benchmark.metrics import METRICS, Figure, Metric, Table, shown
 from flam.apps.benchmark.results import Result
 from flam.apps.report.published import published, published_on
+
+ONSET_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+SHOWN_THRESHOLDS = (0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,36 @@ def rows_of(evaluation: Evaluation) -> list[Row]:
         for row in published_on(evaluation.benchmark.name).rows
     ]
     return ours + others
+
+
+def tables_of(evaluation: Evaluation) -> dict[Table, tuple[list[Row], list[Metric]]]:
+    """Each table that any system has figures for: its rows and columns."""
+    tables: dict[Table, tuple[list[Row], list[Metric]]] = {}
+    for table in get_args(Table):
+        metrics = [metric for metric in METRICS[evaluation.benchmark.task] if metric.table == table]
+        rows = [row for row in rows_of(evaluation) if any(metric.key in row.figures for metric in metrics)]
+        if rows:
+            tables[table] = rows, metrics
+    return tables
+
+
+def by_threshold(result: Result) -> tuple[list[str], list[list[str]]]:
+    """Figures of one system at some thresholds common to all prompts: headings, and a line for each threshold."""
+    curves = result.curves
+    assert curves is not None
+    counts = list(curves.by_prompt_count)
+    headings = ["threshold", "segment F1", "precision", "recall", "collar F1"]
+    headings += [f"false pos. per minute, {count} prompt{'s' * (count > 1)}" for count in counts]
+    lines = []
+    for threshold in SHOWN_THRESHOLDS:
+        place = int(np.argmin(np.abs(curves.thresholds - threshold)))
+        shares = (curves.f1, curves.precision, curves.recall, curves.collar_f1)
+        lines.append(
+            [f"{curves.thresholds[place]:g}"]
+            + ["–" if np.isnan(values[place]) else f"{100 * values[place]:.1f}" for values in shares]
+            + [_rate(*curves.by_prompt_count[count][place]) for count in counts]
+        )
+    return headings, lines
 
 
 def remarks_of(evaluation: Evaluation) -> list[str]:
@@ -126,25 +161,41 @@ def as_markdown(evaluations: Sequence[Evaluation]) -> str:
     lines = ["# Evaluation", "", "Shares are x 100. Bold: measured here, [95 % interval]. Others: as published.", ""]
     used: list[str] = []
     for evaluation in evaluations:
-        rows, metrics = rows_of(evaluation), METRICS[evaluation.benchmark.task]
-        lines += [f"## {evaluation.benchmark.name}", ""]
-        lines.append("| system | " + " | ".join(_heading(metric) for metric in metrics) + " |")
-        lines.append("|---|" + "---:|" * len(metrics))
-        for row in rows:
-            if not row.is_ours and row.source not in used:
-                used.append(row.source)
-            note = "" if row.is_ours else f" [{used.index(row.source) + 1}]"
-            name = f"**{_plain(row.system)}**" if row.is_ours else _plain(row.system)
-            protocol = f", {row.protocol}" if row.protocol else ""
-            cells = [_cell(metric, row.figures.get(metric.key)) for metric in metrics]
-            lines.append(f"| {name}{protocol}{note} | " + " | ".join(cells) + " |")
-        lines += ["", *(f"- {_plain(remark)}" for remark in remarks_of(evaluation)), ""]
+        lines += [f"## {_plain(evaluation.benchmark.name)}", ""]
+        for title, (rows, metrics) in tables_of(evaluation).items():
+            used += dict.fromkeys(row.source for row in rows if not row.is_ours and row.source not in used)
+            lines += [f"At the {title} of each system, as `flam detect` uses it:", ""] * (title != "scores")
+            lines += [*_markdown_table(rows, metrics, used), ""]
+        for name, result in evaluation.results.items():
+            if result.curves is not None:
+                headings, cells = by_threshold(result)
+                lines += [
+                    f"{_plain(name)} by threshold; false positives: mean [5 %, 95 %] over choices of prompts:",
+                    "",
+                ]
+                lines += [f"| {' | '.join(headings)} |", "|" + "---:|" * len(headings)]
+                lines += [*(f"| {' | '.join(line)} |" for line in cells), ""]
+        lines += [*(f"- {_plain(remark)}" for remark in remarks_of(evaluation)), ""]
         lines += [f"- left out: {_plain(failure)}" for failure in evaluation.failures] + [""] * bool(
             evaluation.failures
         )
     for number, key in enumerate(used, start=1):
         lines.append(f"[{number}] {published().sources[key].title}, <{published().sources[key].url}>  ")
     return "\n".join(lines) + "\n"
+
+
+def _markdown_table(rows: Sequence[Row], metrics: Sequence[Metric], sources: Sequence[str]) -> list[str]:
+    lines = [
+        "| system | " + " | ".join(_heading(metric) for metric in metrics) + " |",
+        "|---|" + "---:|" * len(metrics),
+    ]
+    for row in rows:
+        name = f"**{_plain(row.system)}**" if row.is_ours else _plain(row.system)
+        protocol = f", {row.protocol}" if row.protocol else ""
+        note = "" if row.is_ours else f" [{sources.index(row.source) + 1}]"
+        cells = [_cell(metric, row.figures.get(metric.key)) for metric in metrics]
+        lines.append(f"| {name}{protocol}{note} | " + " | ".join(cells) + " |")
+    return lines
 
 
 def _heading(metric: Metric) -> str:
@@ -161,6 +212,11 @@ def _cell(metric: Metric, figure: Figure | None) -> str:
     return f"{text} [{shown(metric, figure.low)}, {shown(metric, figure.high)}]"
 
 
+def _rate(mean: float, low: float, high: float) -> str:
+    ends = f"{low:.2f}", f"{high:.2f}"
+    return f"{mean:.2f}" if ends[0] == ends[1] else f"{mean:.2f} [{', '.join(ends)}]"
+
+
 def _plain(text: str) -> str:
     return " ".join(text.replace("|", "\\|").split())
 
@@ -173,7 +229,7 @@ def _figures(figures: dict[str, Figure]) -> dict[str, Any]:
 
 
 def _curves(result: Result) -> dict[str, Any]:
-    if result.curves is None or result.reliability is None:
+    if result.curves is None or result.reliability is None or result.onsets is None:
         return {}
     curves, bins = result.curves, result.reliability
     return {
@@ -181,7 +237,16 @@ def _curves(result: Result) -> dict[str, Any]:
         "segment_f1": [_number(value) for value in curves.f1],
         "precision": [_number(value) for value in curves.precision],
         "recall": [_number(value) for value in curves.recall],
+        "collar_f1": [_number(value) for value in curves.collar_f1],
         "false_positives_per_minute": curves.false_positives_per_minute.tolist(),
+        "false_positives_per_minute_by_prompt_count": {
+            str(count): dict(zip(("mean", "quantile_05", "quantile_95"), rates.T.tolist(), strict=True))
+            for count, rates in curves.by_prompt_count.items()
+        },
+        "onset_error_quantiles_s": {
+            f"{share:g}": _number(value)
+            for share, value in zip(ONSET_QUANTILES, result.onsets.quantiles_s(ONSET_QUANTILES), strict=True)
+        },
         "reliability": {
             "mean_score": [_number(value) for value in bins.mean_score],
             "positive_share": [_number(value) for value in bins.positive_share],
