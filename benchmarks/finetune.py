@@ -28,7 +28,7 @@ from flam.data.scene_source import SceneSource
 from flam.model.checkpoint import load_checkpoint
 from flam.model.hub import resolve
 from flam.synth.distributions import Integers, Uniform
-from flam.synth.procedural import library as procedural_library
+from flam.synth.procedural import built_in_library
 from flam.synth.scene_config import Pool, SceneConfig
 from flam.synth.source_library import SourceClip, read_manifest
 from flam.training.finetune.comparison import frame_aurocs
@@ -122,7 +122,7 @@ def row(
 
 def mixtures(clips: list[SourceClip], n_samples: int, sample_rate: int) -> SceneSource:
     """Scenes of clips, decoded here."""
-    sounds = SoundLibrary(procedural_library(1, labels=["rain"])[1])
+    sounds = SoundLibrary(built_in_library(1, labels=["rain"])[1])
     heard = []
     for clip in clips:
         try:

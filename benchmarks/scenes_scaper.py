@@ -29,7 +29,7 @@ from flam.data.bank import WaveformBank
 from flam.synth.disk_source import DiskSource
 from flam.synth.distributions import Constant, Uniform
 from flam.synth.plan import SceneDrawer
-from flam.synth.procedural.built_in import library
+from flam.synth.procedural.built_in import built_in_library
 from flam.synth.render import Renderer
 from flam.synth.scan import scan_library
 from flam.synth.scene_config import RepeatConfig, SceneConfig, SplitConfig
@@ -47,7 +47,7 @@ def write_library(folder: Path) -> Path:
     -------
     the manifest that flam wants
     """
-    clips, source = library(N_TAKES, 0)
+    clips, source = built_in_library(N_TAKES, 0)
     rows = ["id,file,label,caption,kind,group,source,licence"]
     for number, clip in enumerate(clips):
         kind = "background" if clip.kind == "background" else "foreground"

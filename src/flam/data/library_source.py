@@ -15,7 +15,7 @@ from flam.data.clip import Clip
 from flam.data.crop import crop, read_crop
 from flam.data.order import EpochOrder
 from flam.synth.clip_table import SourceLibrary, read_library
-from flam.synth.procedural.built_in import ProceduralSource, library
+from flam.synth.procedural.built_in import ProceduralSource, built_in_library
 from flam.synth.render import WaveformSource
 from flam.synth.source_library import SourceClip, held_out, read_manifest
 
@@ -76,7 +76,7 @@ class ProceduralConfig:
 
     def library(self) -> tuple[list[SourceClip], ProceduralSource]:
         """The clips and what makes their waveforms."""
-        return library(self.n_takes, self.seed, self.labels)
+        return built_in_library(self.n_takes, self.seed, self.labels)
 
 
 def said_of(clip: SourceClip) -> str:

@@ -120,9 +120,9 @@ class SceneSet:
     settings : what the shards hold
 
     >>> import tempfile
-    >>> from flam.synth.procedural.built_in import library
+    >>> from flam.synth.procedural.built_in import built_in_library
     >>> from flam.synth.scene import Piece, Placement, ScenePlan
-    >>> clips, waveforms = library(1, labels=["door slam"])
+    >>> clips, waveforms = built_in_library(1, labels=["door slam"])
     >>> plan = ScenePlan(1.0, None, (Placement("door slam/0", (Piece(0.0, 0.1, 0.5),), -20.0),))
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     scenes = SceneSet(folder, [plan], clips, waveforms, SceneSetSettings("made", "", n_scenes=1))

@@ -18,7 +18,7 @@ from flam.model.flam import FLAM, FLAMConfig
 from flam.model.text import LightTextConfig
 from flam.synth.effects import EffectsConfig
 from flam.synth.procedural import generate
-from flam.synth.procedural.built_in import library
+from flam.synth.procedural.built_in import built_in_library
 from flam.synth.source_library import SourceClip, read_manifest
 from flam.training.mini.batch import make_batch
 from flam.training.mini.clip_windows import ClipWindows, WindowDrawer, embed_clips
@@ -241,7 +241,8 @@ def test_windows_are_drawn_by_label_and_clip(tmp_path):
 def test_made_sounds_are_a_library_of_their_own(tmp_path, monkeypatch):
     monkeypatch.setattr("flam.training.mini.made_sounds.speak", lambda *_: np.full(4800, 0.1, np.float32))
     monkeypatch.setattr(
-        "flam.training.mini.made_sounds.library", lambda n, seed: library(n, seed, ["rain", "door slam"])
+        "flam.training.mini.made_sounds.built_in_library",
+        lambda n, seed: built_in_library(n, seed, ["rain", "door slam"]),
     )
     clips = read_manifest(make_sounds(tmp_path, n_takes=1, n_sentences=2))
     assert sorted((clip.label, clip.kind) for clip in clips) == [

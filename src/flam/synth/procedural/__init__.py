@@ -1,6 +1,6 @@
 """Sounds made from nothing but numbers: seeded, labelled, endless takes of everyday sound classes."""
 
-from flam.synth.procedural.built_in import ProceduralSource, library
+from flam.synth.procedural.built_in import ProceduralSource, built_in_library
 from flam.synth.procedural.generator import Generator
 from flam.synth.procedural.takes import GENERATORS, SAMPLE_RATE, generate, natural_duration_s
 
@@ -9,7 +9,7 @@ __all__ = [
     "SAMPLE_RATE",
     "Generator",
     "ProceduralSource",
+    "built_in_library",
     "generate",
-    "library",
     "natural_duration_s",
 ]

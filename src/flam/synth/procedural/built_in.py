@@ -28,7 +28,7 @@ class TakeMeasures(NamedTuple):
     level_db: float
 
 
-def library(
+def built_in_library(
     n_takes: int, seed: int = 0, labels: Sequence[str] | None = None, cache_bytes: int = 256_000_000
 ) -> tuple[list[SourceClip], ProceduralSource]:
     """Every procedural class as clips of a library, with the source that makes their waveforms when they are asked for.
@@ -48,7 +48,7 @@ def library(
     ------
     ConfigError : no takes, a negative seed, or an unknown label
 
-    >>> clips, source = library(n_takes=2, seed=5, labels=["door slam"])
+    >>> clips, source = built_in_library(n_takes=2, seed=5, labels=["door slam"])
     >>> clips[1].clip_id, clips[1].kind, len(source.waveform(clips[1].clip_id)) == source.n_samples(clips[1].clip_id)
     ('door slam/1', 'event', True)
     """
@@ -136,5 +136,5 @@ class ProceduralSource:
         """Label and generator seed of a take."""
         label, _, take = clip_id.rpartition("/")
         if label not in GENERATORS or not take.isdecimal():
-            raise ConfigError(f"no take {clip_id!r}; ids are 'label/number', as library() gives them")
+            raise ConfigError(f"no take {clip_id!r}; ids are 'label/number', as built_in_library() gives them")
         return label, int(np.random.SeedSequence([self._seed, int(take)]).generate_state(1)[0])

@@ -9,7 +9,7 @@ from flam.data.texts import normalised
 from flam.synth.distributions import Integers, LogUniform, Normal, Uniform
 from flam.synth.effects import EffectsConfig, FilterConfig
 from flam.synth.effects.chain import Sometimes
-from flam.synth.procedural import GENERATORS, library
+from flam.synth.procedural import GENERATORS, built_in_library
 from flam.synth.scene_config import Pool, RepeatConfig, SceneConfig, SplitConfig
 from flam.training.finetune.folder import LabelledRecording
 from flam.training.finetune.sounds import SOURCE, SoundLibrary, cut_sounds
@@ -61,7 +61,7 @@ def scene_source(
     most_s : so much of each label is mixed from, seconds
     n_samples, sample_rate : of a scene
     """
-    made, procedural = library(n_takes, seed, others)
+    made, procedural = built_in_library(n_takes, seed, others)
     sounds = SoundLibrary(procedural)
     cut = cut_sounds(recordings, sounds, most_s, on_problem)
     if not any(clip.label for clip in cut):

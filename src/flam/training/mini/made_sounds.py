@@ -9,7 +9,7 @@ import numpy as np
 import soundfile
 
 from flam.core import atomic_text
-from flam.synth.procedural.built_in import LICENCE, library
+from flam.synth.procedural.built_in import LICENCE, built_in_library
 from flam.synth.procedural.speech import speak
 from flam.synth.source_library import SourceClip
 
@@ -62,7 +62,7 @@ def make_sounds(folder: Path, n_takes: int, n_sentences: int, seed: int = 0) -> 
     FlamError : espeak-ng is missing
     """
     folder.mkdir(parents=True, exist_ok=True)
-    clips, source = library(n_takes, seed)
+    clips, source = built_in_library(n_takes, seed)
     rows: list[tuple[str, str, str, str]] = []
 
     def write(name: str, waveform: np.ndarray, label: str, caption: str, *kinds: str) -> None:
