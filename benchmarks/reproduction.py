@@ -54,7 +54,7 @@ def held_out(config: TrainConfig, grid: TimeGrid, n_scenes: int, n_prompts: int)
     """Scenes like those that the recipe validates on; the prompts are the labels that sound in most of them."""
     scenes, n_samples = config.validation_data.frames[0].scenes, round(config.validation_data.clip_s * grid.sample_rate)
     assert scenes is not None
-    source = SceneSource(*scenes.library(), scenes.scene, n_samples, grid.sample_rate, SCENE_SEED)
+    source = SceneSource(*scenes.clips_and_waveforms(), scenes.scene, n_samples, grid.sample_rate, SCENE_SEED)
     clips = [source.clip(index, np.random.default_rng(index)) for index in range(n_scenes)]
     count = Counter(label for clip in clips for label in {sound.label for sound in clip.sounds or ()})
     prompts = sorted(sorted(count), key=lambda label: -count[label])[:n_prompts]

@@ -8,7 +8,7 @@ import pytest
 
 from flam.audio import write_audio
 from flam.core import ConfigError, TimeGrid, from_mapping
-from flam.data.library_source import LibrarySource, ManifestConfig, ProceduralConfig
+from flam.data.clip_source import ClipSource, ManifestConfig, ProceduralConfig
 from flam.data.scene_source import ScenesConfig, SceneSource
 from flam.synth.plan import SceneDrawer
 from flam.synth.render import render
@@ -42,7 +42,7 @@ def manifest(tmp_path):
 
 
 def test_a_recording_has_all_its_captions_and_comes_once_an_epoch(manifest):
-    source = LibrarySource(ManifestConfig(manifest).clips()[:5], None, RATE // 4, RATE, (0,))
+    source = ClipSource(ManifestConfig(manifest).clips()[:5], None, RATE // 4, RATE, (0,))
     clips = [source.clip(ordinal, np.random.default_rng(0)) for ordinal in range(3)]
     captions = {clip.captions for clip in clips}
     assert captions == {("a small bell", "a bell rings"), ("bell",), ("something creaks",)}
@@ -66,7 +66,7 @@ def test_scenes_are_what_the_renderer_makes(manifest, tmp_path, measured):
         scan_library([manifest], tmp_path / "library.csv")
         library, bank = ManifestConfig(tmp_path / "library.csv"), None
     config = ScenesConfig(library, bank, scene=SceneConfig(background_share=0.5), seed=3)
-    clips, waveforms = config.library()
+    clips, waveforms = config.clips_and_waveforms()
     assert "e" not in {clip.clip_id for clip in clips}
     source = SceneSource(clips, waveforms, config.scene, 2 * RATE, RATE, config.seed)
     label_of = {"a1": "bell", "a2": "bell", "b": "bell", "c": "something creaks"}
@@ -92,9 +92,9 @@ def test_scenes_are_what_the_renderer_makes(manifest, tmp_path, measured):
 
 def test_a_bank_is_built_once(manifest, tmp_path):
     config = ScenesConfig(ManifestConfig(manifest), tmp_path / "bank")
-    config.library()
+    config.clips_and_waveforms()
     built = (tmp_path / "bank" / "samples.i16").stat().st_mtime_ns
-    config.library()
+    config.clips_and_waveforms()
     assert (tmp_path / "bank" / "samples.i16").stat().st_mtime_ns == built
 
 
@@ -102,18 +102,18 @@ def test_a_measured_table_is_a_manifest_too(manifest, tmp_path):
     scan_library([manifest], tmp_path / "library.csv")
     clips = ManifestConfig(tmp_path / "library.csv").clips()
     assert {clip.clip_id for clip in clips} == {"a1", "b", "c", "d"}
-    source = LibrarySource(clips, None, RATE, RATE, (0,))
+    source = ClipSource(clips, None, RATE, RATE, (0,))
     captions = {source.clip(ordinal, np.random.default_rng(0)).captions for ordinal in range(3)}
     assert captions == {("a small bell",), ("bell",), ("something creaks",)}
 
 
 def test_a_manifest_without_bank_is_no_table(manifest):
     with pytest.raises(ConfigError, match="flam library scan"):
-        ScenesConfig(ManifestConfig(manifest)).library()
+        ScenesConfig(ManifestConfig(manifest)).clips_and_waveforms()
 
 
 def test_a_described_background_sounds_throughout():
-    clips, takes = ProceduralConfig(n_takes=1, labels=("rain", "door slam")).library()
+    clips, takes = ProceduralConfig(n_takes=1, labels=("rain", "door slam")).clips_and_waveforms()
     source = SceneSource(clips, takes, SceneConfig(background_share=1.0), RATE, RATE, 0)
     for number in range(5):
         sounds = {sound.label: sound for sound in source.clip(number, np.random.default_rng(0)).sounds}
@@ -122,7 +122,7 @@ def test_a_described_background_sounds_throughout():
 
 
 def test_scenes_come_at_the_rate_of_the_model():
-    clips, takes = ProceduralConfig(n_takes=1, labels=("rain", "door slam")).library()
+    clips, takes = ProceduralConfig(n_takes=1, labels=("rain", "door slam")).clips_and_waveforms()
     clip = SceneSource(clips, takes, SceneConfig(), 16_000, 16_000, 0).clip(0, np.random.default_rng(0))
     assert clip.waveform.shape == (16_000,)
 
@@ -139,4 +139,4 @@ def test_scenes_need_exactly_one_library(section):
 def test_a_library_of_which_nothing_is_said_is_refused(manifest):
     silent = [clip for clip in ManifestConfig(manifest).clips() if clip.clip_id == "d"]
     with pytest.raises(ConfigError, match="caption or a label"):
-        LibrarySource(silent, None, RATE, RATE, (0,))
+        ClipSource(silent, None, RATE, RATE, (0,))

@@ -43,7 +43,7 @@ def opened(options: LibraryOptions) -> tuple[list[SourceClip], SceneLibrary]:
     ConfigError : the library can't be read, or the options don't fit together
     """
     from flam.core import ConfigError, from_mapping
-    from flam.data.library_source import ManifestConfig, ProceduralConfig
+    from flam.data.clip_source import ManifestConfig, ProceduralConfig
     from flam.data.scene_source import ScenesConfig, named_clips
 
     if options.library == BUILT_IN:
@@ -60,7 +60,7 @@ def opened(options: LibraryOptions) -> tuple[list[SourceClip], SceneLibrary]:
             "held_out_folds": options.held_out_folds,
         }
         config = ScenesConfig(manifest=from_mapping(ManifestConfig, split, "library"), bank=options.bank)
-    clips, waveforms = config.library()
+    clips, waveforms = config.clips_and_waveforms()
     return named_clips(clips), waveforms
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from flam.data.library_source import ManifestConfig, ProceduralConfig
+from flam.data.clip_source import ManifestConfig, ProceduralConfig
 from flam.data.recordings_source import RecordingsConfig
 from flam.data.scene_source import ScenesConfig
 from flam.data.shard_source import ShardsConfig

@@ -15,8 +15,8 @@ from flam.audio import resample
 from flam.core import ConfigError, Event
 from flam.data.bank import WaveformBank
 from flam.data.clip import Clip, Sound
+from flam.data.clip_source import ManifestConfig, ProceduralConfig, said_of
 from flam.data.crop import crop
-from flam.data.library_source import ManifestConfig, ProceduralConfig, said_of
 from flam.synth.disk_source import DiskSource
 from flam.synth.plan import ClipMeasures, SceneDrawer
 from flam.synth.render import Renderer, WaveformSource
@@ -60,7 +60,7 @@ class ScenesConfig:
         if self.device is not None and self.bank is None:
             raise ValueError(f"device {self.device!r} mixes scenes from a bank; name its folder, or set device to null")
 
-    def library(self) -> tuple[list[SourceClip], SceneLibrary]:
+    def clips_and_waveforms(self) -> tuple[list[SourceClip], SceneLibrary]:
         """The clips and their waveforms; builds the bank where it is missing, one process at a time.
 
         Raises
@@ -68,7 +68,7 @@ class ScenesConfig:
         ConfigError : the manifest can't be read, holds no readable clip, or is not measured where there is no bank
         """
         if self.procedural is not None:
-            return self.procedural.library()
+            return self.procedural.clips_and_waveforms()
         assert self.manifest is not None
         clips = self.manifest.clips()
         if self.bank is None:

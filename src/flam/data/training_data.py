@@ -17,10 +17,10 @@ from torch.utils.data import DataLoader, Dataset
 from flam.core import ConfigError, FlamError, TimeGrid, seconds_to_samples
 from flam.data.batches import CaptionBatch, FrameBatch
 from flam.data.clip import Clip, Source
+from flam.data.clip_source import ClipSource
 from flam.data.config import CaptionSourceConfig, DataConfig, FrameSourceConfig
 from flam.data.label_texts import LabelTexts
 from flam.data.labels import choose_texts, label_frames
-from flam.data.library_source import LibrarySource
 from flam.data.order import Mixture
 from flam.data.phrases import load_phrases
 from flam.data.recordings_source import RecordingsSource
@@ -54,7 +54,7 @@ class TrainingData:
     ConfigError : a source is missing, empty or can't be used
 
     >>> from flam.data.config import DataConfig
-    >>> from flam.data.library_source import ProceduralConfig
+    >>> from flam.data.clip_source import ProceduralConfig
     >>> bells = ProceduralConfig(n_takes=2, labels=("church bells",))
     >>> config = DataConfig(captions=(CaptionSourceConfig(procedural=bells),), caption_clips=2, clip_s=0.5)
     >>> TrainingData(config, TimeGrid(48000, 3840)).captions(step=7).waveform.shape
@@ -242,11 +242,11 @@ def _opened(
         return ShardSource(config.shards, needed, n_samples, sample_rate, key)
     if isinstance(config, CaptionSourceConfig):
         if config.procedural is not None:
-            return LibrarySource(*config.procedural.library(), n_samples, sample_rate, key)
+            return ClipSource(*config.procedural.clips_and_waveforms(), n_samples, sample_rate, key)
         assert config.manifest is not None
-        return LibrarySource(config.manifest.clips(), None, n_samples, sample_rate, key)
+        return ClipSource(config.manifest.clips(), None, n_samples, sample_rate, key)
     if config.scenes is not None:
-        clips, waveforms = config.scenes.library()
+        clips, waveforms = config.scenes.clips_and_waveforms()
         scenes = config.scenes
         return SceneSource(clips, waveforms, scenes.scene, n_samples, sample_rate, scenes.seed, scenes.device)
     assert config.recordings is not None

@@ -16,7 +16,7 @@ from flam.apps.finished import make_folder
 from flam.audio import write_audio
 from flam.core import ConfigError, Event, atomic_text, to_mapping
 from flam.data.bank import WaveformBank
-from flam.data.library_source import ManifestConfig, said_of
+from flam.data.clip_source import ManifestConfig, said_of
 from flam.data.scene_source import SceneLibrary
 from flam.synth.disk_source import DiskSource
 from flam.synth.plan import SceneDrawer
@@ -115,7 +115,7 @@ def _sources(
 ) -> tuple[list[SourceClip], SceneLibrary, list[str]]:
     """The clips of the wanted parts, what makes their waveforms, and a line on those that can't be read."""
     if recipe.procedural is not None:
-        return *recipe.procedural.library(), []
+        return *recipe.procedural.clips_and_waveforms(), []
     manifest = _manifest(name, library)
     clips = [
         clip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from flam.data.library_source import ProceduralConfig
+from flam.data.clip_source import ProceduralConfig
 from flam.synth.scene_config import SceneConfig
 from flam.synth.source_library import SourceClip, held_out
 from flam.training.mini.config import MiniConfig

@@ -74,7 +74,7 @@ class ProceduralConfig:
     seed: int = 0
     labels: tuple[str, ...] | None = None
 
-    def library(self) -> tuple[list[SourceClip], ProceduralSource]:
+    def clips_and_waveforms(self) -> tuple[list[SourceClip], ProceduralSource]:
         """The clips and what makes their waveforms."""
         return built_in_library(self.n_takes, self.seed, self.labels)
 
@@ -84,7 +84,7 @@ def said_of(clip: SourceClip) -> str:
     return clip.caption.strip() or clip.label
 
 
-class LibrarySource:
+class ClipSource:
     """Every recording once an epoch, a random part of it, with all its captions.
 
     Parameters
