@@ -18,7 +18,7 @@ class DiskSource:
 
     Parameters
     ----------
-    library : the table
+    table : the clips
     cache_bytes : decoded clips kept in memory, those used last; 0 keeps none
 
     >>> import tempfile
@@ -29,23 +29,23 @@ class DiskSource:
     ...     tone = np.sin(np.arange(4800) / 10).astype(np.float32)
     ...     write_audio(Path(folder, "tone.wav"), tone, 48_000)
     ...     source = DiskSource(scan_library([folder], Path(folder, "library.csv")))
-    ...     clip_id = source.library.clips[0].clip_id
+    ...     clip_id = source.table.clips[0].clip_id
     ...     len(source.waveform(clip_id)) == source.n_samples(clip_id)
     True
     """
 
-    def __init__(self, library: SourceLibrary, cache_bytes: int = 512 * 2**20):
-        self.library = library
-        self.sample_rate = library.sample_rate
-        self.n_samples = library.n_samples
-        self.spans_s = library.spans_s
-        self.level_db = library.level_db
+    def __init__(self, table: SourceLibrary, cache_bytes: int = 512 * 2**20):
+        self.table = table
+        self.sample_rate = table.sample_rate
+        self.n_samples = table.n_samples
+        self.spans_s = table.spans_s
+        self.level_db = table.level_db
         self._cache_bytes = cache_bytes
         self._held: OrderedDict[str, np.ndarray] = OrderedDict()
         self._held_bytes = 0
 
     def __contains__(self, clip_id: str) -> bool:
-        return clip_id in self.library
+        return clip_id in self.table
 
     def waveform(self, clip_id: str) -> np.ndarray:
         """(N,) float32 samples of a clip, read-only.
@@ -57,7 +57,7 @@ class DiskSource:
         if clip_id in self._held:
             self._held.move_to_end(clip_id)
             return self._held[clip_id]
-        path, n_samples = self.library.path(clip_id), self.library.n_samples(clip_id)
+        path, n_samples = self.table.path(clip_id), self.table.n_samples(clip_id)
         waveform = read_audio(path, self.sample_rate)
         if len(waveform) != n_samples:
             raise AudioError(
