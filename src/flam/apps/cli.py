@@ -25,7 +25,7 @@ app = App(
 app.command("flam.apps.detect:detect", name="detect", help="Find sounds in recordings.")
 app.command("flam.apps.models:app", name="models", help="List, describe, convert and download models.")
 app.command("flam.apps.data:app", name="data", help="List, check and use public corpora.")
-app.command("flam.apps.library:app", name="library", help="Make a table of the clips that scenes are drawn from.")
+app.command("flam.apps.clip_table:app", name="library", help="Make a table of the clips that scenes are drawn from.")
 app.command("flam.apps.synth:app", name="synth", help="Plan, render and inspect scenes with exact labels.")
 app.command("flam.apps.finetune:finetune", name="finetune", help="Teach a model the sounds of a folder.")
 app.command("flam.apps.train:train", name="train", help="Train a model as a recipe says.")

@@ -164,7 +164,7 @@ def inspect(
 
 def _made(scenes: SceneSet, ray: str | None, workers: int | None, reporter: Reporter) -> dict[str, Any]:
     """Make what is missing of a set, and its index."""
-    from flam.apps.library import n_processors
+    from flam.apps.clip_table import n_processors
     from flam.apps.synth_work import made_here, made_on_ray
     from flam.core import OutputError
 

@@ -121,7 +121,7 @@ def caption(
 @app.command
 def show(table: Table, /) -> None:
     """Say what a table holds: roles, hours, levels, bands, licences, and what can't be used."""
-    from flam.apps.library_summary import summary
+    from flam.apps.clip_table_summary import summary
     from flam.synth.clip_table import read_library
 
     sys.stdout.writelines(f"{line}\n" for line in summary(read_library(table)))
