@@ -121,7 +121,7 @@ def test_only_what_most_annotators_heard_and_the_challenge_asks_counts_in_maestr
 
 
 def test_scenes_come_from_held_out_groups_alone_and_are_rendered_once(library, recipe, tmp_path):
-    places = Places(tmp_path / "cache", library=library)
+    places = Places(tmp_path / "cache", manifest=library)
     first = open_benchmark(recipe(), places, 2)
     rendered = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.flac")}
     assert len(first.items) == len(rendered) == 2
@@ -132,14 +132,14 @@ def test_scenes_come_from_held_out_groups_alone_and_are_rendered_once(library, r
     assert again.items[:2] == first.items
     assert len(again.items) == 4
     assert all(path.stat().st_mtime_ns == mtime_ns for path, mtime_ns in rendered.items())
-    elsewhere = open_benchmark(recipe(), Places(tmp_path / "other", library=library), 2)
+    elsewhere = open_benchmark(recipe(), Places(tmp_path / "other", manifest=library), 2)
     assert [item.events for item in elsewhere.items] == [item.events for item in first.items]
     for one, other in zip(first.items, elsewhere.items, strict=True):
         assert one.path.read_bytes() == other.path.read_bytes()
 
 
 def test_events_and_backgrounds_of_different_parts_and_captions_as_prompts(library, recipe, tmp_path):
-    mixed = open_benchmark(recipe(backgrounds="training", prompts="captions"), Places(tmp_path / "c", library=library))
+    mixed = open_benchmark(recipe(backgrounds="training", prompts="captions"), Places(tmp_path / "c", manifest=library))
     assert mixed.prompts == ("a beep", "a buzz", "a hiss")
     assert "(part training)" in mixed.remarks[0]
     with pytest.raises(ConfigError, match="name one with --library"):
@@ -149,11 +149,11 @@ def test_events_and_backgrounds_of_different_parts_and_captions_as_prompts(libra
 def test_clips_of_a_fold_to_be_named(library, tmp_path):
     path = tmp_path / "fold.yaml"
     path.write_text('classify: {part: all, folds: ["0"]}\n')
-    benchmark = open_benchmark(str(path), Places(tmp_path, library=library))
+    benchmark = open_benchmark(str(path), Places(tmp_path, manifest=library))
     assert [(item.name, item.prompt) for item in benchmark.items[:2]] == [("beep0", "beep"), ("buzz0", "buzz")]
     path.write_text('classify: {part: all, folds: ["7"]}\n')
     with pytest.raises(ConfigError, match=r"no clip of .* is of its part, folds and sources"):
-        open_benchmark(str(path), Places(tmp_path, library=library))
+        open_benchmark(str(path), Places(tmp_path, manifest=library))
 
 
 def test_the_bundled_model_from_the_command_line(run, esc50, library, recipe, tmp_path):

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flam.apps.benchmark.benchmark import Benchmark
+from flam.apps.benchmark.clip_benchmarks import classify_benchmark, scenes_benchmark
 from flam.apps.benchmark.corpora import CORPUS_BENCHMARKS, corpus_benchmark
-from flam.apps.benchmark.library_benchmarks import classify_benchmark, scenes_benchmark
 from flam.apps.benchmark.recipes import BUILTIN, RecipeFile, ScenesRecipe
 from flam.core import ConfigError, load_yaml
 
@@ -23,12 +23,12 @@ class Places:
     ----------
     cache : folder for what can be made again
     data_root : folder of public corpora
-    library : manifest or measured table to make benchmarks from
+    manifest : manifest or measured table to make benchmarks from
     """
 
     cache: Path
     data_root: Path | None = None
-    library: Path | None = None
+    manifest: Path | None = None
 
 
 def open_benchmark(
@@ -50,15 +50,15 @@ def open_benchmark(
     ConfigError : no such benchmark, or something it needs is missing
     """
     if name in SCENES:
-        return scenes_benchmark(name, SCENES[name], places.library, places.cache, n_items, progress)
+        return scenes_benchmark(name, SCENES[name], places.manifest, places.cache, n_items, progress)
     if name.partition(":")[0] in CORPUS_BENCHMARKS:
         return corpus_benchmark(name, places.data_root).limited(n_items)
     if name.endswith((".yaml", ".yml")):
         recipe, stem = load_yaml(RecipeFile, name), Path(name).stem
         if recipe.scenes is not None:
-            return scenes_benchmark(stem, recipe.scenes, places.library, places.cache, n_items, progress)
+            return scenes_benchmark(stem, recipe.scenes, places.manifest, places.cache, n_items, progress)
         assert recipe.classify is not None
-        return classify_benchmark(stem, recipe.classify, places.library).limited(n_items)
+        return classify_benchmark(stem, recipe.classify, places.manifest).limited(n_items)
     raise ConfigError(
         f"no benchmark {name!r}; choose one of {', '.join([*SCENES, *CORPUS_BENCHMARKS])}, or give a YAML file"
     )
