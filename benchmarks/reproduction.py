@@ -94,9 +94,9 @@ def data_changes(arguments: argparse.Namespace, config: TrainConfig) -> list[str
         captions = [{"procedural": made}]
         frames = [{"scenes": {"procedural": made, "scene": frames[0]["scenes"]["scene"]}}]
         held_out = [{"scenes": {"procedural": {**made, "seed": 1}, "scene": held_out[0]["scenes"]["scene"]}}]
-    elif arguments.library is not None:
+    elif arguments.manifest is not None:
         for source in (*captions, *(part["scenes"] for part in (*frames, *held_out))):
-            source["manifest"]["path"] = str(arguments.library)
+            source["manifest"]["path"] = str(arguments.manifest)
         if arguments.bank is not None:
             frames[0]["scenes"]["bank"] = str(arguments.bank / "training")
             held_out[0]["scenes"]["bank"] = str(arguments.bank / "held_out")
@@ -168,7 +168,7 @@ def main() -> None:
     parser.add_argument("--recipes", nargs="+", choices=RECIPES, default=RECIPES)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--start", help="checkpoint that all begin with; left out, the recipes' own")
-    parser.add_argument("--library", type=Path, help="manifest or scan; left out, the recipes' own")
+    parser.add_argument("--library", dest="manifest", type=Path, help="manifest or scan; left out, the recipes' own")
     parser.add_argument("--bank", type=Path, help="folder for decoded clips; a manifest that is no scan needs it")
     parser.add_argument("--procedural", type=int, metavar="TAKES", help="sounds made from nothing instead of a library")
     parser.add_argument("--scenes", type=int, default=300, help="held-out scenes to measure on")

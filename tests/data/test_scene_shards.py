@@ -31,7 +31,7 @@ RECIPE = SceneConfig(duration_s=1.0)
 def scene_set(table, folder, recipe=RECIPE, **changes):
     library = read_library(table)
     source = DiskSource(library)
-    known = {"library": str(table), "library_sha256": "", "n_scenes": N_SCENES, "seed": 3, "scene": recipe}
+    known = {"clips_from": str(table), "clips_sha256": "", "n_scenes": N_SCENES, "seed": 3, "scene": recipe}
     settings = SceneSetSettings(**{**known, "shard_scenes": 3, **changes})
     plans = DrawnPlans(SceneDrawer(library.clips, source, recipe), 3, settings.n_scenes)
     return SceneSet(folder, plans, library.clips, source, settings)
@@ -223,4 +223,4 @@ def test_settings_that_make_no_sense_are_refused():
         ({"loose": "table"}, "must be one of .*dcase"),
     ):
         with pytest.raises(ValueError, match=told):
-            SceneSetSettings(**{"library": "", "library_sha256": "", "n_scenes": 1, **changes})
+            SceneSetSettings(**{"clips_from": "", "clips_sha256": "", "n_scenes": 1, **changes})

@@ -9,14 +9,14 @@ import pytest
 
 from flam.core import ConfigError
 from flam.synth.plan import SceneDrawer
-from flam.synth.plan_lists import DrawnPlans, PlanFile, PlanSettings, library_sha256, write_plans
+from flam.synth.plan_lists import DrawnPlans, PlanFile, PlanSettings, clips_sha256, write_plans
 from flam.synth.scene import ScenePlan, plan_to_json
 from flam.synth.scene_config import SceneConfig
 
 
 def test_plans_come_back_by_number_with_what_they_were_drawn_from(library, tmp_path):
     plans = DrawnPlans(SceneDrawer(library.clips, library, SceneConfig()), seed=4, n_scenes=20)
-    settings = PlanSettings("made", library_sha256(library.clips, library), 4, 20, SceneConfig())
+    settings = PlanSettings("made", clips_sha256(library.clips, library), 4, 20, SceneConfig())
     write_plans([plans[number] for number in range(len(plans))], tmp_path / "plans.jsonl", settings)
     stored = pickle.loads(pickle.dumps(PlanFile(tmp_path / "plans.jsonl")))
     assert len(stored) == 20
@@ -36,13 +36,13 @@ def test_a_bad_line_is_named_and_the_others_are_read(library, tmp_path):
 
 def test_the_library_checksum_sees_what_scenes_depend_on(library):
     clips = library.clips
-    known = library_sha256(clips, library)
-    assert library_sha256(clips[::-1], library) == known
-    assert library_sha256([replace(clips[0], path="elsewhere"), *clips[1:]], library) == known
+    known = clips_sha256(clips, library)
+    assert clips_sha256(clips[::-1], library) == known
+    assert clips_sha256([replace(clips[0], path="elsewhere"), *clips[1:]], library) == known
     for changed in (replace(clips[0], label="x"), replace(clips[0], licence="x")):
-        assert library_sha256([changed, *clips[1:]], library) != known
+        assert clips_sha256([changed, *clips[1:]], library) != known
     library.waveforms["click"] = library.waveforms["click"][:-1]
-    assert library_sha256(clips, library) != known
+    assert clips_sha256(clips, library) != known
 
 
 def test_memory_does_not_grow_with_the_number_of_plans(tmp_path):

@@ -68,7 +68,7 @@ def plan(
 ) -> None:
     """Draw scenes as plans, one line of JSON each; the same seed draws the same on every machine."""
     from flam.apps.progress import Reporter
-    from flam.synth.plan_lists import PlanSettings, library_sha256, write_plans
+    from flam.synth.plan_lists import PlanSettings, clips_sha256, write_plans
     from flam.synth.scene import plan_to_json
 
     reporter = Reporter(quiet)
@@ -86,8 +86,8 @@ def plan(
         if output is None:
             sys.stdout.writelines(f"{plan_to_json(one)}\n" for one in drawn())
         else:
-            known = library_sha256(clips, measures)
-            write_plans(drawn(), output, PlanSettings(library.library, known, seed, n_scenes, scene))
+            known = clips_sha256(clips, measures)
+            write_plans(drawn(), output, PlanSettings(library.clips_from, known, seed, n_scenes, scene))
     if output is not None:
         reporter.say(f"{n_scenes} plans: {output}")
 
@@ -201,9 +201,9 @@ def _set(
     """The plans of a set and everything that decides what it holds."""
     from flam.core import ConfigError, from_mapping, to_mapping
     from flam.data.scene_shards import SceneSetSettings
-    from flam.synth.plan_lists import DrawnPlans, PlanFile, library_sha256
+    from flam.synth.plan_lists import DrawnPlans, PlanFile, clips_sha256
 
-    known: dict[str, Any] = {"library": library.library, "library_sha256": library_sha256(clips, waveforms)}
+    known: dict[str, Any] = {"clips_from": library.clips_from, "clips_sha256": clips_sha256(clips, waveforms)}
     plans: DrawnPlans | PlanFile
     scene: SceneConfig | None
     if recipe is not None and recipe.suffix.lower() == ".jsonl":
@@ -215,8 +215,8 @@ def _set(
             raise ConfigError(f"-n {n_scenes}: {recipe} holds {len(plans)} plans; ask for no more")
         if plans.settings is not None:
             scene, seed = plans.settings.scene, plans.settings.seed
-            if plans.settings.library_sha256 != known["library_sha256"]:
-                reporter.warning(f"{recipe} was drawn from another library ({plans.settings.library}) than this one")
+            if plans.settings.clips_sha256 != known["clips_sha256"]:
+                reporter.warning(f"{recipe} was drawn from another library ({plans.settings.clips_from}) than this one")
         known["plans_sha256"] = plans.sha256
     else:
         scene, seed = _scene_config(recipe), 0 if seed is None else seed

@@ -20,9 +20,12 @@ BUILT_IN = "builtin"
 class LibraryOptions:
     """Which clips scenes are made of."""
 
-    library: Annotated[
+    clips_from: Annotated[
         str,
-        Parameter(help="A table of flam library scan, a manifest with --bank, or builtin: sounds made from nothing."),
+        Parameter(
+            name="--library",
+            help="A table of flam library scan, a manifest with --bank, or builtin: sounds made from nothing.",
+        ),
     ] = BUILT_IN
     bank: Annotated[
         Path | None, Parameter(help="Folder for all clips decoded, which makes rendering faster; built once.")
@@ -46,15 +49,15 @@ def opened(options: LibraryOptions) -> tuple[list[SourceClip], SceneLibrary]:
     from flam.data.clip_source import ManifestConfig, ProceduralConfig
     from flam.data.scene_source import ScenesConfig, named_clips
 
-    if options.library == BUILT_IN:
+    if options.clips_from == BUILT_IN:
         if options.bank is not None or options.part != "all":
             raise ConfigError("the builtin library takes neither --bank nor --part; leave them out, or name a table")
         config = ScenesConfig(procedural=ProceduralConfig(options.takes))
     else:
-        if not Path(options.library).is_file():
-            raise ConfigError(f"--library {options.library}: no such table; name one, or {BUILT_IN}")
+        if not Path(options.clips_from).is_file():
+            raise ConfigError(f"--library {options.clips_from}: no such table; name one, or {BUILT_IN}")
         split = {
-            "path": options.library,
+            "path": options.clips_from,
             "part": options.part,
             "held_out_share": options.held_out_share,
             "held_out_folds": options.held_out_folds,

@@ -43,8 +43,8 @@ class SceneSetSettings:
 
     Parameters
     ----------
-    library : as it was named, for people
-    library_sha256 : ``flam.synth.plan_lists.library_sha256``
+    clips_from : the library, as it was named, for people
+    clips_sha256 : ``flam.synth.plan_lists.clips_sha256``
     n_scenes : how many
     seed, scene : of the drawing; both None for plans of unknown origin
     plans_sha256 : of the file that the plans are read from; None where they are drawn
@@ -56,8 +56,8 @@ class SceneSetSettings:
     version : of this package
     """
 
-    library: str
-    library_sha256: str
+    clips_from: str
+    clips_sha256: str
     n_scenes: int
     seed: int | None = None
     scene: SceneConfig | None = None
@@ -78,7 +78,7 @@ class SceneSetSettings:
 
     def fingerprint(self) -> str:
         """A short text that is equal for two sets if their shards are."""
-        decisive = {name: value for name, value in to_mapping(self).items() if name != "library"}
+        decisive = {name: value for name, value in to_mapping(self).items() if name != "clips_from"}
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -348,7 +348,7 @@ def _differences(there: SceneSetSettings, wanted: SceneSetSettings) -> str:
                 short = [str(to_mapping(value))[:40] for value in (a, b)]
                 yield f"{prefix}{name} {short[0]}, not {short[1]}"
 
-    names = [field.name for field in fields(there) if field.name != "library"]
+    names = [field.name for field in fields(there) if field.name != "clips_from"]
     return "; ".join(differing(there, wanted, names, ""))
 
 

@@ -24,15 +24,15 @@ class PlanSettings:
 
     Parameters
     ----------
-    library : as it was named
-    library_sha256 : ``library_sha256`` of its clips
+    clips_from : the library, as it was named
+    clips_sha256 : ``clips_sha256`` of its clips
     seed, n_scenes : of the drawing
     scene : how scenes were drawn
     version : of this package
     """
 
-    library: str
-    library_sha256: str
+    clips_from: str
+    clips_sha256: str
     seed: int
     n_scenes: int
     scene: SceneConfig
@@ -145,12 +145,12 @@ def write_plans(
         save_yaml(settings, _settings_path(path))
 
 
-def library_sha256(clips: Sequence[SourceClip], measures: ClipMeasures) -> str:
+def clips_sha256(clips: Sequence[SourceClip], measures: ClipMeasures) -> str:
     """A checksum of what scenes draw from: who the clips are and what they measure, wherever their files lie.
 
     >>> from flam.synth.procedural.built_in import built_in_library
     >>> one, other = (built_in_library(1, seed, labels=["door slam"]) for seed in (0, 1))
-    >>> library_sha256(*one) == library_sha256(*other)
+    >>> clips_sha256(*one) == clips_sha256(*other)
     False
     """
     digest = hashlib.sha256()
