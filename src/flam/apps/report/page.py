@@ -125,7 +125,7 @@ def _table_row(row: Row, metrics: Sequence[Metric]) -> str:
 
 def _heading(metric: Metric) -> str:
     unit = f"<br>{metric.unit}" if metric.unit in ("per minute", "s") else ""
-    return f"{escape(metric.title)} {'↓' if metric.lower_is_better else '↑'}{unit}"
+    return f"{escape(metric.title)}&nbsp;{'↓' if metric.lower_is_better else '↑'}{unit}"
 
 
 def _cell(metric: Metric, figure: Figure | None) -> str:
@@ -143,11 +143,16 @@ def _frames(evaluation: Evaluation) -> str:
     bins = [result.reliability for result in results if result.reliability is not None]
     found = [result.onsets for result in results if result.onsets is not None]
     threshold = "threshold"
-    panels = (
+    panels = [
         _chart(
             "F1",
             line_chart([(c.thresholds, c.f1) for c in curves], threshold, "F1"),
             "of 1 s segments, mean over prompts, against the threshold",
+        ),
+        _chart(
+            "F1 of events",
+            line_chart([(c.thresholds, c.collar_f1) for c in curves], threshold, "F1"),
+            "onsets within 200 ms, ends within 200 ms or 20 % of the length; mean over prompts, against the threshold",
         ),
         _chart(
             "Recall",
@@ -183,7 +188,9 @@ def _frames(evaluation: Evaluation) -> str:
             line_chart([_cumulated(onsets) for onsets in found], "seconds", "share", ONSET_END_S),
             "share of events whose onset is found to within so many seconds, at score 0.5",
         ),
-    )
+    ]
+    if any("found" in result.figures for result in results):
+        panels.append(_by_length(results))
     first = escape(next(iter(evaluation.results)))
     tables = "".join(_by_threshold(number, *named) for number, named in enumerate(evaluation.results.items()))
     return (
@@ -204,6 +211,18 @@ def _cumulated(onsets: OnsetErrors) -> tuple[np.ndarray, np.ndarray]:
     within_s = np.linspace(0.0, ONSET_END_S, 101)
     n_within = np.searchsorted(np.sort(np.abs(onsets.errors_s)), within_s, side="right")
     return within_s, n_within / max(onsets.n_events, 1)
+
+
+def _by_length(results: Sequence[Result]) -> str:
+    keys = [metric for metric in METRICS["frames"] if metric.table == "operating point" and metric.unit == "share"]
+    found = {metric.title: [result.figures.get(metric.key) for result in results] for metric in keys}
+    rows = {
+        title: [None if figure is None or math.isnan(figure.value) else figure for figure in figures]
+        for title, figures in found.items()
+    }
+    return _chart(
+        "At the operating point", bars(rows), "share of events that are found, by their length; line: 95 % interval"
+    )
 
 
 def _per_prompt(evaluation: Evaluation, title: str) -> str:
