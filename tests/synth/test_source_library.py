@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -13,9 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import yaml
 
 from flam.audio import a_weighted_levels_db, a_weighted_rms_db, active_spans_s, read_audio, write_audio
-from flam.core import ConfigError, OutputError
+from flam.core import ConfigError, OutputError, from_mapping
+from flam.synth.captions.endpoint import EndpointConfig
 from flam.synth.clip_table import COLUMNS, SourceLibrary, read_library, write_library
 from flam.synth.disk_source import DiskSource
 from flam.synth.gather import LibraryConfig, gather_clips
@@ -338,3 +341,19 @@ def test_tables_that_do_not_fit_are_refused(folder, tmp_path):
     table.write_text("\n".join([lines[0], ",".join(cells)]))
     with pytest.raises(ConfigError, match=r"clip 1: .*many"):
         read_library(table)
+
+
+def test_the_examples_of_the_documentation_are_right():
+    text = (Path(__file__).parents[2] / "docs" / "library.md").read_text(encoding="utf-8")
+    [settings] = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    assert from_mapping(EndpointConfig, yaml.safe_load(settings)).concurrency == 16
+    scene = re.findall(r"```python\n(.*?)```", text, re.DOTALL)[1]
+    code, _, told = scene.strip().rpartition("  # ")
+    imports, _, call = code.partition("\n\n")
+    names = {}
+    exec(imports, names)
+    assert repr(eval(call, names)) == told
+    columns = {
+        name for line in re.findall(r"^\| (`.*?) \|", text, re.MULTILINE) for name in re.findall(r"`(\w+)`", line)
+    }
+    assert columns == set(COLUMNS)
