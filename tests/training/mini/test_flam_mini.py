@@ -12,6 +12,7 @@ from tokenizers import Tokenizer
 from flam.core import ConfigError, load_yaml
 from flam.data.bank import WaveformBank
 from flam.data.phrases import PhraseSet
+from flam.losses import infonce_loss
 from flam.model.checkpoint import load_checkpoint, save_checkpoint
 from flam.model.convnet import ConvEncoderConfig
 from flam.model.flam import FLAM, FLAMConfig
@@ -23,7 +24,7 @@ from flam.synth.source_library import SourceClip, read_manifest
 from flam.training.mini.batch import make_batch
 from flam.training.mini.clip_windows import ClipWindows, WindowDrawer, embed_clips
 from flam.training.mini.config import MiniConfig, Stage
-from flam.training.mini.fit import fit
+from flam.training.mini.fit import event_loss, fit
 from flam.training.mini.made_sounds import is_made, make_sounds
 from flam.training.mini.pool import MINI_SCENES, Pool, PoolConfig, build_pool
 from flam.training.mini.teacher import Teacher, TeacherOutput
@@ -119,7 +120,7 @@ def config(**changes) -> MiniConfig:
             "frames",
             6,
             3e-3,
-            {"distill": 1.0, "clip": 1.0, "frame": 20.0, "prior": 1.0, "text_pull": 1.0},
+            {"distill": 1.0, "clip": 1.0, "event": 1.0, "frame": 20.0, "prior": 1.0, "text_pull": 1.0},
             text_lr_share=0.1,
         ),
     )
@@ -156,6 +157,48 @@ def test_a_batch_says_what_sounds_and_what_may_sound(bank, pool_folder, tokenize
     augmented = make_batch(rows, texts, lambda embedding: embedding, np.random.default_rng(0))
     assert torch.equal(augmented.labels, batch.labels)
     assert not torch.equal(augmented.logmel, batch.logmel)
+
+
+def test_labels_that_are_withheld_are_neither_right_nor_wrong(bank, pool_folder, tokenizer):
+    texts = LabelTexts(LABELS, bank[0], {}, tokenizer, withheld={"siren"})
+    siren = LABELS.index("siren")
+
+    def holds_siren(labels):
+        return (labels == siren).any(axis=1)
+
+    pool, without, only = (
+        Pool(pool_folder, wanted) for wanted in (None, lambda labels: ~holds_siren(labels), holds_siren)
+    )
+    rows = [each.take(np.arange(len(each))) for each in (pool, without, only)]
+    assert 0 < len(without) < len(pool)
+    assert np.array_equal(rows[1], rows[0][~holds_siren(rows[0]["label"])])
+    assert np.array_equal(rows[2], rows[0][holds_siren(rows[0]["label"])])
+    assert np.array_equal(without.load(("label",), 7)["label"], rows[1]["label"][:7])
+    valid = make_batch(rows[1], texts, lambda embedding: embedding, None).valid
+    assert not valid[:, siren].any()
+    assert valid[:, :siren].all()
+
+
+def test_the_event_loss_hears_every_sound_in_its_own_frames(bank, pool_folder, tokenizer):
+    batch = make_batch(Pool(pool_folder).take(np.arange(20)), label_texts(bank, tokenizer), lambda value: value, None)
+    generator = torch.Generator().manual_seed(0)
+    frames, texts = (
+        torch.nn.functional.normalize(torch.randn(*shape, 16, generator=generator), dim=-1)
+        for shape in ((20, 32), (3,))
+    )
+    features, shares = [], []
+    for scene in range(20):
+        for active in batch.active[scene]:
+            if active.any():
+                mean = frames[scene, active].mean(dim=0)
+                features.append(mean / mean.norm())
+                shares.append(batch.labels[scene, active].float().mean(dim=0))
+    share = torch.stack(shares)
+    assert ((share > 0) & (share < 0.5)).any()  # some sounds touch others
+    expected = infonce_loss(
+        torch.stack(features), texts, torch.tensor(2.0), share >= 0.5, (share == 0) | (share >= 0.5)
+    )
+    assert torch.allclose(event_loss(frames, texts, torch.tensor(2.0), batch), expected, atol=1e-6)
 
 
 def test_related_labels():

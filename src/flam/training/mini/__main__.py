@@ -20,6 +20,7 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import cast, get_args
+from zlib import crc32
 
 import numpy as np
 import torch
@@ -50,6 +51,7 @@ from flam.training.mini.validation import clip_accuracy, pool_auroc
 
 STEPS = ("made", "bank", "text", "windows", "pool", "head", "fit", "package", "thresholds", "judge")
 ONTOLOGY_WEIGHT = 10  # it is small beside a dictionary, and about sounds
+NEW_WORD_SCENES = 2000
 console = Console(stderr=True)
 
 
@@ -75,6 +77,12 @@ class Run:
     def labels(self) -> list[str]:
         """Every label of the library, the rows of the label list."""
         return sorted({clip.label for clip in self.clips if clip.label})
+
+    @cached_property
+    def withheld(self) -> frozenset[str]:
+        """The labels that this run never trains; the same ones for the same share."""
+        mixed = sorted(self.labels, key=lambda label: crc32(label.encode()))
+        return frozenset(mixed[: round(self.config.withheld_share * len(mixed))])
 
     def is_held_out(self, clip: SourceClip) -> bool:
         """Whether training must not hear a clip."""
@@ -152,8 +160,12 @@ class Run:
         row_of = {label: row for row, label in enumerate(self.labels)}
         head = train_teacher_head(
             ClipWindows.load(self.work / "windows.npz"),
-            {clip.clip_id: row_of[clip.label] for clip in self.training_clips if clip.label},
-            Pool(self.work / "training"),
+            {
+                clip.clip_id: row_of[clip.label]
+                for clip in self.training_clips
+                if clip.label and clip.label not in self.withheld
+            },
+            self._trained_pool(),
             texts,
             model,
             self.config.pool.teacher_hop_frames,
@@ -178,13 +190,19 @@ class Run:
         fold_clips = [clip for clip in self.held_out_clips if clip.fold]
         logmels = [self._logmel(model, bank, clip) for clip in fold_clips]
 
+        with_new_words = Pool(self.work / "training", self._holds_new_words) if self.withheld else None
+
         def validation(averaged: FLAM) -> dict[str, float]:
-            return {
+            figures = {
                 "validation_frame_auroc": round(pool_auroc(averaged, rows, texts), 4),
                 "validation_top1": round(clip_accuracy(averaged, logmels, [clip.label for clip in fold_clips]), 4),
             }
+            if with_new_words is not None:
+                scenes = with_new_words.take(np.arange(min(NEW_WORD_SCENES, len(with_new_words))))
+                figures["new_words_frame_auroc"] = round(pool_auroc(averaged, scenes, texts, among=self.withheld), 4)
+            return figures
 
-        averaged = fit(self.config, model, texts, head, Pool(self.work / "training"), validation, self.work)
+        averaged = fit(self.config, model, texts, head, self._trained_pool(), validation, self.work)
         torch.save(averaged.state_dict(), self.work / "model.pt")
 
     def package(self) -> None:
@@ -235,7 +253,14 @@ class Run:
         return model
 
     def _label_texts(self) -> LabelTexts:
-        return LabelTexts(self.labels, self.training_clips, self.phrase_sets, self.tokenizer())
+        return LabelTexts(self.labels, self.training_clips, self.phrase_sets, self.tokenizer(), self.withheld)
+
+    def _trained_pool(self) -> Pool:
+        return Pool(self.work / "training", (lambda labels: ~self._holds_new_words(labels)) if self.withheld else None)
+
+    def _holds_new_words(self, labels: np.ndarray) -> np.ndarray:
+        withheld = [row for row, label in enumerate(self.labels) if label in self.withheld]
+        return np.isin(labels, withheld).any(axis=1)
 
     def _logmel(self, model: FLAM, bank: WaveformBank, clip: SourceClip) -> torch.Tensor:
         waveform = torch.from_numpy(bank.waveform(clip.clip_id))[None]

@@ -18,7 +18,7 @@ class Batch:
     """Scenes as tensors: ``logmel (B, 8 T, F)``, teacher targets, and labels against every text.
 
     ``labels (B, T, K)`` True where text k sounds; ``valid (B, K)`` False where it may sound unnoticed; ``single (B,)``
-    True for scenes of one source.
+    True for scenes of one source; ``active (B, E, T)`` the frames of each label of a scene, none for empty places.
     """
 
     logmel: Tensor
@@ -27,6 +27,7 @@ class Batch:
     labels: Tensor
     valid: Tensor
     single: Tensor
+    active: Tensor
 
 
 def make_batch(
@@ -42,14 +43,15 @@ def make_batch(
     labels, valid = labels_and_valid(rows, texts)
     embedding = standardise(torch.from_numpy(rows["embedding"].astype(np.float32)))
     scores = torch.from_numpy(rows["scores"].astype(np.float32) / 255)
-    return Batch(logmel, embedding, scores, labels, valid, torch.from_numpy(rows["single"].copy()))
+    single, active = (torch.from_numpy(rows[name].copy()) for name in ("single", "active"))
+    return Batch(logmel, embedding, scores, labels, valid, single, active)
 
 
 def labels_and_valid(rows: np.ndarray, texts: LabelTexts) -> tuple[Tensor, Tensor]:
     """``labels (B, T, K)`` and ``valid (B, K)`` of pool rows, as ``Batch`` has them."""
     n_scenes, _, n_frames = rows["active"].shape
     labels = torch.zeros(n_scenes, n_frames, len(texts.labels), dtype=torch.bool)
-    valid = torch.from_numpy(np.repeat(rows["complete"][:, None], len(texts.labels), axis=1))
+    valid = torch.from_numpy(rows["complete"].copy())[:, None] & texts.trained
     for scene, row in enumerate(rows):
         present = torch.from_numpy(row["label"][row["label"] >= 0].astype(np.int64))
         valid[scene] &= ~texts.related[present].any(dim=0)

@@ -22,8 +22,8 @@ class Stage:
     ----------
     name : appears in the log
     steps, lr : length and peak learning rate; warm-up, then cosine to a twentieth
-    weights : weight of each loss: distill, tag, joint, clip, frame, prior, and text_pull, which holds the text tower
-        near where it started; a loss without weight is not computed
+    weights : weight of each loss: distill, tag, joint, clip, event, frame, prior, and text_pull, which holds the text
+        tower near where it started; a loss without weight is not computed
     text_lr_share : learning rate of the text tower against the rest, 0 keeps it as it is
     """
 
@@ -42,6 +42,7 @@ class MiniConfig:
     ----------
     model, text, head, pool, stages : the parts' own settings
     held_out_share, held_out_folds, merged_sources : the split, see ``flam.synth.source_library.held_out``
+    withheld_share : part of the labels that is never trained, to measure what new words do; 0 for a model that ships
     made_takes, made_sentences : sounds of our own for training: takes of each procedural class, spoken sentences
     n_shards, n_validation_shards : sizes of the two pools, 250 scenes a shard
     batch_size, weight_decay, clip_norm, warmup_steps, ema_decay, seed : of the optimisation
@@ -59,6 +60,7 @@ class MiniConfig:
     held_out_share: float = 0.08
     held_out_folds: tuple[str, ...] = ("4",)
     merged_sources: tuple[str, ...] = ("antum_sounds", "antum_game_mods", "minetest_game", "mineclone5")
+    withheld_share: float = 0.0
     made_takes: int = 10
     made_sentences: int = 140
     n_shards: int = 320

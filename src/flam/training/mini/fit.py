@@ -156,7 +156,7 @@ def step_losses(
         # what the teacher's own head says of each window, in the joint space
         spoken = functional.normalize(model.audio_projection(windows), dim=-1)
         losses["joint_loss"] = 1 - (spoken * teacher_head(batch.embedding)).sum(dim=-1).mean()
-    if not {"clip", "frame", "prior"} & wanted.keys():
+    if not {"clip", "event", "frame", "prior"} & wanted.keys():
         return losses
     embedded = model.text_encoder(texts.draw(rng))
     described = model.project_text(embedded)
@@ -166,6 +166,10 @@ def step_losses(
         present = (batch.labels.float().mean(dim=1) > 1 / 3) | (batch.labels.any(dim=1) & batch.single[:, None])
         losses["clip_loss"] = infonce_loss(
             heard.audio_features, described.text_features, model.log_temperature_inverse, present, batch.valid
+        )
+    if "event" in wanted:
+        losses["event_loss"] = event_loss(
+            heard.frame_features, described.text_features, model.log_temperature_inverse, batch
         )
     if "frame" in wanted:
         losses["frame_loss"] = framewise_loss(
@@ -177,6 +181,26 @@ def step_losses(
         pulls = [(value - start_from[name]).square().mean() for name, value in model.text_encoder.named_parameters()]
         losses["text_pull_loss"] = torch.stack(pulls).sum()
     return losses
+
+
+def event_loss(frame_features: Tensor, text_features: Tensor, log_temperature_inverse: Tensor, batch: Batch) -> Tensor:
+    """InfoNCE of sounds, each the mean of its own frames, against texts: a short sound counts as much as a long one.
+
+    A text that sounds during half of another sound's frames is right for it too; one that only touches it is neither
+    right nor wrong.
+
+    Parameters
+    ----------
+    frame_features : (B, T, D) float tensor, L2-normalised along D
+    text_features : (K, D) float tensor, L2-normalised along D
+    """
+    weights = batch.active / batch.active.sum(dim=-1, keepdim=True).clamp(min=1)
+    features = functional.normalize(weights @ frame_features, dim=-1)
+    share = weights @ batch.labels.float()
+    positives = share >= 0.5
+    counted = batch.valid[:, None] & ((share == 0) | positives)
+    sounds = batch.active.any(dim=-1)
+    return infonce_loss(features[sounds], text_features, log_temperature_inverse, positives[sounds], counted[sounds])
 
 
 def _stage_at(stages: Sequence[Stage], step: int) -> tuple[Stage, int]:

@@ -169,35 +169,47 @@ def _fill_labels(
 class Pool:
     """The finished shards of a folder; looks again for new ones when asked.
 
+    Parameters
+    ----------
+    wanted : of the (N, 6) label rows of scenes, gives (N,) True for those to take part. None: all do
+
     Raises
     ------
-    ConfigError : the folder holds no shard
+    ConfigError : the folder holds no shard, or no wanted scene
     """
 
-    def __init__(self, folder: str | Path):
+    def __init__(self, folder: str | Path, wanted: Callable[[np.ndarray], np.ndarray] | None = None):
         self._folder = Path(folder)
+        self._wanted = wanted
         self._seen: set[Path] = set()
         self._shards: list[np.ndarray] = []
+        # (N,) shard and row of every scene
+        self._shard_of, self._row_of = np.empty(0, int), np.empty(0, int)
         self.refresh()
-        if not self._shards:
-            raise ConfigError(f"{folder}: no finished shard of a pool; make some with build_pool")
+        if not len(self):
+            raise ConfigError(f"{folder}: no finished shard of a pool, or no wanted scene; make some with build_pool")
 
     def refresh(self) -> None:
         """Take in the shards that were finished since."""
         for path in sorted(set(self._folder.glob("*.npy")) - self._seen):
             self._seen.add(path)
-            self._shards.append(np.load(path, mmap_mode="r"))
+            shard = np.load(path, mmap_mode="r")
+            rows = np.arange(len(shard)) if self._wanted is None else np.flatnonzero(self._wanted(shard["label"]))
+            self._shard_of = np.append(self._shard_of, np.full(len(rows), len(self._shards)))
+            self._row_of = np.append(self._row_of, rows)
+            self._shards.append(shard)
 
     def __len__(self) -> int:
-        return sum(len(shard) for shard in self._shards)
+        return len(self._row_of)
 
     def take(self, indices: np.ndarray) -> np.ndarray:
         """Rows of these scenes, as one record array."""
-        shards, rows = np.divmod(indices, len(self._shards[0]))
-        return np.stack([self._shards[shard][row] for shard, row in zip(shards, rows, strict=True)])
+        places = zip(self._shard_of[indices], self._row_of[indices], strict=True)
+        return np.stack([self._shards[shard][row] for shard, row in places])
 
     def load(self, fields: Sequence[str], n_scenes: int) -> np.ndarray:
         """Some fields of the first scenes, in memory, where they can be drawn from quickly."""
-        n_shards = -(-n_scenes // len(self._shards[0]))
-        parts = [repack_fields(shard[list(fields)]) for shard in self._shards[:n_shards]]
+        parts = []
+        for number, shard in enumerate(self._shards[: 1 + self._shard_of[:n_scenes][-1]]):
+            parts.append(repack_fields(shard[list(fields)])[self._row_of[self._shard_of == number]])
         return np.concatenate(parts)[:n_scenes]

@@ -129,7 +129,7 @@ def train_teacher_head(
         described = model.project_text(model.text_encoder(texts.draw(rng))).text_features
         places, rows = drawer.draw(config.n_windows, rng)
         positives = functional.one_hot(torch.from_numpy(rows), len(texts.labels)).bool()
-        counted = ~texts.related[torch.from_numpy(rows)]
+        counted = texts.trained & ~texts.related[torch.from_numpy(rows)]
         loss = infonce_loss(head(head.standardise(clip_embedding[places])), described, temperature, positives, counted)
         scene = scenes[rng.integers(len(scenes), size=config.n_scenes)]
         features = head(head.standardise(torch.from_numpy(scene["embedding"].astype(np.float32))))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -40,6 +40,7 @@ class LabelTexts:
     clips : whose captions are used
     phrase_sets : ways to say labels; a label without one is said by its name and captions alone
     tokenizer : of the text tower
+    withheld : labels that are never trained, neither as right nor as wrong: new words for the model
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class LabelTexts:
         clips: Sequence[SourceClip],
         phrase_sets: Mapping[str, PhraseSet],
         tokenizer: Tokenizer,
+        withheld: Collection[str] = (),
     ):
         self.labels = list(labels)
         ways: list[list[str]] = []
@@ -65,6 +67,7 @@ class LabelTexts:
             [start + texts.index(label) for start, texts, label in zip(self._starts, ways, self.labels, strict=False)]
         )
         self.related = torch.from_numpy(related_labels(self.labels, phrase_sets))
+        self.trained = torch.tensor([label not in withheld for label in self.labels])
 
     def draw(self, rng: np.random.Generator, name_share: float = 0.25) -> TextTokens:
         """Tokens of one text per label: the label itself with probability ``name_share``, else any of its texts."""

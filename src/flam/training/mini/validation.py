@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import torch
@@ -16,12 +16,26 @@ from flam.training.mini.texts import LabelTexts
 
 
 @torch.inference_mode()
-def pool_auroc(model: FLAM, rows: np.ndarray, texts: LabelTexts, n_prompts: int = 50, batch_size: int = 64) -> float:
-    """Macro frame AUROC on scenes of a pool, over the labels that sound most often there, asked for by name."""
+def pool_auroc(
+    model: FLAM,
+    rows: np.ndarray,
+    texts: LabelTexts,
+    n_prompts: int = 50,
+    among: Collection[str] | None = None,
+    batch_size: int = 64,
+) -> float:
+    """Macro frame AUROC on scenes of a pool, over the labels that sound most often there, asked for by name.
+
+    Parameters
+    ----------
+    among : the labels to choose from; None: all
+    """
     assert isinstance(model.audio_encoder, ConvEncoder)
     model.eval()
     counts = np.bincount(rows["label"][rows["label"] >= 0], minlength=len(texts.labels))
-    chosen = np.argsort(-counts, kind="stable")[:n_prompts]
+    if among is not None:
+        counts[[label not in among for label in texts.labels]] = 0
+    chosen = np.argsort(-counts, kind="stable")[: min(n_prompts, np.count_nonzero(counts))]
     prompts = model.embed_text([texts.labels[k] for k in chosen])
     scores, labels = [], []
     for start in range(0, len(rows), batch_size):
