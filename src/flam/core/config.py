@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import reprlib
 import types
 import typing
@@ -19,6 +20,7 @@ T = TypeVar("T")
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 60
 _shown = _SHORT.repr  # of a file that was named by mistake, all the text would be too much
+_type_hints = functools.cache(typing.get_type_hints)  # looking them up takes longer than all the rest
 
 
 def from_mapping(config_class: type[T], mapping: Any, where: str = "config") -> T:
@@ -37,7 +39,7 @@ def from_mapping(config_class: type[T], mapping: Any, where: str = "config") -> 
     """
     if not isinstance(mapping, dict):
         raise ConfigError(f"{where}: {_shown(mapping)} is not a mapping of keys to values")
-    hints = typing.get_type_hints(config_class)
+    hints = _type_hints(config_class)  # type: ignore[arg-type]
     fields = {field.name: field for field in dataclasses.fields(config_class)}  # type: ignore[arg-type]
     for key in mapping:
         if key not in fields:
