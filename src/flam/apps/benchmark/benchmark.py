@@ -57,9 +57,9 @@ class Benchmark:
     >>> dog = Item("a", Path("a.wav"), events=(Event(0.0, 1.0, "dog"),))
     >>> Benchmark("mine", "frames", (dog,), ("dog", "cat")).n_listed
     1
-    >>> Benchmark("mine", "frames", (dog,), ("cat",))
+    >>> Benchmark("m", "frames", (dog,), ("cat",))
     Traceback (most recent call last):
-    flam.core.errors.ConfigError: benchmark 'mine': recordings hold 1 classes beside its prompts: dog; add them
+    flam.core.errors.ConfigError: benchmark 'm': recordings hold 1 classes beside its prompts: dog; add or correct them
     """
 
     name: str
@@ -93,7 +93,7 @@ class Benchmark:
         if unasked:
             raise ConfigError(
                 f"{where}: recordings hold {len(unasked)} classes beside its prompts: "
-                f"{', '.join(unasked[:N_SHOWN])}; add them"
+                f"{', '.join(unasked[:N_SHOWN])}; add or correct them"
             )
 
     def limited(self, n_items: int | None) -> Benchmark:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,8 @@ class ScoreStore:
         """
         path = self._place("frames", system, *prompts, *_stamp(item.path)).with_suffix(".npz")
         if path.exists():
-            return FrameScores.load(path)
+            with contextlib.suppress(FlamError):  # one that was damaged is asked again
+                return FrameScores.load(path)
         scores = system.frame_scores(item.path, prompts)
         if scores.prompts != tuple(prompts) or scores.start_frame != 0 or len(scores.scores) == 0:
             raise FlamError(
@@ -74,12 +76,12 @@ class ScoreStore:
         FlamError : what the system raises, or features that are not finite
         """
         path = self._place("audio", system, *_stamp(item.path)).with_suffix(".npy")
-        return np.load(path) if path.exists() else self._keep(path, system, system.audio_features(item.path))
+        return self._kept(path, system, lambda: system.audio_features(item.path))
 
     def text_features(self, system: System, texts: Sequence[str]) -> np.ndarray:
         """(K, D) vectors of texts; raises as ``audio_features``."""
         path = self._place("text", system, *texts).with_suffix(".npy")
-        return np.load(path) if path.exists() else self._keep(path, system, system.text_features(texts))
+        return self._kept(path, system, lambda: system.text_features(texts))
 
     def operating_point(self, system: System, prompts: Sequence[str]) -> DetectionConfig | None:
         """The rules by which the system makes events of its scores; None for a system without."""
@@ -94,7 +96,11 @@ class ScoreStore:
         stored = json.loads(path.read_text(encoding="utf-8"))
         return None if stored is None else from_mapping(DetectionConfig, stored, str(path))
 
-    def _keep(self, path: Path, system: System, features: np.ndarray) -> np.ndarray:
+    def _kept(self, path: Path, system: System, ask: Callable[[], np.ndarray]) -> np.ndarray:
+        if path.exists():
+            with contextlib.suppress(OSError, ValueError, EOFError):
+                return np.load(path)
+        features = ask()
         _require_finite(system, features, "features")
         self._count(path)
         with atomic_path(path) as part, open(part, "wb") as file:
