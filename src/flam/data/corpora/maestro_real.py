@@ -8,8 +8,8 @@ from pathlib import Path
 
 from flam.annotations.parsing import by_onset
 from flam.core import AnnotationError, Event
-from flam.data.corpora.corpus import Corpus, CorpusError, CorpusItem, OnProblem
-from flam.data.corpora.strong import classes_of, read_strong_file
+from flam.data.corpora.corpus import Corpus, CorpusItem, OnProblem
+from flam.data.corpora.strong import classes_of, read_strong_file, readable
 from flam.data.corpora.tables import read_table
 
 # the first eleven are those that the DCASE challenge scores
@@ -52,13 +52,9 @@ def read(home: Path, split: str, on_problem: OnProblem) -> list[CorpusItem]:
     """
     folds = _folds(home, on_problem)
     items = []
-    for path in sorted((home / "development_annotation").glob("soft_labels_*/[!.]*.txt")):
+    paths = sorted((home / "development_annotation").glob("soft_labels_*/[!.]*.txt"))
+    for path, events in readable(paths, lambda path: _heard(path, read_strong_file(path, n_cells=4)), on_problem):
         place = path.parent.name.removeprefix("soft_labels_")
-        try:
-            events = _heard(path, read_strong_file(path, n_cells=4))
-        except (AnnotationError, CorpusError) as error:
-            on_problem(f"{error}; {path.stem!r} is left out")
-            continue
         items.append(
             CorpusItem(
                 recording=path.stem,

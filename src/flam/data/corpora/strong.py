@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from flam.annotations.parsing import by_onset, parse_event
@@ -74,6 +74,24 @@ def read_strong_file(path: Path, n_cells: int) -> tuple[Event, ...]:
             raise AnnotationError(f"{where}: {len(cells)} cells where {n_cells} are expected")
         events.append(_event(where, [cell.strip() for cell in cells], None))
     return by_onset(events)
+
+
+def readable(
+    paths: Iterable[Path], read: Callable[[Path], tuple[Event, ...]], on_problem: OnProblem
+) -> Iterator[tuple[Path, tuple[Event, ...]]]:
+    """Each file of one recording with its events; a file that can't be understood is told and left out.
+
+    >>> told = []
+    >>> list(readable([Path("gone.txt")], lambda path: read_strong_file(path, n_cells=3), told.append)), len(told)
+    ([], 1)
+    """
+    for path in paths:
+        try:
+            events = read(path)
+        except (AnnotationError, CorpusError) as error:
+            on_problem(f"{error}; {path.stem!r} is left out")
+            continue
+        yield path, events
 
 
 def _event(where: str, fields: Sequence[str], names: Mapping[str, str] | None) -> Event:

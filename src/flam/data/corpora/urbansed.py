@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flam.core import AnnotationError
-from flam.data.corpora.corpus import Corpus, CorpusError, CorpusItem, OnProblem
-from flam.data.corpora.strong import classes_of, read_strong_file
+from flam.data.corpora.corpus import Corpus, CorpusItem, OnProblem
+from flam.data.corpora.strong import classes_of, read_strong_file, readable
 from flam.data.corpora.urbansound8k import CLASSES, PROMPTS
 
 
@@ -16,12 +15,8 @@ def read(home: Path, split: str, on_problem: OnProblem) -> list[CorpusItem]:
     The JAMS files beside them say the same, and how to make the soundscape again; they are not read.
     """
     items = []
-    for path in sorted((home / "annotations" / split).glob("[!.]*.txt")):
-        try:
-            events = read_strong_file(path, n_cells=3)
-        except (AnnotationError, CorpusError) as error:
-            on_problem(f"{error}; {path.stem!r} is left out")
-            continue
+    paths = sorted((home / "annotations" / split).glob("[!.]*.txt"))
+    for path, events in readable(paths, lambda path: read_strong_file(path, n_cells=3), on_problem):
         items.append(
             CorpusItem(
                 recording=path.stem,
