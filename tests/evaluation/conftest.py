@@ -49,6 +49,24 @@ def random_table():
 
 
 @pytest.fixture
+def drawn_table():
+    """The table of some recordings, each as often as it was drawn."""
+
+    def make(table, draw):
+        scores, truth = {}, []
+        for r, copy in [(r, copy) for r, times in enumerate(draw) for copy in range(times)]:
+            name, rows = f"{r} {copy}", slice(*table.first_row[r : r + 2])
+            n_samples = round(table.durations_s[r] * table.grid.sample_rate)
+            scores[name] = FrameScores(table.scores[rows], table.prompts, table.grid, 0, n_samples)
+            own = table.truth.recording == r
+            events = zip(table.truth.onset_s[own], table.truth.offset_s[own], table.truth.prompt[own], strict=True)
+            truth.append(RecordingEvents(name, None, tuple(Event(a, b, table.prompts[k]) for a, b, k in events)))
+        return ScoreTable.build(scores, truth)
+
+    return make
+
+
+@pytest.fixture
 def small_table():
     """A table of columns of scores, one list per recording and prompt, on frames of 0.1 s."""
 

@@ -10,7 +10,8 @@ from sed_scores_eval import collar_based
 from sed_scores_eval.collar_based.intermediate_statistics import accumulated_intermediate_statistics
 
 from flam.core import Event, FrameScores, RecordingEvents, TimeGrid
-from flam.evaluation.collar import collar_f1
+from flam.evaluation.collar import collar_changes, collar_f1
+from flam.evaluation.curves import f1_interval
 from flam.evaluation.table import ScoreTable
 
 COLLARS = {"onset_collar": 0.2, "offset_collar": 0.2, "offset_collar_rate": 0.2}
@@ -118,3 +119,17 @@ def test_f1_against_the_threshold_is_f1_at_each(random_table):
     assert max(itertools.chain(*[curve.f1 for curve in curves.curves.values()])) == max(
         curves.best().per_prompt.values()
     )
+
+
+def test_the_interval_equals_tables_of_the_drawn_recordings(random_table, drawn_table):
+    table = random_table(3, n_recordings=9, n_events=5)
+    best = collar_f1(table).best()
+    own = f1_interval(collar_changes(table), best.thresholds, n_draws=15, share=0.8, seed=6)
+    drawn = []
+    for draw in np.random.default_rng(6).multinomial(9, np.full(9, 1 / 9), 15):
+        curves = collar_f1(drawn_table(table, draw)).curves
+        f1 = [curve.f1[curve.at(best.thresholds[prompt])] for prompt, curve in curves.items() if curve.n_events]
+        drawn.append(np.mean(f1))
+    assert own.value == pytest.approx(best.macro, abs=1e-12)
+    assert (own.low, own.high) == pytest.approx(tuple(np.quantile(drawn, [0.1, 0.9])), abs=1e-12)
+    assert own.low < own.high

@@ -18,6 +18,7 @@ from flam.evaluation.psds import (
     psds1,
     psds1_alpha_st_0,
     psds2,
+    psds_intervals,
     psds_table,
 )
 
@@ -217,6 +218,21 @@ def test_kept_apart_by_name(random_table):
     for name, function in (("psds1", psds1), ("psds1_alpha_st_0", psds1_alpha_st_0), ("psds2", psds2)):
         assert scores[name].value == function(table).value
     assert scores["psds1"].value < scores["psds1_alpha_st_0"].value
+
+
+@pytest.mark.parametrize("n_levels", [None, 6])
+def test_intervals_equal_tables_of_the_drawn_recordings(random_table, drawn_table, n_levels):
+    table = random_table(7, n_recordings=9, n_levels=n_levels, n_frames=400, n_events=5)
+    noise = np.random.default_rng(8).integers(0, 7, table.scores.shape).astype(np.float32) / 6
+    table = dataclasses.replace(table, scores=np.maximum(table.scores, 0.6 * noise))
+    own = psds_intervals(table, n_draws=12, share=0.8, seed=4)
+    draws = np.random.default_rng(4).multinomial(9, np.full(9, 1 / 9), 12)
+    drawn = [psds_table(drawn_table(table, draw)) for draw in draws]
+    for name, value in psds_table(table).items():
+        expected = np.quantile([scores[name].value for scores in drawn], [0.1, 0.9])
+        assert own[name].value == pytest.approx(value.value, abs=1e-12)
+        assert (own[name].low, own[name].high) == pytest.approx(tuple(expected), abs=1e-9)
+        assert own[name].low < own[name].high
 
 
 def test_refuses_what_makes_no_sense(random_table):

@@ -6,8 +6,9 @@ from sed_scores_eval import segment_based
 from sed_scores_eval.segment_based.intermediate_statistics import accumulated_intermediate_statistics
 
 from flam.core import Event, TimeGrid
+from flam.evaluation.curves import f1_interval
 from flam.evaluation.mpauc import mpauc
-from flam.evaluation.segments import segment_f1, segments, soft_label_events
+from flam.evaluation.segments import segment_changes, segment_f1, segments, soft_label_events
 
 GRIDS = (TimeGrid(100, 8), TimeGrid(48000, 15000), TimeGrid(22050, 6615), TimeGrid(10, 10))
 
@@ -75,3 +76,17 @@ def test_soft_labels_round_trip_and_half_is_not_enough():
     events = soft_label_events(soft, ["birds", "car"])
     assert events == [Event(0.0, 2.0, "birds"), Event(1.0, 3.0, "car"), Event(3.0, 4.0, "birds")]
     assert soft_label_events(np.zeros((0, 2)), ["birds", "car"]) == []
+
+
+def test_the_interval_equals_tables_of_the_drawn_recordings(random_table, drawn_table):
+    table = random_table(3, n_recordings=9, n_events=5)
+    best = segment_f1(table).best()
+    own = f1_interval(segment_changes(table), best.thresholds, n_draws=15, share=0.8, seed=6)
+    drawn = []
+    for draw in np.random.default_rng(6).multinomial(9, np.full(9, 1 / 9), 15):
+        curves = segment_f1(drawn_table(table, draw)).curves
+        f1 = [curve.f1[curve.at(best.thresholds[prompt])] for prompt, curve in curves.items() if curve.n_events]
+        drawn.append(np.mean(f1))
+    assert own.value == pytest.approx(best.macro, abs=1e-12)
+    assert (own.low, own.high) == pytest.approx(tuple(np.quantile(drawn, [0.1, 0.9])), abs=1e-12)
+    assert own.low < own.high

@@ -6,9 +6,12 @@ form over all thresholds is that of Ebbers et al., ICASSP 2022.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
-from flam.evaluation.curves import CountCurve, F1Curves, add_up
+from flam.evaluation.changes import Changes
+from flam.evaluation.curves import F1Curves, PromptChanges, f1_curves
 from flam.evaluation.matching import TIME_DECIMALS, matched_changes, near
 from flam.evaluation.runs import NestedRuns, nested_runs, run_count_changes
 from flam.evaluation.table import ScoreTable
@@ -35,7 +38,14 @@ def collar_f1(
     >>> curves.at(0.5).macro, curves.at(0.85).macro, round(curves.best().thresholds["dog"], 2)
     (1.0, 0.0, 0.5)
     """
-    truth, curves = table.truth, {}
+    return f1_curves(collar_changes(table, onset_collar_s, offset_collar_s, offset_collar_rate))
+
+
+def collar_changes(
+    table: ScoreTable, onset_collar_s: float = 0.2, offset_collar_s: float = 0.2, offset_collar_rate: float = 0.2
+) -> Iterator[tuple[str, PromptChanges]]:
+    """How the counts of ``collar_f1`` change, prompt by prompt."""
+    truth = table.truth
     for k, prompt in enumerate(table.prompts):
         scores = table.scores[:, k]
         events = truth.events_of(k)
@@ -58,9 +68,9 @@ def collar_f1(
         hits = (np.round(onset_error_s, TIME_DECIMALS) <= 0) & (np.round(offset_error_s, TIME_DECIMALS) <= 0)
         found = _pair_changes(scores, runs, run[hits], event[hits], truth.recording[events])
         detections = run_count_changes(scores, table.recording_of_row)
-        thresholds, (tp, n_detections) = add_up(scores, np.stack([found, detections]))
-        curves[prompt] = CountCurve(thresholds, tp, n_detections - tp, len(onset_s))
-    return F1Curves(curves)
+        changes = Changes.of(scores, np.stack([found, detections - found]), table.recording_of_row)
+        n_events = np.bincount(truth.recording[events], minlength=len(table.recordings))
+        yield prompt, PromptChanges(changes, n_events)
 
 
 def _pair_changes(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+
+from flam.evaluation.bootstrap import Interval, interval, mean_of_rows, recording_weights
+from flam.evaluation.changes import Changes
 
 
 @dataclass(frozen=True)
@@ -120,28 +123,52 @@ class F1Curves:
         )
 
 
-def add_up(scores: np.ndarray, changes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """From what each score brings to what there is at each threshold.
+@dataclass(frozen=True)
+class PromptChanges:
+    """How the counts of one prompt change with the threshold, recording by recording.
 
     Parameters
     ----------
-    scores : (F,) float array
-    changes : (C, F) float array, what C counts gain when the threshold falls to each score
-
-    Returns
-    -------
-    (P,) thresholds, falling from infinity, and the (C, P) counts
-
-    >>> add_up(np.array([0.2, 0.7, 0.2]), np.array([[1.0, 1.0, -2.0]]))
-    (array([inf, 0.7, 0.2]), array([[0., 1., 0.]]))
+    changes : of true positives, then of false positives
+    n_events : (R,) array, events (or segments) that are there in each recording
     """
-    used = np.flatnonzero((changes != 0).any(axis=0))
-    used = used[np.argsort(-scores[used])]
-    levels = scores[used]
-    last = np.concatenate([levels[1:] != levels[:-1], np.ones(min(len(levels), 1), bool)])
-    counts = np.cumsum(changes[:, used], axis=1)[:, last]
-    thresholds = np.concatenate([np.array([np.inf], levels.dtype), levels[last]])
-    return thresholds, np.concatenate([np.zeros((len(changes), 1)), counts], axis=1)
+
+    changes: Changes
+    n_events: np.ndarray
+
+
+def f1_curves(changes: Iterable[tuple[str, PromptChanges]]) -> F1Curves:
+    """Counts of every prompt against the threshold, from how they change."""
+    curves = {}
+    for prompt, own in changes:
+        tp, fp = own.changes.counts()
+        curves[prompt] = CountCurve(own.changes.thresholds, tp, fp, int(own.n_events.sum()))
+    return F1Curves(curves)
+
+
+def f1_interval(
+    changes: Iterable[tuple[str, PromptChanges]],
+    thresholds: Mapping[str, float],
+    n_draws: int = 200,
+    share: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """Macro F1 at each prompt's threshold, with an interval from drawing recordings again; the thresholds stay.
+
+    Parameters
+    ----------
+    thresholds : of each prompt, as ``F1Curves.best`` chose them on all recordings
+    n_draws, share, seed : as for ``flam.evaluation.frames.frame_auroc``
+    """
+    weights, per_prompt = None, []
+    for prompt, own in changes:
+        n_recordings = len(own.n_events)
+        weights = recording_weights(n_recordings, n_draws, seed) if weights is None else weights
+        tp, fp = own.changes.by_recording(thresholds[prompt], n_recordings) @ weights.T
+        n_events = weights @ own.n_events
+        f1 = np.divide(2 * tp, tp + fp + n_events, out=np.full(len(tp), np.nan), where=n_events > 0)
+        per_prompt.append(f1)
+    return interval(mean_of_rows(np.stack(per_prompt, axis=1)), share)
 
 
 def _between(thresholds: np.ndarray, place: int) -> float:

@@ -6,12 +6,14 @@ in the exact form over all thresholds of Ebbers et al., ICASSP 2022, with the se
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from flam.evaluation.changes import Changes
 from flam.evaluation.coverage import Coverage, cover
-from flam.evaluation.curves import CountCurve, add_up
+from flam.evaluation.curves import CountCurve
 from flam.evaluation.matching import TIME_DECIMALS, matched_changes, near, pairs
 from flam.evaluation.runs import NestedRuns, nested_runs, run_count_changes
 from flam.evaluation.table import ScoreTable
@@ -34,6 +36,79 @@ class IntersectionCurve:
     cross_trigger_rate: np.ndarray
 
 
+@dataclass(frozen=True)
+class IntersectionChanges:
+    """How the counts of one prompt change with the threshold, recording by recording.
+
+    Parameters
+    ----------
+    changes : of events found, then of false positives
+    trigger : (X,) int array, not falling, places among the changes at which a cross trigger comes or goes
+    triggered : (X,) int array, the prompt that it triggers
+    sign : (X,) float array, 1 where it comes, -1 where it goes
+    """
+
+    changes: Changes
+    trigger: np.ndarray
+    triggered: np.ndarray
+    sign: np.ndarray
+
+    def within(self, max_fp: float, weights: np.ndarray) -> IntersectionChanges:
+        """Without the thresholds that are below all of those at which at most ``max_fp`` false positives are there."""
+        n_rows = self.changes.rows_until(self.changes.gains[1], max_fp, weights)
+        n_triggers = int(np.searchsorted(self.trigger, n_rows))
+        return IntersectionChanges(
+            self.changes.head(n_rows), self.trigger[:n_triggers], self.triggered[:n_triggers], self.sign[:n_triggers]
+        )
+
+    def curve(self, events: PromptEvents, prompt: int, weights: np.ndarray | None = None) -> IntersectionCurve:
+        """The counts at every threshold.
+
+        Parameters
+        ----------
+        events : of all prompts, with recordings counted as ``weights`` say
+        prompt : position of this one
+        weights : (R,) float array, how often each recording counts; None is once
+        """
+        tp, fp = self.changes.counts(weights)
+        cross = np.zeros(len(tp))
+        if len(self.trigger):
+            amounts = self.sign * events.cross_weights[self.triggered]
+            gains = np.bincount(self.trigger, amounts, len(self.changes.scores))
+            [cross] = self.changes.counts(weights, gains[None])
+        return IntersectionCurve(CountCurve(self.changes.thresholds, tp, fp, int(events.n_events[prompt])), cross)
+
+
+@dataclass(frozen=True)
+class PromptEvents:
+    """What there is to find.
+
+    Parameters
+    ----------
+    n_events : (K,) float array, events of each prompt
+    total_s : (K,) float array, their length together, seconds
+    """
+
+    n_events: np.ndarray
+    total_s: np.ndarray
+
+    @staticmethod
+    def of(table: ScoreTable, weights: np.ndarray | None = None) -> PromptEvents:
+        """Those of a table, with recordings counted as (R,) ``weights`` say."""
+        truth, n_prompts = table.truth, len(table.prompts)
+        times = np.ones(len(truth.prompt)) if weights is None else weights[truth.recording]
+        lengths_s = truth.offset_s - truth.onset_s
+        return PromptEvents(
+            np.bincount(truth.prompt, times, n_prompts), np.bincount(truth.prompt, times * lengths_s, n_prompts)
+        )
+
+    @property
+    def cross_weights(self) -> np.ndarray:
+        """(K,) what a cross trigger of each prompt weighs for another: 1 / (seconds of it * other prompts)."""
+        sounds = self.n_events > 0
+        return np.divide(1.0, self.total_s * max(int(sounds.sum()) - 1, 1), out=np.zeros(len(sounds)), where=sounds)
+
+
 def intersection_curves(
     table: ScoreTable,
     dtc_threshold: float,
@@ -41,7 +116,28 @@ def intersection_curves(
     cttc_threshold: float | None = None,
     prompts: np.ndarray | None = None,
 ) -> dict[str, IntersectionCurve]:
-    """Counts of each prompt at every threshold.
+    """Counts of each prompt at every threshold; parameters as ``intersection_changes``.
+
+    >>> from flam.core import Event, FrameScores, RecordingEvents, TimeGrid
+    >>> scores = FrameScores(np.array([[0.25], [0.75], [0.5]], np.float32), ("dog",), TimeGrid(10, 10), 0, 30)
+    >>> table = ScoreTable.build({"a": scores}, [RecordingEvents("a", None, (Event(1.0, 3.0, "dog"),))])
+    >>> curve = intersection_curves(table, 0.7, 0.7)["dog"].counts
+    >>> curve.thresholds.tolist(), curve.tp.tolist(), curve.fp.tolist()
+    ([inf, 0.5, 0.25], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0])
+    """
+    events = PromptEvents.of(table)
+    changes = intersection_changes(table, dtc_threshold, gtc_threshold, cttc_threshold, prompts)
+    return {table.prompts[k]: own.curve(events, k) for k, own in changes}
+
+
+def intersection_changes(
+    table: ScoreTable,
+    dtc_threshold: float,
+    gtc_threshold: float,
+    cttc_threshold: float | None = None,
+    prompts: np.ndarray | None = None,
+) -> Iterator[tuple[int, IntersectionChanges]]:
+    """How the counts of each prompt change with the threshold, by position of the prompt.
 
     A detection is relevant where the events of its prompt cover at least ``dtc_threshold`` of it, otherwise a false
     positive. An event is found where relevant detections cover at least ``gtc_threshold`` of it. A false positive
@@ -55,13 +151,6 @@ def intersection_curves(
     Raises
     ------
     ValueError : a share outside of (0, 1]
-
-    >>> from flam.core import Event, FrameScores, RecordingEvents, TimeGrid
-    >>> scores = FrameScores(np.array([[0.25], [0.75], [0.5]], np.float32), ("dog",), TimeGrid(10, 10), 0, 30)
-    >>> table = ScoreTable.build({"a": scores}, [RecordingEvents("a", None, (Event(1.0, 3.0, "dog"),))])
-    >>> curve = intersection_curves(table, 0.7, 0.7)["dog"].counts
-    >>> curve.thresholds.tolist(), curve.tp.tolist(), curve.fp.tolist()
-    ([inf, 0.5, 0.25], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0])
     """
     shares = {"dtc_threshold": dtc_threshold, "gtc_threshold": gtc_threshold, "cttc_threshold": cttc_threshold}
     for name, share in shares.items():
@@ -69,18 +158,17 @@ def intersection_curves(
             raise ValueError(f"{name} is {share}; it is a share of a length, in (0, 1]")
     chosen = np.ones(len(table.prompts), bool) if prompts is None else prompts
     coverage = cover(table)
-    curves = {}
     for k in np.flatnonzero(chosen).tolist():
         column = _Column(table, coverage, k, dtc_threshold)
-        cross = np.zeros(len(column.scores))
+        row, triggered, sign = np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)
         if cttc_threshold is not None and chosen.sum() > 1:
-            cross = column.cross_trigger_changes(cttc_threshold, chosen)
-        changes = np.stack([column.true_positive_changes(gtc_threshold), column.false_positive_changes(), cross])
-        thresholds, (tp, fp, cross_trigger_rate) = add_up(column.scores, changes)
-        curves[table.prompts[k]] = IntersectionCurve(
-            CountCurve(thresholds, tp, fp, column.n_events), cross_trigger_rate
-        )
-    return curves
+            row, triggered, sign = column.cross_triggers(cttc_threshold, chosen)
+        gains = np.stack([column.true_positive_changes(gtc_threshold), column.false_positive_changes()])
+        changes = Changes.of(column.scores, gains, table.recording_of_row, row)
+        place_of_row = np.full(len(column.scores), -1)
+        place_of_row[changes.rows] = np.arange(len(changes.rows))
+        order = np.argsort(place_of_row[row])
+        yield k, IntersectionChanges(changes, place_of_row[row][order], triggered[order], sign[order])
 
 
 class _Column:
@@ -133,26 +221,31 @@ class _Column:
         needed = np.round(gtc_threshold * (offset_s - onset_s), TIME_DECIMALS)
         return matched_changes(self.scores, event, runs.row[run], runs.parent_row[run], shared_s[share], needed)
 
-    def cross_trigger_changes(self, cttc_threshold: float, chosen: np.ndarray) -> np.ndarray:
-        """(F,) false positives on events of other prompts, each weighted by 1 / (seconds of them * other prompts)."""
-        truth, coverage = self.table.truth, self.coverage
-        total_s = np.bincount(truth.prompt, truth.offset_s - truth.onset_s, len(chosen))
+    def cross_triggers(self, cttc_threshold: float, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """False positives on events of other prompts: (X,) rows where one comes or goes, (X,) prompts, (X,) signs."""
+        coverage = self.coverage
         others = np.flatnonzero(chosen[coverage.prompt] & (coverage.prompt != self.prompt))
         has_others = np.zeros(len(self.table.recordings), bool)
         has_others[coverage.recording[others]] = True
         runs = nested_runs(self.scores, self.table.recording_of_row, has_others)
         false = np.flatnonzero(~self._relevant(runs))
         needed_s = cttc_threshold * self._lengths_s(runs)
-        weight = 1 / (total_s[coverage.prompt[others]] * (chosen.sum() - 1))
-        weights = np.zeros(len(runs.first))
+        found_run, found_prompt = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
         for start in range(0, len(false), STEP_RUNS):  # beside all prompts of their recording they may be too many
             part = false[start : start + STEP_RUNS]
             item, other = pairs(self.table.recording_of_row[runs.first[part]], coverage.recording[others])
             run = part[item]
             shared_s = coverage.of(others[other], runs.first[run], runs.last[run])
             triggers = _reaches(shared_s, needed_s[run])
-            weights += np.bincount(run[triggers], weight[other[triggers]], len(weights))
-        return runs.changes(weights)
+            found_run.append(run[triggers])
+            found_prompt.append(coverage.prompt[others[other[triggers]]])
+        run, prompt = np.concatenate(found_run), np.concatenate(found_prompt)
+        goes = runs.parent_row[run] >= 0
+        return (
+            np.concatenate([runs.row[run], runs.parent_row[run[goes]]]),
+            np.concatenate([prompt, prompt[goes]]),
+            np.concatenate([np.ones(len(run)), np.full(int(goes.sum()), -1.0)]),
+        )
 
 
 def _reaches(shared_s: np.ndarray, needed_s: np.ndarray) -> np.ndarray:

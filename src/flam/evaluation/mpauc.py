@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from flam.evaluation.curves import add_up
+from flam.evaluation.changes import Changes
 from flam.evaluation.segments import Pooling, segments
 from flam.evaluation.table import ScoreTable
 
@@ -54,17 +54,18 @@ def mpauc(table: ScoreTable, max_fpr: float = 0.1, segment_s: float = 1.0, pooli
         raise ValueError(f"max_fpr is {max_fpr}; it is a share of negative segments, in (0, 1]")
     cut = segments(table, segment_s, pooling)
     areas = {
-        prompt: _partial_area(cut.scores[:, k], cut.labels[:, k], max_fpr) for k, prompt in enumerate(table.prompts)
+        prompt: _partial_area(cut.scores[:, k], cut.labels[:, k], cut.recording, max_fpr)
+        for k, prompt in enumerate(table.prompts)
     }
     left_out = tuple(prompt for prompt, area in areas.items() if np.isnan(area))
     counted = [area for area in areas.values() if not np.isnan(area)]
     return MPAUC(float(np.mean(counted)) if counted else float("nan"), areas, left_out)
 
 
-def _partial_area(scores: np.ndarray, labels: np.ndarray, max_fpr: float) -> float:
+def _partial_area(scores: np.ndarray, labels: np.ndarray, recording: np.ndarray, max_fpr: float) -> float:
     if labels.all() or not labels.any():
         return float("nan")
-    _, (tp, fp) = add_up(scores, np.stack([labels, ~labels]).astype(float))
+    tp, fp = Changes.of(scores, np.stack([labels, ~labels]).astype(float), recording).counts()
     tpr, fpr = tp / labels.sum(), fp / (~labels).sum()
     inside = fpr <= max_fpr  # both rise as the threshold falls
     return float(np.dot(tpr[inside], np.diff(fpr[inside], append=max_fpr)) / max_fpr)

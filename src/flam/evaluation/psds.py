@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from flam.core import ConfigError
-from flam.evaluation.intersection import IntersectionCurve, intersection_curves
+from flam.evaluation.bootstrap import Interval, interval, recording_weights
+from flam.evaluation.intersection import IntersectionCurve, PromptEvents, intersection_changes, intersection_curves
 from flam.evaluation.table import ScoreTable
 
 SECONDS_PER_HOUR = 3600.0
@@ -124,6 +125,27 @@ def psds_table(table: ScoreTable) -> dict[str, PSDS]:
     }
 
 
+def psds_intervals(table: ScoreTable, n_draws: int = 100, share: float = 0.95, seed: int = 0) -> dict[str, Interval]:
+    """The scores of ``psds_table`` with intervals from drawing recordings again.
+
+    A prompt that has no event in a draw is left out of it, as ``psds`` does with a table of the drawn recordings.
+
+    Parameters
+    ----------
+    n_draws, share, seed : as for ``flam.evaluation.frames.frame_auroc``
+    """
+    weights = recording_weights(len(table.recordings), n_draws, seed)
+    low, high = _drawn_rocs(table, PSDS1, weights), _drawn_rocs(table, PSDS2, weights)
+    return {
+        name: interval(np.array([_area(rocs, config) for rocs in drawn]), share)
+        for name, drawn, config in (
+            ("psds1", low, PSDS1),
+            ("psds1_alpha_st_0", low, PSDS1_ALPHA_ST_0),
+            ("psds2", high, PSDS2),
+        )
+    }
+
+
 @dataclass(frozen=True)
 class _Staircase:
     """(P,) effective false positives per hour, rising from 0, and the share of events found from each of them on."""
@@ -142,6 +164,20 @@ def _rocs(table: ScoreTable, config: PSDSConfig) -> dict[str, _Staircase]:
     return {prompt: _staircase(curve, table.duration_s, config) for prompt, curve in curves.items()}
 
 
+def _drawn_rocs(table: ScoreTable, config: PSDSConfig, weights: np.ndarray) -> list[list[_Staircase]]:
+    """The curves of the prompts that have events, for each of (D, R) ``weights``."""
+    shares = config.dtc_threshold, config.gtc_threshold, config.cttc_threshold
+    events = [PromptEvents.of(table, weight) for weight in weights]
+    durations_s = weights @ table.durations_s
+    rocs: list[list[_Staircase]] = [[] for _ in weights]
+    for k, changes in intersection_changes(table, *shares, table.prompts_with_events()):
+        for d, weight in enumerate(weights):
+            if events[d].n_events[k]:
+                near = changes.within(config.max_efpr * durations_s[d] / SECONDS_PER_HOUR + 1, weight)
+                rocs[d].append(_staircase(near.curve(events[d], k, weight), durations_s[d], config))
+    return rocs
+
+
 def _staircase(curve: IntersectionCurve, duration_s: float, config: PSDSConfig) -> _Staircase:
     rate = curve.counts.fp / duration_s + config.alpha_ct * curve.cross_trigger_rate
     efpr, tpr = rate * SECONDS_PER_HOUR, curve.counts.recall
@@ -155,7 +191,7 @@ def _staircase(curve: IntersectionCurve, duration_s: float, config: PSDSConfig) 
 
 def _psds(table: ScoreTable, rocs: Mapping[str, _Staircase], config: PSDSConfig) -> PSDS:
     end = config.max_efpr
-    overall = _combine(list(rocs.values()), config.alpha_st) if rocs else _Staircase(np.zeros(1), np.full(1, np.nan))
+    overall = _overall(list(rocs.values()), config)
     return PSDS(
         overall.area(end) / end,
         {prompt: rocs[prompt].area(end) / end if prompt in rocs else float("nan") for prompt in table.prompts},
@@ -164,6 +200,14 @@ def _psds(table: ScoreTable, rocs: Mapping[str, _Staircase], config: PSDSConfig)
         tuple(prompt for prompt in table.prompts if prompt not in rocs),
         config,
     )
+
+
+def _area(rocs: Sequence[_Staircase], config: PSDSConfig) -> float:
+    return _overall(rocs, config).area(config.max_efpr) / config.max_efpr
+
+
+def _overall(rocs: Sequence[_Staircase], config: PSDSConfig) -> _Staircase:
+    return _combine(rocs, config.alpha_st) if rocs else _Staircase(np.zeros(1), np.full(1, np.nan))
 
 
 def _combine(rocs: Sequence[_Staircase], alpha_st: float) -> _Staircase:

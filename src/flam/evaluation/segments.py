@@ -5,14 +5,15 @@ Mesaros, Heittola and Virtanen, "Metrics for polyphonic sound event detection", 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from flam.core import Event
-from flam.evaluation.curves import CountCurve, F1Curves, add_up
+from flam.evaluation.changes import Changes
+from flam.evaluation.curves import F1Curves, PromptChanges, f1_curves
 from flam.evaluation.matching import TIME_DECIMALS
 from flam.evaluation.table import ScoreTable
 
@@ -103,13 +104,18 @@ def segment_f1(table: ScoreTable, segment_s: float = 1.0, pooling: Pooling = "ma
     >>> [round(at.macro, 3) for at in segment_f1(table).against(np.array([0.1, 0.5, 0.85]))]
     [0.8, 1.0, 0.667]
     """
+    return f1_curves(segment_changes(table, segment_s, pooling))
+
+
+def segment_changes(
+    table: ScoreTable, segment_s: float = 1.0, pooling: Pooling = "max"
+) -> Iterator[tuple[str, PromptChanges]]:
+    """How the counts of ``segment_f1`` change, prompt by prompt."""
     cut = segments(table, segment_s, pooling)
-    curves = {}
     for k, prompt in enumerate(table.prompts):
         labels = cut.labels[:, k]
-        thresholds, (tp, fp) = add_up(cut.scores[:, k], np.stack([labels, ~labels]).astype(float))
-        curves[prompt] = CountCurve(thresholds, tp, fp, int(labels.sum()))
-    return F1Curves(curves)
+        changes = Changes.of(cut.scores[:, k], np.stack([labels, ~labels]).astype(float), cut.recording)
+        yield prompt, PromptChanges(changes, np.bincount(cut.recording[labels], minlength=len(table.recordings)))
 
 
 def soft_label_events(

@@ -15,15 +15,16 @@ from flam.core import FrameScores, RecordingEvents
 from flam.detection import DetectionConfig
 from flam.evaluation.bootstrap import Interval
 from flam.evaluation.calibration import Reliability, reliability
-from flam.evaluation.collar import collar_f1
+from flam.evaluation.collar import collar_changes, collar_f1
+from flam.evaluation.curves import f1_interval
 from flam.evaluation.false_positives import false_positives
 from flam.evaluation.frames import frame_auroc
 from flam.evaluation.mpauc import mpauc
 from flam.evaluation.onsets import OnsetErrors, onset_errors
 from flam.evaluation.operating_point import OperatingPoint
-from flam.evaluation.psds import psds_table
+from flam.evaluation.psds import psds1_alpha_st_0, psds_intervals
 from flam.evaluation.retrieval import retrieval
-from flam.evaluation.segments import segment_f1
+from flam.evaluation.segments import segment_changes, segment_f1
 from flam.evaluation.table import ScoreTable
 from flam.evaluation.zero_shot import ZeroShot, zero_shot
 
@@ -116,14 +117,14 @@ def frame_result(
     by_prompt_count = dict(zip(prompt_counts, alarms.for_prompt_counts(prompt_counts)[:, :-1], strict=True))
     onsets = onset_errors(smooth, THRESHOLD)
     calibration = reliability(table.scores, table.frame_labels)
-    psds = psds_table(smooth)
+    roc = psds1_alpha_st_0(smooth)
     figures = {
         "frame_auroc": _figure(area.macro),
         "frame_auroc_micro": _figure(area.micro),
-        **{name: Figure(score.value) for name, score in psds.items()},
+        **{name: _figure(drawn) for name, drawn in psds_intervals(smooth).items()},
         "mpauc": Figure(mpauc(table).value),
-        "segment_f1": Figure(segments.best().macro),
-        "collar_f1": Figure(collars.best().macro),
+        "segment_f1": _figure(f1_interval(segment_changes(smooth), segments.best().thresholds)),
+        "collar_f1": _figure(f1_interval(collar_changes(smooth), collars.best().thresholds)),
         "false_positives": Figure(float(alarms.total_per_minute[-1])),
         "calibration_error": Figure(calibration.error),
         "onset_error_s": Figure(onsets.median_absolute_s),
@@ -137,8 +138,8 @@ def frame_result(
         np.array([point.macro for point in collars.against(THRESHOLDS)]),
         alarms.total_per_minute[:-1],
         by_prompt_count,
-        psds["psds1_alpha_st_0"].efpr,
-        psds["psds1_alpha_st_0"].etpr,
+        roc.efpr,
+        roc.etpr,
     )
     notes = _notes(items, table, area.left_out)
     if rules is not None:
