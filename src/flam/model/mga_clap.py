@@ -75,7 +75,8 @@ class MGACLAP(TwoTowers):
         self.audio_projection = _projection(self.audio_encoder.embed_dim, config.hidden_dim, config.joint_dim)
         self.text_projection = _projection(self.text_encoder.embed_dim, config.hidden_dim, config.joint_dim)
         self.codewords = nn.Parameter(torch.empty(config.n_codewords, config.joint_dim))
-        nn.init.normal_(self.codewords)
+        # codewords of unit size would leave sparsemax with a single one, and training without a gradient
+        nn.init.normal_(self.codewords, std=0.02)
 
     def project_audio(self, frame_embedding: Tensor) -> AudioFeatures:
         """(B, T, C) frame embeddings into the joint space: each frame as it is, the clip by its codewords."""

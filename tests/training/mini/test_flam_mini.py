@@ -29,9 +29,10 @@ from flam.training.mini.made_sounds import is_made, make_sounds
 from flam.training.mini.pool import MINI_SCENES, Pool, PoolConfig, build_pool
 from flam.training.mini.teacher import Teacher, TeacherOutput
 from flam.training.mini.teacher_head import TeacherHead, TeacherHeadConfig, train_teacher_head
-from flam.training.mini.text_pretraining import TextPretrainingConfig, ontology_pairs, pretrain_text, train_tokenizer
+from flam.training.mini.text_pretraining import TextPretrainingConfig, ontology_pairs, pretrain_text
 from flam.training.mini.texts import LabelTexts, related_labels
 from flam.training.mini.validation import clip_accuracy, pool_auroc
+from flam.training.mini.word_pieces import train_tokenizer
 
 RECIPE = Path(__file__).parents[3] / "configs" / "flam_mini.yaml"
 LABELS = ["dog bark", "rain", "siren"]
@@ -317,18 +318,32 @@ def test_an_ontology_gives_pairs(tmp_path):
         ontology_pairs(path)
 
 
+GROUPS = [("dog bark", "barking dog"), ("rain", "the sound of rain"), ("siren", "a siren wails")]
+
+
 def test_text_pretraining_brings_phrases_of_one_sound_together(tokenizer):
     model = new_model(tokenizer)
-    groups = [("dog bark", "barking dog"), ("rain", "the sound of rain"), ("siren", "a siren wails")]
     log: list[dict] = []
     recipe = TextPretrainingConfig(steps=80, batch_size=32, lr=1e-2)
-    pretrain_text(
-        model.text_encoder, model.text_projection, tokenizer, [("rain", "siren")], groups, None, recipe, log.append
-    )
+    pretrain_text(model, tokenizer, [("rain", "siren")], GROUPS, None, recipe, log.append)
     assert log[-1]["phrase_loss"] < log[0]["phrase_loss"] / 2
-    features = model.eval().embed_text([text for group in groups for text in group]).text_features
+    features = model.eval().embed_text([text for group in GROUPS for text in group]).text_features
     cosines = features @ features.T
     assert min(cosines[0, 1], cosines[4, 5]) > max(cosines[0, 4], cosines[1, 5])
+
+
+def test_a_new_text_tower_says_what_an_earlier_model_says(tokenizer):
+    torch.manual_seed(7)
+    earlier = FLAM(MODEL, tokenizer).eval().embed_text([group[0] for group in GROUPS])
+    model = new_model(tokenizer)
+    recipe = TextPretrainingConfig(steps=120, batch_size=32, lr=1e-2)
+    related = torch.eye(3, dtype=torch.bool)
+    pretrain_text(model, tokenizer, [("rain", "siren")], GROUPS, None, recipe, lambda _: None, earlier, related)
+    for texts in zip(*GROUPS, strict=True):
+        said = model.eval().embed_text(list(texts))
+        assert ((said.text_features * earlier.text_features).sum(dim=1) > 0.95).all()
+        assert torch.allclose(said.logit_scale, earlier.logit_scale, rtol=0.2)
+        assert torch.allclose(said.logit_bias, earlier.logit_bias, atol=0.5)
 
 
 def test_the_recipe_loads_and_says_how_it_is_run():

@@ -19,7 +19,7 @@ import sys
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import cast, get_args
+from typing import get_args
 from zlib import crc32
 
 import numpy as np
@@ -34,7 +34,6 @@ from flam.detection.everyday import everyday_prompts
 from flam.detection.load import load
 from flam.model.checkpoint import save_checkpoint
 from flam.model.flam import FLAM
-from flam.model.text import LightTextEncoder
 from flam.synth.source_library import SourceClip, held_out, read_manifest
 from flam.training.mini.clip_windows import ClipWindows, embed_clips
 from flam.training.mini.config import MiniConfig
@@ -42,16 +41,19 @@ from flam.training.mini.fit import fit
 from flam.training.mini.judgement import judge, judge_words
 from flam.training.mini.made_sounds import is_made, make_sounds
 from flam.training.mini.pool import Pool, build_pool
+from flam.training.mini.rewording import FILLERS
 from flam.training.mini.teacher import Teacher
 from flam.training.mini.teacher_head import TeacherHead, train_teacher_head
-from flam.training.mini.text_pretraining import ontology_pairs, pretrain_text, read_pairs, train_tokenizer
-from flam.training.mini.texts import LabelTexts
+from flam.training.mini.text_pretraining import ontology_pairs, pretrain_text, read_pairs
+from flam.training.mini.texts import LabelTexts, related_labels
 from flam.training.mini.thresholds import prompt_thresholds
 from flam.training.mini.validation import clip_accuracy, pool_auroc
+from flam.training.mini.word_pieces import train_tokenizer
 
 STEPS = ("made", "bank", "text", "windows", "pool", "head", "fit", "package", "thresholds", "judge")
 ONTOLOGY_WEIGHT = 10  # it is small beside a dictionary, and about sounds
 NEW_WORD_SCENES = 2000
+TEXT_PARTS = ("text_encoder", "text_projection", "logit_scale_head", "logit_bias_head")
 console = Console(stderr=True)
 
 
@@ -123,16 +125,19 @@ class Run:
         groups = [(phrases.label, *phrases.phrases) for phrases in self.phrase_sets.values()]
         # phrases weigh more than glosses, so that words for sounds become pieces of their own
         corpus = [text for pair in pairs for text in pair] + 20 * [text for group in groups for text in group]
-        tokenizer = train_tokenizer(corpus, self.config.model.text.vocab_size)
+        tokenizer = train_tokenizer([*corpus, *FILLERS], self.config.model.text.vocab_size)
         tokenizer.save(str(self.work / "tokenizer.json"))
         model = self.new_model()
-        reference = None
+        reference = earlier = related = None
         if self.arguments.reference_texts is not None:
             with np.load(self.arguments.reference_texts) as arrays:
                 reference = ([str(t) for t in arrays["labels"]], torch.from_numpy(arrays["emb"].astype(np.float32)))
-        encoder, projection = cast(LightTextEncoder, model.text_encoder), model.text_projection
-        pretrain_text(encoder, projection, tokenizer, pairs, groups, reference, self.config.text, console.print)
-        torch.save(_text_state(model), path)
+        if self.arguments.init_from is not None:
+            detector = load(self.arguments.init_from, device="cpu")
+            earlier = detector.embed_text(list(self.phrase_sets))
+            related = torch.from_numpy(related_labels(list(self.phrase_sets), self.phrase_sets))
+        pretrain_text(model, tokenizer, pairs, groups, reference, self.config.text, console.print, earlier, related)
+        torch.save(_text_parts(model.state_dict()), path)
 
     def windows(self) -> None:
         """Run the teacher over every clip."""
@@ -156,7 +161,8 @@ class Run:
         path = self.work / "head.pt"
         if path.exists():
             return
-        model, texts = self._model_with_texts("text.pt"), self._label_texts()
+        model, texts = self.new_model(), self._label_texts()
+        model.load_state_dict({**model.state_dict(), **torch.load(path.with_name("text.pt"), weights_only=True)})
         row_of = {label: row for row, label in enumerate(self.labels)}
         head = train_teacher_head(
             ClipWindows.load(self.work / "windows.npz"),
@@ -172,15 +178,17 @@ class Run:
             self.config.head,
             console.print,
         )
-        torch.save({"head": head.state_dict(), **_text_state(model)}, path)
+        torch.save({"head": head.state_dict(), "text": _text_parts(model.state_dict())}, path)
 
     def fit(self) -> None:
         """Train on the finished part of the pool."""
-        model, texts = self._model_with_texts("head.pt"), self._label_texts()
+        model, texts = self.new_model(), self._label_texts()
         if self.arguments.init_from is not None:
             earlier = load(self.arguments.init_from, device="cpu").model.state_dict()
             model.load_state_dict({**model.state_dict(), **_without_text(earlier)})
-        state = torch.load(self.work / "head.pt", weights_only=True)["head"]
+        states = torch.load(self.work / "head.pt", weights_only=True)
+        model.load_state_dict({**model.state_dict(), **states["text"]})
+        state = states["head"]
         head = TeacherHead(len(state["mean"]), self.config.model.joint_dim, self.config.head)
         head.load_state_dict(state)
         head.eval().requires_grad_(False)
@@ -245,13 +253,6 @@ class Run:
         """The word pieces that step ``text`` learnt."""
         return Tokenizer.from_file(str(self.work / "tokenizer.json"))
 
-    def _model_with_texts(self, name: str) -> FLAM:
-        model = self.new_model()
-        state = torch.load(self.work / name, weights_only=True)
-        model.text_encoder.load_state_dict(state["encoder"])
-        model.text_projection.load_state_dict(state["projection"])
-        return model
-
     def _label_texts(self) -> LabelTexts:
         return LabelTexts(self.labels, self.training_clips, self.phrase_sets, self.tokenizer(), self.withheld)
 
@@ -260,7 +261,7 @@ class Run:
 
     def _holds_new_words(self, labels: np.ndarray) -> np.ndarray:
         withheld = [row for row, label in enumerate(self.labels) if label in self.withheld]
-        return np.isin(labels, withheld).any(axis=1)
+        return np.asarray(np.isin(labels, withheld).any(axis=1))
 
     def _logmel(self, model: FLAM, bank: WaveformBank, clip: SourceClip) -> torch.Tensor:
         waveform = torch.from_numpy(bank.waveform(clip.clip_id))[None]
@@ -268,12 +269,12 @@ class Run:
         return model.audio_encoder.logmel(waveform)[0, : 8 * n_frames]
 
 
+def _text_parts(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: value for name, value in state.items() if name.startswith(TEXT_PARTS)}
+
+
 def _without_text(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    return {name: value for name, value in state.items() if not name.startswith(("text_encoder", "text_projection"))}
-
-
-def _text_state(model: FLAM) -> dict[str, dict[str, torch.Tensor]]:
-    return {"encoder": model.text_encoder.state_dict(), "projection": model.text_projection.state_dict()}
+    return {name: value for name, value in state.items() if not name.startswith(TEXT_PARTS)}
 
 
 def _progress(what: str, every: int = 500) -> Callable[[int, int], None]:
@@ -305,7 +306,7 @@ def main() -> int:
     parser.add_argument("--ontology", type=Path, help="ontology like AudioSet's, JSON (step text)")
     parser.add_argument("--reference-texts", type=Path, help="npz of labels and emb by a larger text model (step text)")
     parser.add_argument("--phrases", type=Path, default=Path("configs/phrases"), help="folder of phrase sets")
-    parser.add_argument("--init-from", help="earlier model whose audio tower and heads are trained further (step fit)")
+    parser.add_argument("--init-from", help="earlier model to train further (steps text and fit)")
     parser.add_argument(
         "--paraphrases", type=Path, default=Path("configs/judgement/paraphrases.yaml"), help="texts never trained on"
     )
