@@ -43,7 +43,7 @@ class IntersectionChanges:
     Parameters
     ----------
     changes : of events found, then of false positives
-    trigger : (X,) int array, not falling, places among the changes at which a cross trigger comes or goes
+    trigger : (X,) int array, places among the changes at which a cross trigger comes or goes
     triggered : (X,) int array, the prompt that it triggers
     sign : (X,) float array, 1 where it comes, -1 where it goes
     """
@@ -56,10 +56,8 @@ class IntersectionChanges:
     def within(self, max_fp: float, weights: np.ndarray) -> IntersectionChanges:
         """Without the thresholds that are below all of those at which at most ``max_fp`` false positives are there."""
         n_rows = self.changes.rows_until(self.changes.gains[1], max_fp, weights)
-        n_triggers = int(np.searchsorted(self.trigger, n_rows))
-        return IntersectionChanges(
-            self.changes.head(n_rows), self.trigger[:n_triggers], self.triggered[:n_triggers], self.sign[:n_triggers]
-        )
+        near = np.flatnonzero(self.trigger < n_rows)
+        return IntersectionChanges(self.changes.head(n_rows), self.trigger[near], self.triggered[near], self.sign[near])
 
     def curve(self, events: PromptEvents, prompt: int, weights: np.ndarray | None = None) -> IntersectionCurve:
         """The counts at every threshold.
@@ -167,8 +165,7 @@ def intersection_changes(
         changes = Changes.of(column.scores, gains, table.recording_of_row, row)
         place_of_row = np.full(len(column.scores), -1)
         place_of_row[changes.rows] = np.arange(len(changes.rows))
-        order = np.argsort(place_of_row[row])
-        yield k, IntersectionChanges(changes, place_of_row[row][order], triggered[order], sign[order])
+        yield k, IntersectionChanges(changes, place_of_row[row], triggered, sign)
 
 
 class _Column:
