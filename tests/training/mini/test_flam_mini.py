@@ -34,7 +34,7 @@ from flam.training.mini.texts import LabelTexts, related_labels
 from flam.training.mini.validation import clip_accuracy, pool_auroc
 from flam.training.mini.word_pieces import train_tokenizer
 
-RECIPE = Path(__file__).parents[3] / "configs" / "flam_mini.yaml"
+RECIPES = [Path(__file__).parents[3] / "configs" / name for name in ("flam_mini.yaml", "distilled.yaml")]
 LABELS = ["dog bark", "rain", "siren"]
 SCENE = replace(MINI_SCENES, duration_s=2.56, background_share=0.0, effects=EffectsConfig())
 POOL = PoolConfig(scene=SCENE, shard_scenes=30)
@@ -346,9 +346,10 @@ def test_a_new_text_tower_says_what_an_earlier_model_says(tokenizer):
         assert torch.allclose(said.logit_bias, earlier.logit_bias, atol=0.5)
 
 
-def test_the_recipe_loads_and_says_how_it_is_run():
-    assert load_yaml(MiniConfig, RECIPE).stages
-    assert RECIPE.read_text(encoding="utf-8").startswith("# python -m flam.training.mini ")
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
+def test_the_recipe_loads_and_says_how_it_is_run(recipe):
+    assert load_yaml(MiniConfig, recipe).stages
+    assert recipe.read_text(encoding="utf-8").startswith(f"# python -m flam.training.mini configs/{recipe.name} ")
 
 
 def test_a_teacher_that_is_not_there_is_a_clear_error(tmp_path):

@@ -20,6 +20,7 @@ from flam.detection.detector import Detector
 from flam.evaluation.auroc import auroc
 from flam.evaluation.calibration import calibration_error
 from flam.evaluation.detections import DetectionCounts, count_detections, joined
+from flam.evaluation.operating_point import operating_point
 from flam.synth.distributions import Integers, Uniform
 from flam.synth.effects import EffectsConfig
 from flam.synth.plan import SceneDrawer
@@ -108,7 +109,10 @@ def judge(
         "n_events": sum(event.prompt not in scene.unsure for scene in in_scenes for event in scene.events),
         "frame_auroc": round(float(np.mean(areas)), 4),
         "expected_calibration_error": round(calibration_error(all_scores[:, None], all_truth[:, None]), 4),
-        "operating_point": _at_threshold(detector.config, in_scenes, in_ambience),
+        "operating_point": {
+            **_at_threshold(detector.config, in_scenes, in_ambience),
+            **_in_detail(detector.config, in_scenes),
+        },
         "thresholds": [
             _at_threshold(dataclasses.replace(detector.config, threshold=threshold, prompts={}), in_scenes, in_ambience)
             for threshold in THRESHOLDS
@@ -190,11 +194,27 @@ def _at_threshold(
     }
 
 
+def _in_detail(config: DetectionConfig, scenes: Sequence[JudgedRecording]) -> dict[str, Any]:
+    """How sure the recall is, and how it falls for short events: below 0.6 s, to 1.5 s, to 5 s, from 5 s on."""
+    pairs = [_judged(config, scene) for scene in scenes]
+    detections, events = zip(*pairs, strict=True)
+    point = operating_point(detections, events, [scene.scores.end_s for scene in scenes])
+    return {
+        "recall_interval": [round(point.recall.low, 3), round(point.recall.high, 3)],
+        "recall_by_length": [round(recall.value, 3) for recall in point.recall_by_length],
+        "n_by_length": list(point.n_by_length),
+    }
+
+
+def _judged(config: DetectionConfig, recording: JudgedRecording) -> tuple[list[Event], list[Event]]:
+    """What is detected and what is there, of the prompts that can be judged in a recording."""
+    detections = [event for event in binarize([recording.scores], config) if event.prompt not in recording.unsure]
+    events = [event for event in recording.events if event.prompt not in recording.unsure]
+    return detections, joined(events, lambda prompt: config.rule(prompt).merge_gap_s)
+
+
 def _count(config: DetectionConfig, recordings: Sequence[JudgedRecording]) -> DetectionCounts:
     total = DetectionCounts(0, 0, 0, (), 0.0)
     for recording in recordings:
-        detections = [event for event in binarize([recording.scores], config) if event.prompt not in recording.unsure]
-        events = [event for event in recording.events if event.prompt not in recording.unsure]
-        events = joined(events, lambda prompt: config.rule(prompt).merge_gap_s)
-        total += count_detections(detections, events, recording.scores.end_s)
+        total += count_detections(*_judged(config, recording), recording.scores.end_s)
     return total
