@@ -47,7 +47,7 @@ def clips_of_a_step(name):
 
 def test_the_three_models_hear_as_many_clips():
     assert {name: clips_of_a_step(name) for name in ("flam", "global", "mga_clap")} == dict.fromkeys(
-        ("flam", "global", "mga_clap"), 64
+        ("flam", "global", "mga_clap"), 32
     )
 
 

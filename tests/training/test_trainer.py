@@ -199,7 +199,7 @@ def test_the_log_is_json_lines(finished):
         ("data.captions=[]", "clip needs sources in data.captions"),
         ("validation_data.frames=[]", "validation_data: captions and frames are both empty"),
         ("start.tokenizer=null", "name a tokenizer.json"),
-        ("model.text.vocab_size=10", "the tokenizer has 8000 pieces"),
+        ("model.text.vocab_size=10", "the tokenizer has 12000 pieces"),
         ("freeze=[heads]", "no weight's name begins with 'heads'"),
     ],
 )

@@ -93,7 +93,7 @@ class LightTextConfig:
     """
 
     kind: Literal["light"] = "light"
-    vocab_size: int = 8000
+    vocab_size: int = 12_000
     embed_dim: int = 256
     n_blocks: int = 2
     mlp_dim: int = 512
