@@ -1,11 +1,14 @@
 """One thread for everything, as small operations lose more than threads gain; and a library that rooms share."""
 
 import os
+import signal
 
 import pytest
 
 # read when torch and numpy are first imported, which is after this file; child processes inherit it
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# a shell's background job ignores Ctrl-C and hands that down; the programs under test must hear it
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
