@@ -21,16 +21,17 @@ from flam.synth.effects import EffectsConfig
 from flam.synth.procedural import generate
 from flam.synth.procedural.built_in import built_in_library
 from flam.synth.source_library import SourceClip, read_manifest
-from flam.training.mini.batch import make_batch
+from flam.training.mini.batch import make_batch, warped_bands
+from flam.training.mini.class_loss import class_loss
 from flam.training.mini.clip_windows import ClipWindows, WindowDrawer, embed_clips
 from flam.training.mini.config import MiniConfig, Stage
-from flam.training.mini.fit import event_loss, fit
+from flam.training.mini.fit import event_loss, fit, near_loss
 from flam.training.mini.made_sounds import is_made, make_sounds
 from flam.training.mini.pool import MINI_SCENES, Pool, PoolConfig, build_pool
 from flam.training.mini.teacher import Teacher, TeacherOutput
 from flam.training.mini.teacher_head import TeacherHead, TeacherHeadConfig, train_teacher_head
 from flam.training.mini.text_pretraining import TextPretrainingConfig, ontology_pairs, pretrain_text
-from flam.training.mini.texts import LabelTexts, related_labels
+from flam.training.mini.texts import LabelTexts, class_ways, related_labels
 from flam.training.mini.validation import clip_accuracy, pool_auroc
 from flam.training.mini.word_pieces import train_tokenizer
 
@@ -38,6 +39,10 @@ RECIPES = [Path(__file__).parents[3] / "configs" / name for name in ("flam_mini.
 LABELS = ["dog bark", "rain", "siren"]
 SCENE = replace(MINI_SCENES, duration_s=2.56, background_share=0.0, effects=EffectsConfig())
 POOL = PoolConfig(scene=SCENE, shard_scenes=30)
+PHRASES = {
+    "dog bark": PhraseSet("dog bark", ("barking dog",), ("siren", "wolf howl"), ("dog",)),
+    "wolf howl": PhraseSet("wolf howl", ("howling",), (), ()),
+}
 MODEL = FLAMConfig(
     audio=ConvEncoderConfig(stem_width=4, widths=(4, 8, 8), strides=((2, 2), (2, 2), (1, 2)), embed_dim=16),
     text=LightTextConfig(vocab_size=60, embed_dim=16, mlp_dim=16),
@@ -110,18 +115,17 @@ def teacher_head():
 
 
 def label_texts(bank, tokenizer) -> LabelTexts:
-    phrases = {"dog bark": PhraseSet("dog bark", ("barking dog",), (), ("dog",))}
-    return LabelTexts(LABELS, bank[0], phrases, tokenizer)
+    return LabelTexts(LABELS, bank[0], PHRASES, tokenizer, classes=["Sound, noise"])
 
 
 def config(**changes) -> MiniConfig:
     stages = (
-        Stage("distil", 6, 3e-3, {"distill": 1.0, "tag": 1.0, "joint": 1.0, "clip": 1.0}),
+        Stage("distil", 6, 3e-3, {"distill": 1.0, "tag": 1.0, "joint": 1.0, "class": 1.0, "clip": 1.0}),
         Stage(
             "frames",
             6,
             3e-3,
-            {"distill": 1.0, "clip": 1.0, "event": 1.0, "frame": 20.0, "prior": 1.0, "text_pull": 1.0},
+            {"distill": 1.0, "clip": 1.0, "event": 1.0, "near": 1.0, "frame": 20.0, "prior": 1.0, "text_pull": 1.0},
             text_lr_share=0.1,
         ),
     )
@@ -200,6 +204,60 @@ def test_the_event_loss_hears_every_sound_in_its_own_frames(bank, pool_folder, t
         torch.stack(features), texts, torch.tensor(2.0), share >= 0.5, (share == 0) | (share >= 0.5)
     )
     assert torch.allclose(event_loss(frames, texts, torch.tensor(2.0), batch), expected, atol=1e-6)
+
+
+def test_the_near_loss_compares_each_sound_with_its_label_and_its_near_misses(bank, pool_folder, tokenizer):
+    texts = label_texts(bank, tokenizer)
+    assert texts.near_misses.ways == [["siren"], ["howling", "wolf howl"]]
+    batch = make_batch(Pool(pool_folder).take(np.arange(20)), texts, lambda value: value, None)
+    generator = torch.Generator().manual_seed(0)
+    frames, labels, near = (
+        torch.nn.functional.normalize(torch.randn(*shape, 16, generator=generator), dim=-1)
+        for shape in ((20, 32), (3,), (2,))
+    )
+    bark, siren = LABELS.index("dog bark"), LABELS.index("siren")
+    losses = []
+    for scene in range(20):
+        for active, label in zip(batch.active[scene], batch.label[scene], strict=True):
+            if active.any() and label == bark:
+                mean = torch.nn.functional.normalize(frames[scene, active].mean(dim=0), dim=0)
+                beside_siren = bool(batch.labels[scene, :, siren].any())
+                for text in near[1:] if beside_siren else near:
+                    losses.append(torch.log1p(torch.exp(torch.tensor(2.0).exp() * (mean @ text - mean @ labels[bark]))))
+    loss = near_loss(frames, labels, near, torch.tensor(2.0), batch, texts)
+    assert torch.allclose(loss, torch.stack(losses).mean(), atol=1e-6)
+
+
+def test_the_class_loss_is_least_where_certainty_is_shared_as_the_teacher_shares_it():
+    names, temperature = torch.eye(4), torch.tensor(10.0).log()
+    scores = torch.tensor([[0.6, 0.6, 0.0, 0.0], [0.0, 0.0, 0.05, 0.0]])
+
+    def loss(*direction):
+        feature = torch.nn.functional.normalize(torch.tensor([direction]), dim=1)
+        # the second window holds nothing that the teacher knows: its feature makes no difference
+        return class_loss(torch.cat([feature, names[3:]]), names, temperature, scores)
+
+    assert loss(1.0, 1.0, 0.0, 0.0) < loss(1.0, 0.0, 0.0, 0.0) < loss(0.0, 0.0, 1.0, 0.0)
+    assert class_loss(names[:1], names, temperature, torch.zeros(1, 4)) == 0
+    logits = temperature.exp() * names[0]
+    expected = -(torch.log_softmax(logits, 0)[:2] * 0.5).sum()
+    assert torch.allclose(loss(1.0, 0.0, 0.0, 0.0), expected)
+
+
+def test_a_taggers_classes_are_said_in_all_the_ways_of_the_labels_that_they_name(tokenizer):
+    ways = class_ways(["Dog bark, woof", "Whistle (steam)"], PHRASES, tokenizer).ways
+    assert ways == [["barking dog", "dog bark", "dog bark, woof"], ["whistle steam"]]
+
+
+def test_bands_are_warped_as_a_loop_says():
+    logmel = torch.randn(2, 3, 8, generator=torch.Generator().manual_seed(0))
+    shift, stretch = np.array([0.0, 1.5]), np.array([1.0, 0.8])
+    warped = warped_bands(logmel, shift, stretch)
+    assert torch.allclose(warped[0], logmel[0], atol=1e-6)
+    for band in range(8):
+        place = (band - 3.5 - shift[1]) / stretch[1] + 3.5
+        expected = [np.interp(place, np.arange(8), row.numpy()) for row in logmel[1]]
+        np.testing.assert_allclose(warped[1, :, band], expected, atol=1e-5)
 
 
 def test_related_labels():

@@ -27,7 +27,7 @@ import torch
 from rich.console import Console
 from tokenizers import Tokenizer
 
-from flam.core import FlamError, ScoreMethod, load_yaml, save_yaml, to_mapping
+from flam.core import ConfigError, FlamError, ScoreMethod, load_yaml, read_text, save_yaml, to_mapping
 from flam.data.bank import WaveformBank
 from flam.data.phrases import load_phrases
 from flam.detection.everyday import everyday_prompts
@@ -254,7 +254,9 @@ class Run:
         return Tokenizer.from_file(str(self.work / "tokenizer.json"))
 
     def _label_texts(self) -> LabelTexts:
-        return LabelTexts(self.labels, self.training_clips, self.phrase_sets, self.tokenizer(), self.withheld)
+        path = self.arguments.teacher_classes
+        classes = None if path is None else read_text(path, ConfigError).strip().splitlines()
+        return LabelTexts(self.labels, self.training_clips, self.phrase_sets, self.tokenizer(), self.withheld, classes)
 
     def _trained_pool(self) -> Pool:
         return Pool(self.work / "training", (lambda labels: ~self._holds_new_words(labels)) if self.withheld else None)
@@ -302,6 +304,7 @@ def main() -> int:
         "--library", dest="manifests", type=Path, nargs="+", required=True, help="manifest.csv of clips"
     )
     parser.add_argument("--teacher", type=Path, help="tagger in .tflite form (step pool)")
+    parser.add_argument("--teacher-classes", type=Path, help="names of its classes, a line each (steps head and fit)")
     parser.add_argument("--pairs", type=Path, nargs="+", default=[], help="pairs of texts, tab separated (step text)")
     parser.add_argument("--ontology", type=Path, help="ontology like AudioSet's, JSON (step text)")
     parser.add_argument("--reference-texts", type=Path, help="npz of labels and emb by a larger text model (step text)")

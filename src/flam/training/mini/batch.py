@@ -18,7 +18,8 @@ class Batch:
     """Scenes as tensors: ``logmel (B, 8 T, F)``, teacher targets, and labels against every text.
 
     ``labels (B, T, K)`` True where text k sounds; ``valid (B, K)`` False where it may sound unnoticed; ``single (B,)``
-    True for scenes of one source; ``active (B, E, T)`` the frames of each label of a scene, none for empty places.
+    True for scenes of one source; ``active (B, E, T)`` the frames of each label of a scene, none for empty places;
+    ``label (B, E)`` those labels, -1 for empty places.
     """
 
     logmel: Tensor
@@ -28,6 +29,7 @@ class Batch:
     valid: Tensor
     single: Tensor
     active: Tensor
+    label: Tensor
 
 
 def make_batch(
@@ -36,7 +38,7 @@ def make_batch(
     standardise: Callable[[Tensor], Tensor],
     rng: np.random.Generator | None,
 ) -> Batch:
-    """Pool rows to tensors; with a generator, the log-mel is shifted in level, coloured and masked."""
+    """Pool rows to tensors; with a generator, the log-mel is warped, shifted in level, coloured and masked."""
     logmel = torch.from_numpy(rows["logmel"].astype(np.float32))
     if rng is not None:
         logmel = _augmented(logmel, rng)
@@ -44,7 +46,8 @@ def make_batch(
     embedding = standardise(torch.from_numpy(rows["embedding"].astype(np.float32)))
     scores = torch.from_numpy(rows["scores"].astype(np.float32) / 255)
     single, active = (torch.from_numpy(rows[name].copy()) for name in ("single", "active"))
-    return Batch(logmel, embedding, scores, labels, valid, single, active)
+    label = torch.from_numpy(rows["label"].astype(np.int64))
+    return Batch(logmel, embedding, scores, labels, valid, single, active, label)
 
 
 def labels_and_valid(rows: np.ndarray, texts: LabelTexts) -> tuple[Tensor, Tensor]:
@@ -62,8 +65,13 @@ def labels_and_valid(rows: np.ndarray, texts: LabelTexts) -> tuple[Tensor, Tenso
 
 
 def _augmented(logmel: Tensor, rng: np.random.Generator) -> Tensor:
-    """Level +-8 dB, a smooth colour of 3 dB, and SpecAugment along frequency (2 masks of up to 8 bands)."""
+    """Bands moved and stretched, level +-8 dB, a smooth colour of 3 dB, and SpecAugment along frequency.
+
+    A third of the scenes keep their bands; masks are 2 of up to 8 bands.
+    """
     n_scenes, _, n_mels = logmel.shape
+    moved = rng.random(n_scenes) < 2 / 3
+    logmel[moved] = warped_bands(logmel[moved], rng.uniform(-2, 2, moved.sum()), rng.uniform(0.92, 1.08, moved.sum()))
     bands, knots = np.arange(n_mels), np.linspace(0, n_mels - 1, 6)
     colour = np.stack([np.interp(bands, knots, gains_db) for gains_db in rng.normal(0, 3, (n_scenes, 6))])
     shift = rng.uniform(-8, 8, (n_scenes, 1)) + colour
@@ -83,3 +91,23 @@ def window_means(frames: Tensor, n_windows: int, hop_frames: int) -> Tensor:
     [5.5, 15.5]
     """
     return frames.unfold(1, TEACHER_WINDOW_FRAMES, hop_frames).mean(dim=-1)[:, :n_windows]
+
+
+def warped_bands(logmel: Tensor, shift: np.ndarray, stretch: np.ndarray) -> Tensor:
+    """(B, T, F) log-mel as it would be of a higher or larger source: band f is read from ``(f - shift) / stretch``.
+
+    Parameters
+    ----------
+    shift : (B,) bands
+    stretch : (B,) about the middle band
+
+    >>> warped_bands(torch.arange(4.0).view(1, 1, 4), np.array([1.0]), np.array([1.0])).tolist()
+    [[[0.0, 0.0, 1.0, 2.0]]]
+    """
+    last = logmel.shape[2] - 1
+    bands = (np.arange(last + 1) - last / 2 - shift[:, None]) / stretch[:, None] + last / 2
+    places = torch.from_numpy(np.clip(bands, 0, last).astype(np.float32))
+    low = places.floor().long().clamp(max=last - 1)
+    weight = (places - low)[:, None]
+    low = low[:, None].expand(-1, logmel.shape[1], -1)
+    return torch.lerp(logmel.gather(2, low), logmel.gather(2, low + 1), weight)

@@ -22,8 +22,8 @@ class Stage:
     ----------
     name : appears in the log
     steps, lr : length and peak learning rate; warm-up, then cosine to a twentieth
-    weights : weight of each loss: distill, tag, joint, clip, event, frame, prior, and text_pull, which holds the text
-        tower near where it started; a loss without weight is not computed
+    weights : weight of each loss: distill, tag, joint, class, clip, event, near, frame, prior, and text_pull, which
+        holds the text tower near where it started; a loss without weight is not computed
     text_lr_share : learning rate of the text tower against the rest, 0 keeps it as it is
     """
 

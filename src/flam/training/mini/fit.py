@@ -20,6 +20,7 @@ from flam.losses import framewise_loss, infonce_loss, prior_loss
 from flam.model.convnet import ConvEncoder
 from flam.model.flam import FLAM
 from flam.training.mini.batch import Batch, make_batch, window_means
+from flam.training.mini.class_loss import class_loss
 from flam.training.mini.config import MiniConfig, Stage
 from flam.training.mini.pool import Pool
 from flam.training.mini.teacher_head import TeacherHead
@@ -152,11 +153,16 @@ def step_losses(
         losses["distill_loss"] = distance + functional.smooth_l1_loss(predicted, batch.embedding)
     if "tag" in wanted:
         losses["tag_loss"] = functional.binary_cross_entropy_with_logits(heads.scores(windows), batch.scores)
+    spoken = functional.normalize(model.audio_projection(windows), dim=-1)
     if "joint" in wanted:
         # what the teacher's own head says of each window, in the joint space
-        spoken = functional.normalize(model.audio_projection(windows), dim=-1)
         losses["joint_loss"] = 1 - (spoken * teacher_head(batch.embedding)).sum(dim=-1).mean()
-    if not {"clip", "event", "frame", "prior"} & wanted.keys():
+    if "class" in wanted:
+        if texts.classes is None:
+            raise ConfigError("the loss class needs the names of the teacher's classes; give --teacher-classes")
+        named = model.project_text(model.text_encoder(texts.classes.draw(rng))).text_features
+        losses["class_loss"] = class_loss(spoken, named, model.log_temperature_inverse, batch.scores)
+    if not {"clip", "event", "near", "frame", "prior"} & wanted.keys():
         return losses
     embedded = model.text_encoder(texts.draw(rng))
     described = model.project_text(embedded)
@@ -170,6 +176,11 @@ def step_losses(
     if "event" in wanted:
         losses["event_loss"] = event_loss(
             heard.frame_features, described.text_features, model.log_temperature_inverse, batch
+        )
+    if "near" in wanted:
+        near = model.project_text(model.text_encoder(texts.near_misses.draw(rng))).text_features
+        losses["near_loss"] = near_loss(
+            heard.frame_features, described.text_features, near, model.log_temperature_inverse, batch, texts
         )
     if "frame" in wanted:
         losses["frame_loss"] = framewise_loss(
@@ -194,13 +205,46 @@ def event_loss(frame_features: Tensor, text_features: Tensor, log_temperature_in
     frame_features : (B, T, D) float tensor, L2-normalised along D
     text_features : (K, D) float tensor, L2-normalised along D
     """
-    weights = batch.active / batch.active.sum(dim=-1, keepdim=True).clamp(min=1)
-    features = functional.normalize(weights @ frame_features, dim=-1)
+    features, weights = sound_features(frame_features, batch)
     share = weights @ batch.labels.float()
     positives = share >= 0.5
     counted = batch.valid[:, None] & ((share == 0) | positives)
     sounds = batch.active.any(dim=-1)
     return infonce_loss(features[sounds], text_features, log_temperature_inverse, positives[sounds], counted[sounds])
+
+
+def near_loss(
+    frame_features: Tensor,
+    text_features: Tensor,
+    near_features: Tensor,
+    log_temperature_inverse: Tensor,
+    batch: Batch,
+    texts: LabelTexts,
+) -> Tensor:
+    """Logistic loss of sounds, each the mean of its own frames, that are nearer to a near miss than to their label.
+
+    A near miss that sounds in the same scene doesn't count.
+
+    Parameters
+    ----------
+    frame_features : (B, T, D) float tensor, L2-normalised along D
+    text_features : (K, D) float tensor, one text per label, L2-normalised along D
+    near_features : (M, D) float tensor, one text per near miss, L2-normalised along D
+    """
+    features, _ = sound_features(frame_features, batch)
+    scene, place = batch.active.any(dim=-1).nonzero(as_tuple=True)
+    features, label = features[scene, place], batch.label[scene, place]
+    sounding = functional.pad(batch.labels.any(dim=1), (0, 1))[:, texts.near_label]
+    counted = texts.near[label] & ~sounding[scene] & texts.trained[label, None]
+    right = (features * text_features[label]).sum(dim=-1, keepdim=True)
+    losses = functional.softplus(log_temperature_inverse.exp() * (features @ near_features.T - right))
+    return (losses * counted).sum() / counted.sum().clamp(min=1)
+
+
+def sound_features(frame_features: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+    """(B, E, D) features of each sound, the mean of its own frames, L2-normalised, and the (B, E, T) weights of it."""
+    weights = batch.active / batch.active.sum(dim=-1, keepdim=True).clamp(min=1)
+    return functional.normalize(weights @ frame_features, dim=-1), weights
 
 
 def _stage_at(stages: Sequence[Stage], step: int) -> tuple[Stage, int]:

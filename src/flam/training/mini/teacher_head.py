@@ -16,6 +16,7 @@ from torch.nn import functional
 from flam.losses import infonce_loss
 from flam.model.flam import FLAM
 from flam.training.mini.batch import labels_and_valid, window_means
+from flam.training.mini.class_loss import class_loss
 from flam.training.mini.clip_windows import ClipWindows, WindowDrawer
 from flam.training.mini.pool import Pool
 from flam.training.mini.texts import LabelTexts
@@ -32,6 +33,7 @@ class TeacherHeadConfig:
     pool_scenes : so many scenes of the pool are kept in memory
     hidden_dim, dropout : of the head
     text_lr_share : learning rate of the text tower against the head's
+    class_weight : weight of the teacher's classes by name, where they are given
     seed : of everything random
     """
 
@@ -43,6 +45,7 @@ class TeacherHeadConfig:
     hidden_dim: int = 1024
     dropout: float = 0.3
     text_lr_share: float = 0.03
+    class_weight: float = 0.5
     seed: int = 0
 
 
@@ -95,7 +98,7 @@ def train_teacher_head(
 ) -> TeacherHead:
     """Train a head on windows of unmixed clips and of the pool's scenes, and the text tower gently with it, in place.
 
-    Unmixed clips teach what a label sounds like, scenes what is left of it in a mixture.
+    Unmixed clips teach what a label sounds like, scenes what is left of it in a mixture and what the teacher calls it.
 
     Parameters
     ----------
@@ -104,7 +107,7 @@ def train_teacher_head(
     hop_frames : distance of two windows of the teacher in the pool, in frames of the labels
     """
     torch.manual_seed(config.seed)
-    scenes = pool.load(("embedding", "label", "active", "complete"), config.pool_scenes)
+    scenes = pool.load(("embedding", "scores", "label", "active", "complete"), config.pool_scenes)
     drawer = WindowDrawer(windows, label_of)
     clip_embedding = torch.from_numpy(windows.embedding.astype(np.float32))
     head = TeacherHead(clip_embedding.shape[-1], model.config.joint_dim, config)
@@ -139,6 +142,10 @@ def train_teacher_head(
         positives = (share >= 0.5).flatten(0, 1)
         counted = (valid[:, None] & ((share == 0) | (share >= 0.5))).flatten(0, 1)
         loss = loss + infonce_loss(features.flatten(0, 1), described, temperature, positives, counted)
+        if texts.classes is not None:
+            named = model.project_text(model.text_encoder(texts.classes.draw(rng))).text_features
+            scores = torch.from_numpy(scene["scores"].astype(np.float32) / 255)
+            loss = loss + config.class_weight * class_loss(features, named, temperature, scores)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

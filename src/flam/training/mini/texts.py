@@ -31,8 +31,33 @@ GENERIC_WORDS = {
 }
 
 
-class LabelTexts:
-    """One text per label and step, drawn from the label's own name, its phrases and its clips' captions.
+class TextWays:
+    """One text per name and step, drawn from all ways to say it.
+
+    Parameters
+    ----------
+    names : row k of everything belongs to name k, which is itself among its ways
+    ways : texts of each name
+    tokenizer : of the text tower
+    """
+
+    def __init__(self, names: Sequence[str], ways: Sequence[Collection[str]], tokenizer: Tokenizer):
+        self.ways = [sorted({name, *texts}) for name, texts in zip(names, ways, strict=True)]
+        self._table = TokenTable(tokenizer, [text for texts in self.ways for text in texts])
+        self._starts = np.cumsum([0, *(len(texts) for texts in self.ways)])
+        self._names = np.array(
+            [start + texts.index(name) for start, texts, name in zip(self._starts, self.ways, names, strict=False)]
+        )
+
+    def draw(self, rng: np.random.Generator, name_share: float = 0.25) -> TextTokens:
+        """Tokens of one text per name: the name itself with probability ``name_share``, else any of its ways."""
+        chosen = self._starts[:-1] + rng.integers(np.diff(self._starts))
+        chosen = np.where(rng.random(len(self._names)) < name_share, self._names, chosen)
+        return self._table.rows(chosen)
+
+
+class LabelTexts(TextWays):
+    """The ways to say each label: its own name, its phrases and its clips' captions.
 
     Parameters
     ----------
@@ -41,6 +66,13 @@ class LabelTexts:
     phrase_sets : ways to say labels; a label without one is said by its name and captions alone
     tokenizer : of the text tower
     withheld : labels that are never trained, neither as right nor as wrong: new words for the model
+    classes : what the teacher calls its classes, in the order of its scores; None where they are not to be trained
+
+    Attributes
+    ----------
+    near_misses : the ways to say what some label must not be taken for, labels and others
+    near : (K, M) bool tensor, True where near miss m must not match the sounds of label k
+    near_label : (M,) int tensor, the row of the label list that a near miss is, K for none
     """
 
     def __init__(
@@ -50,30 +82,40 @@ class LabelTexts:
         phrase_sets: Mapping[str, PhraseSet],
         tokenizer: Tokenizer,
         withheld: Collection[str] = (),
+        classes: Sequence[str] | None = None,
     ):
         self.labels = list(labels)
-        ways: list[list[str]] = []
+        ways: list[set[str]] = []
         captions: dict[str, set[str]] = {}
         for clip in clips:
             if clip.caption:
                 captions.setdefault(clip.label, set()).add(clip.caption)
         for label in self.labels:
-            phrases = phrase_sets[label].phrases if label in phrase_sets else ()
-            ways.append(sorted({label, f"the sound of {label}", *phrases, *captions.get(label, ())}))
-        self.ways = ways
-        self._table = TokenTable(tokenizer, [text for texts in ways for text in texts])
-        self._starts = np.cumsum([0, *(len(texts) for texts in ways)])
-        self._names = np.array(
-            [start + texts.index(label) for start, texts, label in zip(self._starts, ways, self.labels, strict=False)]
-        )
+            ways.append({f"the sound of {label}", *_phrases(label, phrase_sets), *captions.get(label, ())})
+        super().__init__(self.labels, ways, tokenizer)
         self.related = torch.from_numpy(related_labels(self.labels, phrase_sets))
         self.trained = torch.tensor([label not in withheld for label in self.labels])
+        near = [set(phrase_sets[label].near_misses) if label in phrase_sets else set() for label in self.labels]
+        names = sorted(set().union(*near) - set(withheld))
+        self.near_misses = TextWays(names, [_phrases(name, phrase_sets) for name in names], tokenizer)
+        self.near = torch.tensor([[name in missed for name in names] for missed in near], dtype=torch.bool)
+        row_of = {label: row for row, label in enumerate(self.labels)}
+        self.near_label = torch.tensor([row_of.get(name, len(self.labels)) for name in names], dtype=torch.long)
+        self.classes = None if classes is None else class_ways(classes, phrase_sets, tokenizer)
 
-    def draw(self, rng: np.random.Generator, name_share: float = 0.25) -> TextTokens:
-        """Tokens of one text per label: the label itself with probability ``name_share``, else any of its texts."""
-        chosen = self._starts[:-1] + rng.integers(np.diff(self._starts))
-        chosen = np.where(rng.random(len(self.labels)) < name_share, self._names, chosen)
-        return self._table.rows(chosen)
+
+def class_ways(classes: Sequence[str], phrase_sets: Mapping[str, PhraseSet], tokenizer: Tokenizer) -> TextWays:
+    """The ways to say a tagger's classes, such as "Chicken, rooster": the name, its first part, phrases of either."""
+    names = [name.replace("(", "").replace(")", "").lower() for name in classes]
+    ways = []
+    for name in names:
+        said = {name, name.split(",")[0]}
+        ways.append(said.union(*(_phrases(way, phrase_sets) for way in said)))
+    return TextWays(names, ways, tokenizer)
+
+
+def _phrases(label: str, phrase_sets: Mapping[str, PhraseSet]) -> tuple[str, ...]:
+    return phrase_sets[label].phrases if label in phrase_sets else ()
 
 
 def related_labels(labels: Sequence[str], phrase_sets: Mapping[str, PhraseSet]) -> np.ndarray:
