@@ -1,7 +1,7 @@
 """From a library of clips to a trained flam-mini, in steps that can be interrupted and repeated.
 
     python -m flam.training.mini configs/flam_mini.yaml --library LIBRARY/manifest.csv --teacher TAGGER.tflite \
-        --pairs PAIRS.tsv.gz --work runs/flam-mini
+        --teacher-classes CLASSES.txt --pairs PAIRS.tsv.gz --work runs/flam-mini
 
 Steps, each resumable: ``made`` writes sounds of our own, ``bank`` decodes the clips, ``text`` pretrains the text tower,
 ``windows`` runs the teacher over every clip, ``pool`` renders scenes with the teacher's targets, ``head`` bridges

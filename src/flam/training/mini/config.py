@@ -45,6 +45,7 @@ class MiniConfig:
     withheld_share : part of the labels that is never trained, to measure what new words do; 0 for a model that ships
     made_takes, made_sentences : sounds of our own for training: takes of each procedural class, spoken sentences
     n_shards, n_validation_shards : sizes of the two pools, 250 scenes a shard
+    augment : whether scenes are warped, coloured and masked anew each time they are drawn
     batch_size, weight_decay, clip_norm, warmup_steps, ema_decay, seed : of the optimisation
     card, detection : packaged with the model: what to know about it, and the operating point chosen for it
     log_every, validate_every, save_every : in steps
@@ -65,6 +66,7 @@ class MiniConfig:
     made_sentences: int = 140
     n_shards: int = 320
     n_validation_shards: int = 6
+    augment: bool = True
     batch_size: int = 32
     weight_decay: float = 0.02
     clip_norm: float = 1.0

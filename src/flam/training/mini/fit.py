@@ -89,7 +89,7 @@ def fit(
             group["lr"] = share * _lr(stage, stage_step, config.warmup_steps)
         rng = np.random.Generator(np.random.PCG64([config.seed, step]))
         rows = pool.take(rng.integers(len(pool), size=config.batch_size))
-        batch = make_batch(rows, texts, teacher_head.standardise, rng)
+        batch = make_batch(rows, texts, teacher_head.standardise, rng if config.augment else None)
         trained.train()
         losses = step_losses(
             model, heads, teacher_head, batch, texts, stage, start_from, config.pool.teacher_hop_frames, rng
