@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -53,6 +54,8 @@ from flam.training.mini.word_pieces import train_tokenizer
 STEPS = ("made", "bank", "text", "windows", "pool", "head", "fit", "package", "thresholds", "judge")
 ONTOLOGY_WEIGHT = 10  # it is small beside a dictionary, and about sounds
 NEW_WORD_SCENES = 2000
+JUDGED = 200  # scenes; with 60, the interval of the recall was .16 wide
+PARAPHRASES = [Path("configs/judgement") / name for name in ("paraphrases.yaml", "more_paraphrases.yaml")]
 TEXT_PARTS = ("text_encoder", "text_projection", "logit_scale_head", "logit_bias_head")
 console = Console(stderr=True)
 
@@ -238,8 +241,10 @@ class Run:
         figures: dict[str, object] = {}
         for method in get_args(ScoreMethod):
             detector = load(self.work / "flam-mini", device="cpu", score=method)
-            figures[method] = judge(detector, clips, bank, self.phrase_sets, n_scenes=60, n_prompts=50, seed=1)
-        figures["words"] = judge_words(detector, clips, bank, self.phrase_sets, self.arguments.paraphrases, 60, seed=1)
+            figures[method] = judge(detector, clips, bank, self.phrase_sets, JUDGED, n_prompts=50, seed=1)
+        n_trained = Counter(clip.label for clip in self.training_clips)
+        words = self.arguments.paraphrases
+        figures["words"] = judge_words(detector, clips, bank, self.phrase_sets, words, n_trained, JUDGED, seed=1)
         path = self.work / "judgement.json"
         path.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
         console.print(f"figures in {path}")
@@ -311,7 +316,7 @@ def main() -> int:
     parser.add_argument("--phrases", type=Path, default=Path("configs/phrases"), help="folder of phrase sets")
     parser.add_argument("--init-from", help="earlier model to train further (steps text and fit)")
     parser.add_argument(
-        "--paraphrases", type=Path, default=Path("configs/judgement/paraphrases.yaml"), help="texts never trained on"
+        "--paraphrases", type=Path, nargs="+", default=PARAPHRASES, help="files of texts never trained on (step judge)"
     )
     parser.add_argument("--work", type=Path, required=True, help="working folder of this run")
     parser.add_argument("--steps", nargs="+", choices=STEPS, default=list(STEPS))

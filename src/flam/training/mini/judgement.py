@@ -125,18 +125,25 @@ def judge_words(
     clips: Sequence[SourceClip],
     bank: WaveformBank,
     phrase_sets: Mapping[str, PhraseSet],
-    paraphrases: Path,
+    paraphrases: Sequence[Path],
+    n_trained: Mapping[str, int],
     n_scenes: int,
     seed: int,
 ) -> dict[str, Any]:
-    """How well other words for a sound do, in the same scenes, and how often a near miss is told from it."""
+    """How well other words for a sound do, in the same scenes, and how often a near miss is told from it.
+
+    Parameters
+    ----------
+    paraphrases : files of texts, each judged by itself
+    n_trained : label to number of training clips
+    """
     prompts, scenes = _judged_scenes(clips, bank, n_scenes, n_prompts=50, seed=seed)
     embedded = [(detector.embed_frames((waveform, bank.sample_rate)), events) for waveform, events, _ in scenes]
-    ways = {label: texts for label, texts in read_paraphrases(paraphrases).items() if label in prompts}
-    return {
-        "paraphrases": paraphrase_figures(embedded, detector, detector.grid, ways),
-        "near_misses": near_miss_figures(detector, clips, bank, phrase_sets),
-    }
+    figures: dict[str, Any] = {}
+    for path in paraphrases:
+        ways = {label: texts for label, texts in read_paraphrases(path).items() if label in prompts}
+        figures[path.stem] = paraphrase_figures(embedded, detector, detector.grid, ways)
+    return {**figures, "near_misses": near_miss_figures(detector, clips, bank, phrase_sets, n_trained)}
 
 
 def heard_in(

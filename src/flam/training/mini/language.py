@@ -16,6 +16,8 @@ from flam.detection.detector import Detector
 from flam.evaluation.auroc import auroc
 from flam.synth.source_library import SourceClip
 
+TRAINING_CLIPS = (1, 5, 15)  # from so many on, a group of its own
+
 
 def read_paraphrases(path: str | Path) -> dict[str, list[str]]:
     """Label to other ways of saying it, from a YAML mapping of lists.
@@ -66,22 +68,48 @@ def paraphrase_figures(
 
 
 def near_miss_figures(
-    detector: Detector, clips: Sequence[SourceClip], bank: WaveformBank, phrase_sets: Mapping[str, PhraseSet]
+    detector: Detector,
+    clips: Sequence[SourceClip],
+    bank: WaveformBank,
+    phrase_sets: Mapping[str, PhraseSet],
+    n_trained: Mapping[str, int],
 ) -> dict[str, Any]:
     """Share of (clip, near miss) pairs in which the clip is closer to its own label than to the near miss.
 
-    Labels weigh alike, however many clips they have.
+    Over all pairs, over labels weighed alike however many clips they have, and over pairs by how many clips of their
+    label the model was trained on.
+
+    Parameters
+    ----------
+    clips : held-out clips
+    n_trained : label to number of training clips; a label that is not there has none
     """
-    shares: dict[str, list[float]] = {}
+    labels: list[str] = []
+    right: list[np.ndarray] = []
     for clip in clips:
         near = phrase_sets[clip.label].near_misses if clip.label in phrase_sets else ()
         if not near or clip.kind == "background":
             continue
         features = detector.embed_audio((bank.waveform(clip.clip_id), bank.sample_rate))
         cosines = detector.embed_text([clip.label, *near]).text_features.cpu().numpy() @ features
-        shares.setdefault(clip.label, []).append(float((cosines[0] > cosines[1:]).mean()))
+        labels.append(clip.label)
+        right.append(cosines[0] > cosines[1:])
+    by_label = [
+        np.mean([each.mean() for each, name in zip(right, labels, strict=True) if name == label])
+        for label in set(labels)
+    ]
+    groups = np.searchsorted(TRAINING_CLIPS, [n_trained.get(label, 0) for label in labels], side="right")
+    by_training_clips = []
+    for group, least in enumerate((0, *TRAINING_CLIPS)):
+        chosen = [right[place] for place in np.flatnonzero(groups == group)]
+        if chosen:
+            pairs = np.concatenate(chosen)
+            by_training_clips.append({"from": least, "n_pairs": len(pairs), "right": round(float(pairs.mean()), 4)})
     return {
-        "n_clips": sum(len(values) for values in shares.values()),
-        "n_labels": len(shares),
-        "right_above_near_miss": round(float(np.mean([np.mean(values) for values in shares.values()])), 4),
+        "n_clips": len(labels),
+        "n_labels": len(by_label),
+        "n_pairs": sum(len(each) for each in right),
+        "right_above_near_miss": round(float(np.concatenate(right).mean()), 4),
+        "labels_weighed_alike": round(float(np.mean(by_label)), 4),
+        "by_training_clips": by_training_clips,
     }
