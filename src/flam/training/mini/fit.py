@@ -79,7 +79,7 @@ def fit(
         step = saved["step"]
     total = sum(stage.steps for stage in config.stages)
     sums: dict[str, float] = {}
-    started = time.monotonic()
+    started, started_step = time.monotonic(), step
     while step < total:
         stage, stage_step = _stage_at(config.stages, step)
         if step % 50 == 0:
@@ -109,20 +109,20 @@ def fit(
             sums[name] = sums.get(name, 0.0) + value.item()
         step += 1
         if step % config.log_every == 0:
-            speed = config.log_every * config.batch_size / (time.monotonic() - started)
+            speed = (step - started_step) * config.batch_size / (time.monotonic() - started)
             figures = {name: round(value / config.log_every, 4) for name, value in sums.items()}
             _log(
                 folder,
                 {"step": step, "stage": stage.name, "scenes_per_s": round(speed, 1), "pool": len(pool), **figures},
             )
-            sums, started = {}, time.monotonic()
+            sums, started, started_step = {}, time.monotonic(), step
         if step % config.save_every == 0 or step == total:
             state = {"trained": trained.state_dict(), "average": average.state_dict(), "step": step}
             torch.save({**state, "optimizer": optimizer.state_dict()}, checkpoint.with_suffix(".part"))
             os.replace(checkpoint.with_suffix(".part"), checkpoint)
         if step % config.validate_every == 0 or step == total:
             _log(folder, {"step": step, "stage": stage.name, **validation(averaged)})
-            started = time.monotonic()
+            started, started_step = time.monotonic(), step
     return averaged
 
 
