@@ -33,7 +33,7 @@ class FixedDetector:
     """Gives each prompt one score everywhere."""
 
     config = DetectionConfig(threshold=0.5)
-    everywhere = {"quiet": 0.1, "nervous": 0.65, "mad": 0.97, "tone": 0.97, "sound": 0.97}  # noqa: RUF012
+    everywhere = {"quiet": 0.1, "nervous": 0.65, "mad": 0.97, "tone": 0.97, "sound": 0.97, "often": 0.65, "rare": 0.65}  # noqa: RUF012
 
     def score(self, audio, prompts):
         n_samples = len(audio[0])
@@ -47,9 +47,23 @@ def test_only_what_fires_for_nothing_is_raised():
         SourceClip("air", Path("air"), "air", "", "background", "air", "", "made", "CC0"),
     ]
     phrases = {"tone": PhraseSet("tone", (), (), ("sound",))}
-    prompts = list(FixedDetector.everywhere)
+    prompts = ["quiet", "nervous", "mad", "tone", "sound"]
     raised = prompt_thresholds(
         FixedDetector(), clips, NoiseBank(), phrases, prompts, thresholds=(0.5, 0.7, 0.9), n_scenes=2
     )
     # every scene holds the tone, which is also a sound; the mad one is given the highest there is
     assert raised == {"nervous": PromptSettings(threshold=0.7), "mad": PromptSettings(threshold=0.9)}
+
+
+def test_a_prompt_that_would_lose_more_than_it_spares_keeps_its_threshold():
+    labels = ["often"] * 12 + ["rare"] + [f"other {number}" for number in range(8)]
+    clips = [
+        SourceClip(f"{label} {number}", Path("-"), label, "", "event", f"{number}", "", "made", "CC0")
+        for number, label in enumerate(labels)
+    ]
+    clips.append(SourceClip("air", Path("air"), "air", "", "background", "air", "", "made", "CC0"))
+    raised = prompt_thresholds(
+        FixedDetector(), clips, NoiseBank(), {}, ["often", "rare"], thresholds=(0.5, 0.7), n_scenes=12
+    )
+    # both fire in every scene; more than half of the scenes hold the one, fewer than half the other
+    assert raised == {"rare": PromptSettings(threshold=0.7)}

@@ -35,7 +35,8 @@ def prompt_thresholds(
     """The lowest threshold at which each prompt has few enough false alarms, for prompts that need a higher one.
 
     Scenes are those of the judgement, from training clips. What sounds in a scene, what is related to it and what its
-    background may hold is no false alarm.
+    background may hold is no false alarm. A prompt for which the higher threshold would cost more sounds than it spares
+    false alarms keeps the detector's own.
 
     Parameters
     ----------
@@ -51,7 +52,7 @@ def prompt_thresholds(
         label: {prompt for prompt, is_related in zip(prompts, related[:, row], strict=True) if is_related}
         for row, label in enumerate(labels)
     }
-    counts = np.zeros((len(thresholds), len(prompts)))
+    n_false, n_found = (np.zeros((len(thresholds), len(prompts))) for _ in range(2))
     minutes = np.zeros(len(prompts))
     for index in range(n_scenes):
         plan = drawer.draw(seed, index)
@@ -66,15 +67,18 @@ def prompt_thresholds(
         minutes[judged] += scores.end_s / 60
         for row, threshold in enumerate(thresholds):
             for event in _events(detector, scores, threshold):
-                counts[row, prompts.index(event.prompt)] += event.prompt not in expected
+                n_false[row, prompts.index(event.prompt)] += event.prompt not in expected
+                n_found[row, prompts.index(event.prompt)] += event.prompt in present
         progress(index + 1, n_scenes)
-    few = counts <= most_false_per_minute * minutes
+    few = n_false <= most_false_per_minute * minutes
     few[-1] = True
-    chosen = few.argmax(axis=0)
+    chosen, columns = few.argmax(axis=0), np.arange(len(prompts))
+    own = min(int(np.searchsorted(thresholds, detector.config.threshold)), len(thresholds) - 1)
+    spared, lost = (counts[own] - counts[chosen, columns] for counts in (n_false, n_found))
     return {
         prompt: PromptSettings(threshold=thresholds[row])
-        for prompt, row in zip(prompts, chosen.tolist(), strict=True)
-        if thresholds[row] > detector.config.threshold
+        for prompt, row, pays in zip(prompts, chosen.tolist(), (spared >= lost).tolist(), strict=True)
+        if thresholds[row] > detector.config.threshold and pays
     }
 
 
