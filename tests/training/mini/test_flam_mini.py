@@ -25,9 +25,10 @@ from flam.training.mini.batch import make_batch, warped_bands
 from flam.training.mini.class_loss import class_loss
 from flam.training.mini.clip_windows import ClipWindows, WindowDrawer, embed_clips
 from flam.training.mini.config import MiniConfig, Stage
-from flam.training.mini.fit import event_loss, fit, near_loss
+from flam.training.mini.fit import fit
 from flam.training.mini.made_sounds import is_made, make_sounds
 from flam.training.mini.pool import MINI_SCENES, Pool, PoolConfig, build_pool
+from flam.training.mini.sound_losses import event_loss, near_loss
 from flam.training.mini.teacher import Teacher, TeacherOutput
 from flam.training.mini.teacher_head import TeacherHead, TeacherHeadConfig, train_teacher_head
 from flam.training.mini.text_pretraining import TextPretrainingConfig, ontology_pairs, pretrain_text
@@ -239,6 +240,8 @@ def test_the_class_loss_is_least_where_certainty_is_shared_as_the_teacher_shares
 
     assert loss(1.0, 1.0, 0.0, 0.0) < loss(1.0, 0.0, 0.0, 0.0) < loss(0.0, 0.0, 1.0, 0.0)
     assert class_loss(names[:1], names, temperature, torch.zeros(1, 4)) == 0
+    with pytest.raises(ConfigError, match="4 names for 3 classes"):
+        class_loss(names[:1], names, temperature, torch.zeros(1, 3))
     logits = temperature.exp() * names[0]
     expected = -(torch.log_softmax(logits, 0)[:2] * 0.5).sum()
     assert torch.allclose(loss(1.0, 0.0, 0.0, 0.0), expected)
@@ -292,6 +295,14 @@ def test_training_resumes_bit_for_bit(bank, pool_folder, tokenizer, teacher_head
     resumed = fit(config(), new_model(tokenizer), texts, teacher_head, Pool(pool_folder), validation, stopped)
     for name, value in expected.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[name]), name
+
+
+@pytest.mark.parametrize(("loss", "remedy"), [("class", "--teacher-classes"), ("near", "--phrases")])
+def test_a_loss_without_its_texts_is_a_clear_error(bank, pool_folder, tokenizer, teacher_head, tmp_path, loss, remedy):
+    texts = LabelTexts(LABELS, bank[0], {}, tokenizer)
+    recipe = config(stages=(Stage("short", 1, 1e-3, {loss: 1.0}),))
+    with pytest.raises(ConfigError, match=f"loss {loss} needs .* give {remedy}"):
+        fit(recipe, new_model(tokenizer), texts, teacher_head, Pool(pool_folder), lambda _: {}, tmp_path)
 
 
 def test_the_loss_falls_and_the_packaged_model_is_the_trained_one(bank, pool_folder, tokenizer, teacher_head, tmp_path):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional
 
+from flam.core import ConfigError
+
 
 def class_loss(
     features: Tensor, text_features: Tensor, log_temperature_inverse: Tensor, scores: Tensor, least: float = 0.1
@@ -23,6 +25,10 @@ def class_loss(
     -------
     scalar; 0 where no window counts
 
+    Raises
+    ------
+    ConfigError : not as many texts as classes
+
     >>> import torch
     >>> names = torch.eye(2)
     >>> near, far = names[:1], names[1:]
@@ -30,6 +36,10 @@ def class_loss(
     >>> class_loss(near, names, torch.tensor(1.0), scores) < class_loss(far, names, torch.tensor(1.0), scores)
     tensor(True)
     """
+    if len(text_features) != scores.shape[-1]:
+        raise ConfigError(
+            f"{len(text_features)} names for {scores.shape[-1]} classes: give one per class, in their order"
+        )
     heard = scores.amax(dim=-1) >= least
     logits = log_temperature_inverse.exp() * features[heard] @ text_features.T
     if not len(logits):
