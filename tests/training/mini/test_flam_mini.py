@@ -19,19 +19,17 @@ from flam.model.flam import FLAM, FLAMConfig
 from flam.model.text import LightTextConfig
 from flam.synth.effects import EffectsConfig
 from flam.synth.procedural import generate
-from flam.synth.procedural.built_in import built_in_library
-from flam.synth.source_library import SourceClip, read_manifest
+from flam.synth.source_library import SourceClip
 from flam.training.mini.batch import make_batch, warped_bands
 from flam.training.mini.class_loss import class_loss
-from flam.training.mini.clip_windows import ClipWindows, WindowDrawer, embed_clips
+from flam.training.mini.clip_windows import embed_clips
 from flam.training.mini.config import MiniConfig, Stage
 from flam.training.mini.fit import fit
-from flam.training.mini.made_sounds import is_made, make_sounds
 from flam.training.mini.pool import MINI_SCENES, Pool, PoolConfig, build_pool
 from flam.training.mini.sound_losses import event_loss, near_loss
-from flam.training.mini.teacher import Teacher, TeacherOutput
+from flam.training.mini.teacher import TeacherOutput
 from flam.training.mini.teacher_head import TeacherHead, TeacherHeadConfig, train_teacher_head
-from flam.training.mini.text_pretraining import TextPretrainingConfig, ontology_pairs, pretrain_text
+from flam.training.mini.text_pretraining import TextPretrainingConfig, pretrain_text
 from flam.training.mini.texts import LabelTexts, class_ways, related_labels
 from flam.training.mini.validation import clip_accuracy, pool_auroc
 from flam.training.mini.word_pieces import train_tokenizer
@@ -336,57 +334,6 @@ def test_the_teachers_head_learns_the_labels(bank, pool_folder, tokenizer):
     assert torch.allclose(head(standardised).norm(dim=-1), torch.ones(60, 2))
 
 
-def test_windows_are_drawn_by_label_and_clip(tmp_path):
-    clip_ids = np.array(["a", "a", "a", "b", "c", "other"])
-    windows = ClipWindows(clip_ids, np.zeros((6, 2), np.float16))
-    windows.save(tmp_path / "windows.npz")
-    loaded = ClipWindows.load(tmp_path / "windows.npz")
-    assert loaded.clip_ids.tolist() == clip_ids.tolist()
-    # label 0 has clips a and b, label 2 has c: drawn as sqrt(2) to 1
-    places, labels = WindowDrawer(loaded, {"a": 0, "b": 0, "c": 2}).draw(20_000, np.random.default_rng(0))
-    share = np.bincount(places, minlength=6) / 20_000
-    of_label_0 = 2**0.5 / (2**0.5 + 1)
-    expected = [of_label_0 / 6] * 3 + [of_label_0 / 2, 1 - of_label_0, 0]
-    np.testing.assert_allclose(share, expected, atol=0.015)
-    assert set(zip(clip_ids[places], labels, strict=True)) == {("a", 0), ("b", 0), ("c", 2)}
-
-
-def test_made_sounds_are_a_library_of_their_own(tmp_path, monkeypatch):
-    monkeypatch.setattr("flam.training.mini.made_sounds.speak", lambda *_: np.full(4800, 0.1, np.float32))
-    monkeypatch.setattr(
-        "flam.training.mini.made_sounds.built_in_library",
-        lambda n, seed: built_in_library(n, seed, ["rain", "door slam"]),
-    )
-    clips = read_manifest(make_sounds(tmp_path, n_takes=1, n_sentences=2))
-    assert sorted((clip.label, clip.kind) for clip in clips) == [
-        ("door slam", "event"),
-        ("rain", "background"),
-        ("rain", "event"),
-        ("speech", "speech"),
-        ("speech", "speech"),
-    ]
-    assert all(clip.path.exists() and is_made(clip) for clip in clips)
-
-
-def test_an_ontology_gives_pairs(tmp_path):
-    kinds = [
-        {"id": "a", "name": "Bell", "description": "It rings. Loudly.", "child_ids": ["b"], "restrictions": []},
-        {"id": "b", "name": "Chime, gong (big)", "description": "", "child_ids": [], "restrictions": []},
-    ]
-    path = tmp_path / "ontology.json"
-    path.write_text(json.dumps(kinds))
-    assert sorted(ontology_pairs(path)) == [
-        ("bell", "It rings"),
-        ("bell", "Loudly"),
-        ("chime", "gong big"),
-        ("chime, gong big", "bell"),
-        ("chime, gong big", "gong big"),
-    ]
-    path.write_text("[{}]")
-    with pytest.raises(ConfigError, match="not an ontology"):
-        ontology_pairs(path)
-
-
 GROUPS = [("dog bark", "barking dog"), ("rain", "the sound of rain"), ("siren", "a siren wails")]
 
 
@@ -419,8 +366,3 @@ def test_a_new_text_tower_says_what_an_earlier_model_says(tokenizer):
 def test_the_recipe_loads_and_says_how_it_is_run(recipe):
     assert load_yaml(MiniConfig, recipe).stages
     assert recipe.read_text(encoding="utf-8").startswith(f"# python -m flam.training.mini configs/{recipe.name} ")
-
-
-def test_a_teacher_that_is_not_there_is_a_clear_error(tmp_path):
-    with pytest.raises(ConfigError, match=r"no such teacher|ai-edge-litert"):
-        Teacher(tmp_path / "missing.tflite")
