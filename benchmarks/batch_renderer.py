@@ -16,12 +16,12 @@ import soundfile
 import torch
 
 from flam.core import load_yaml
-from flam.data.bank import WaveformBank
 from flam.data.batch_renderer import BatchRenderer
-from flam.synth.plan import SceneDrawer
-from flam.synth.render import Renderer
-from flam.synth.scene_config import SceneConfig
-from flam.synth.source_library import SourceClip
+from flam.library.bank import WaveformBank
+from flam.library.source_library import SourceClip
+from flam.scenes.plan import SceneDrawer
+from flam.scenes.render import Renderer
+from flam.scenes.scene_config import SceneConfig
 
 RATE = 48_000
 N_EVENTS, N_BACKGROUNDS = 100, 10

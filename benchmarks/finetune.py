@@ -25,12 +25,12 @@ import torch
 from flam.audio import read_audio
 from flam.core import AudioError
 from flam.data.scene_source import SceneSource
+from flam.hub.hub import resolve
+from flam.library.source_library import SourceClip, read_manifest
 from flam.model.checkpoint import load_checkpoint
-from flam.model.hub import resolve
-from flam.synth.distributions import Integers, Uniform
-from flam.synth.procedural import built_in_library
-from flam.synth.scene_config import Pool, SceneConfig
-from flam.synth.source_library import SourceClip, read_manifest
+from flam.procedural import built_in_library
+from flam.scenes.distributions import Integers, Uniform
+from flam.scenes.scene_config import Pool, SceneConfig
 from flam.training.finetune.comparison import frame_aurocs
 from flam.training.finetune.config import FinetuneConfig
 from flam.training.finetune.examples import Embedder, scene_jobs

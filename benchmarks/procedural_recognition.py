@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.progress import track
 
 from flam.detection.load import load
-from flam.synth.procedural import GENERATORS, SAMPLE_RATE, generate
+from flam.procedural import GENERATORS, SAMPLE_RATE, generate
 from flam.training.mini.teacher import Teacher
 
 LONGEST_S = 10.0

@@ -15,7 +15,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from PIL import Image
 
-from flam.synth.procedural import GENERATORS, SAMPLE_RATE, generate
+from flam.procedural import GENERATORS, SAMPLE_RATE, generate
 
 SHOWN_S = 5.0
 N_FFT, HOP = 1024, 480

@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 
 from flam.core import load_yaml
-from flam.synth.plan import SceneDrawer
-from flam.synth.render import Renderer
-from flam.synth.scene import plan_from_json, plan_to_json
-from flam.synth.scene_config import SceneConfig
-from flam.synth.source_library import SourceClip
+from flam.library.source_library import SourceClip
+from flam.scenes.plan import SceneDrawer
+from flam.scenes.render import Renderer
+from flam.scenes.scene import plan_from_json, plan_to_json
+from flam.scenes.scene_config import SceneConfig
 
 RATE = 48_000
 N_PLANS = 2_000

@@ -25,14 +25,14 @@ import scaper
 import soundfile
 
 from flam.core import round_half_up
-from flam.data.bank import WaveformBank
-from flam.synth.disk_source import DiskSource
-from flam.synth.distributions import Constant, Uniform
-from flam.synth.plan import SceneDrawer
-from flam.synth.procedural.built_in import built_in_library
-from flam.synth.render import Renderer
-from flam.synth.scan import scan_library
-from flam.synth.scene_config import RepeatConfig, SceneConfig, SplitConfig
+from flam.library.bank import WaveformBank
+from flam.library.disk_source import DiskSource
+from flam.library.scan import scan_library
+from flam.procedural.built_in import built_in_library
+from flam.scenes.distributions import Constant, Uniform
+from flam.scenes.plan import SceneDrawer
+from flam.scenes.render import Renderer
+from flam.scenes.scene_config import RepeatConfig, SceneConfig, SplitConfig
 
 RATE, DURATION_S, BACKGROUND_DB = 48_000, 10.0, -50.0
 N_TAKES = 2

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from flam.apps.cli import main
+from flam.cli.main import main
 
 ROOT = Path(__file__).parents[1]
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)

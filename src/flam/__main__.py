@@ -2,6 +2,6 @@
 
 import sys
 
-from flam.apps.cli import main
+from flam.cli.main import main
 
 sys.exit(main())

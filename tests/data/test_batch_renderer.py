@@ -9,20 +9,20 @@ import pytest
 import torch
 
 from flam.audio import write_audio
+from flam.audio.levels import frame_powers
 from flam.core import ConfigError, TimeGrid, from_mapping, load_yaml
-from flam.data.bank import WaveformBank
 from flam.data.batch_effects import batch_powers, filtered, n_frames, weighing_begin, weighing_samples
 from flam.data.batch_renderer import BatchRenderer
 from flam.data.config import DataConfig
 from flam.data.scene_source import SceneSource
 from flam.data.training_data import TrainingData
-from flam.synth.effects import Codec, Effects, Filter, apply_filter, filter_size, transform_size
-from flam.synth.levels import frame_powers
-from flam.synth.plan import SceneDrawer
-from flam.synth.render import Renderer
-from flam.synth.scene import Piece, Placement, ScenePlan
-from flam.synth.scene_config import SceneConfig
-from flam.synth.source_library import SourceClip
+from flam.library.bank import WaveformBank
+from flam.library.source_library import SourceClip
+from flam.scenes.effects import Codec, Effects, Filter, apply_filter, filter_size, transform_size
+from flam.scenes.plan import SceneDrawer
+from flam.scenes.render import Renderer
+from flam.scenes.scene import Piece, Placement, ScenePlan
+from flam.scenes.scene_config import SceneConfig
 
 RATE = 48_000
 SCENES = Path(__file__).parents[2] / "configs" / "scenes"

@@ -10,10 +10,10 @@ from flam.audio import write_audio
 from flam.core import ConfigError, TimeGrid, from_mapping
 from flam.data.clip_source import ClipSource, ManifestConfig, ProceduralConfig
 from flam.data.scene_source import ScenesConfig, SceneSource
-from flam.synth.plan import SceneDrawer
-from flam.synth.render import render
-from flam.synth.scan import scan_library
-from flam.synth.scene_config import SceneConfig
+from flam.library.scan import scan_library
+from flam.scenes.plan import SceneDrawer
+from flam.scenes.render import render
+from flam.scenes.scene_config import SceneConfig
 
 RATE = 48_000
 COLUMNS = ["id", "file", "label", "caption", "kind", "group", "source", "licence"]

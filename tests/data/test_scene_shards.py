@@ -16,13 +16,13 @@ from flam.data.scene_shards import SceneSet, SceneSetSettings, stored_remarks
 from flam.data.scene_source import SceneSource
 from flam.data.shard_source import ShardsConfig, ShardSource
 from flam.data.tar_shards import Shard
-from flam.synth.clip_table import read_library
-from flam.synth.disk_source import DiskSource
-from flam.synth.plan import SceneDrawer
-from flam.synth.plan_lists import DrawnPlans
-from flam.synth.render import Renderer
-from flam.synth.scene import plan_from_json
-from flam.synth.scene_config import SceneConfig
+from flam.library.clip_table import read_library
+from flam.library.disk_source import DiskSource
+from flam.scenes.plan import SceneDrawer
+from flam.scenes.plan_lists import DrawnPlans
+from flam.scenes.render import Renderer
+from flam.scenes.scene import plan_from_json
+from flam.scenes.scene_config import SceneConfig
 
 RATE, N_SCENES = 48_000, 7
 RECIPE = SceneConfig(duration_s=1.0)

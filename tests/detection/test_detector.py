@@ -250,7 +250,7 @@ def test_progress_counts_samples_at_the_models_rate(detector, make_noise, tmp_pa
 
 
 def test_the_checkpoint_brings_its_operating_point(conv_model):
-    from flam.model.card import ModelCard
+    from flam.hub.card import ModelCard
 
     checkpoint = Checkpoint(conv_model, ModelCard(name="tiny"), {"threshold": 0.3})
     detector = Detector(checkpoint)

@@ -11,7 +11,7 @@ from flam.compat import OpenFLAM
 from flam.core import AudioError, ConfigError, ModelError
 from flam.detection import Detector
 from flam.detection.config import PromptSettings
-from flam.model.card import ModelCard
+from flam.hub.card import ModelCard
 from flam.model.checkpoint import save_checkpoint
 from flam.model.flam import score
 

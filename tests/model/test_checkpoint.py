@@ -8,8 +8,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from flam.core import ConfigError, ModelError, OutputError
+from flam.hub.card import ModelCard, read_config
 from flam.model import checkpoint as checkpoint_module
-from flam.model.card import ModelCard, read_config
 from flam.model.checkpoint import load_checkpoint, save_checkpoint
 from flam.model.convnet import ConvEncoderConfig
 from flam.model.flam import FLAM, FLAMConfig

@@ -3,11 +3,11 @@
 import pytest
 
 from flam.core import ModelError
-from flam.model.card import ModelCard
+from flam.hub.card import ModelCard
+from flam.hub.hub import list_models, models_folder, own_folder, resolve
 from flam.model.checkpoint import save_checkpoint
 from flam.model.convnet import ConvEncoderConfig
 from flam.model.flam import FLAM, FLAMConfig
-from flam.model.hub import list_models, models_folder, own_folder, resolve
 from flam.model.text import LightTextConfig
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import flam
-from flam.apps.cli import main
+from flam.cli.main import main
 from flam.core import to_mapping
 from flam.training.config import first_difference, load_recipe, needed_data
 from flam.training.log import read_log

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from flam.core import to_mapping
+from flam.hub.hub import resolve
 from flam.model.checkpoint import load_checkpoint
-from flam.model.hub import resolve
 from flam.training.config import first_difference, load_recipe, needed_data
 from flam.training.start import starting_model
 

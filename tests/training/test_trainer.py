@@ -14,9 +14,9 @@ import torch
 import yaml
 
 import flam
-from flam.apps.cli import main
+from flam.cli.main import main
 from flam.core import ConfigError, ModelError
-from flam.model.card import read_card
+from flam.hub.card import read_card
 from flam.model.checkpoint import load_checkpoint
 from flam.training import train
 from flam.training.log import read_log

@@ -1,4 +1,4 @@
-"""Filters and A-weighted levels of many sounds at once, as ``flam.synth`` has them for one."""
+"""Filters and A-weighted levels of many sounds at once, as ``flam.scenes`` has them for one."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from flam.audio import a_weighting_db
-from flam.synth.effects import Filter
-from flam.synth.effects.filter import HIGHEST_HZ, LOWEST_HZ
-from flam.synth.levels import BEFORE_CELLS, HOP_CELLS, MARGIN_CELLS, WINDOW_CELLS, cell_samples
+from flam.audio.levels import BEFORE_CELLS, HOP_CELLS, MARGIN_CELLS, WINDOW_CELLS, cell_samples
+from flam.scenes.effects import Filter
+from flam.scenes.effects.filter import HIGHEST_HZ, LOWEST_HZ
 
 
 def filtered(rows: Tensor, filters: Sequence[Filter], sample_rate: int) -> Tensor:
-    """As ``flam.synth.effects.apply_filter``, a filter for each row.
+    """As ``flam.scenes.effects.apply_filter``, a filter for each row.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def n_frames(phase: int, n_samples: int, sample_rate: int) -> int:
 
 
 def batch_powers(rows: Tensor, sample_rate: int) -> Tensor:
-    """As ``flam.synth.levels.frame_powers``, of every row.
+    """As ``flam.audio.levels.frame_powers``, of every row.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Rendering many scenes at once on a device: the scenes of ``flam.synth.render``, for training at a higher rate.
+"""Rendering many scenes at once on a device: the scenes of ``flam.scenes.render``, for training at a higher rate.
 
 The processor decides what sounds where; the device copies, filters, weighs and mixes. Effects that are not filters are
 left to the processor: speed, stretch and pitch are resampled there and finished on the device, what a codec or a room
@@ -16,13 +16,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from flam.audio.levels import HOP_CELLS, FramePowers, cell_samples
 from flam.core import ConfigError, Event, seconds_to_samples
-from flam.data.bank import WaveformBank
 from flam.data.batch_effects import batch_powers, filtered, n_frames, weighing_begin, weighing_samples
 from flam.data.device_bank import DeviceBank, sent
-from flam.synth.effects import Effects, Filter, change_time, filter_size, transform_size
-from flam.synth.levels import HOP_CELLS, FramePowers, cell_samples
-from flam.synth.render import (
+from flam.library.bank import WaveformBank
+from flam.scenes.effects import Effects, Filter, change_time, filter_size, transform_size
+from flam.scenes.render import (
     Cut,
     PlacedPowers,
     Renderer,
@@ -33,7 +33,7 @@ from flam.synth.render import (
     samples_taken,
     scene_gain,
 )
-from flam.synth.scene import Placement, ScenePlan
+from flam.scenes.scene import Placement, ScenePlan
 
 # Samples that are transformed at once; a transform needs about 20 bytes for each.
 AT_ONCE = 2**24

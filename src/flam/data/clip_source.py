@@ -14,10 +14,10 @@ from flam.core import ConfigError, read_text
 from flam.data.clip import Clip
 from flam.data.crop import crop, read_crop
 from flam.data.order import EpochOrder
-from flam.synth.clip_table import SourceLibrary, read_library
-from flam.synth.procedural.built_in import ProceduralSource, built_in_library
-from flam.synth.render import WaveformSource
-from flam.synth.source_library import SourceClip, held_out, read_manifest
+from flam.library.clip_table import SourceLibrary, read_library
+from flam.library.source_library import SourceClip, held_out, read_manifest
+from flam.procedural.built_in import ProceduralSource, built_in_library
+from flam.scenes.render import WaveformSource
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,10 @@ class ManifestConfig:
 
     Parameters
     ----------
-    path : CSV as ``flam.synth.source_library.read_manifest`` reads it, or a table, CSV or Parquet; rows that name the
+    path : CSV as ``flam.library.source_library.read_manifest`` reads it, or a table, CSV or Parquet; rows that name the
         same file are captions of one recording
     part : "all", or what is left to train on once some is held out, or what is held out
-    held_out_share, held_out_folds, merged_sources : the split, see ``flam.synth.source_library.held_out``
+    held_out_share, held_out_folds, merged_sources : the split, see ``flam.library.source_library.held_out``
     """
 
     path: Path

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from flam.data.bank import WaveformBank
+from flam.library.bank import WaveformBank
 
 # A bank that would take more of the device's free memory stays in the host's.
 LARGEST_SHARE = 0.5

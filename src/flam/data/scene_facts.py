@@ -10,10 +10,10 @@ from typing import Any
 from flam.core import Event
 from flam.data.scene_source import scene_sounds
 from flam.data.shard_source import sample_facts
-from flam.synth.captions.mixture import mixture_caption
-from flam.synth.rendered import RenderedScene
-from flam.synth.scene import ScenePlan, plan_to_json
-from flam.synth.source_library import SourceClip
+from flam.library.source_library import SourceClip
+from flam.scenes.captions.mixture import mixture_caption
+from flam.scenes.rendered import RenderedScene
+from flam.scenes.scene import ScenePlan, plan_to_json
 
 
 def scene_facts(

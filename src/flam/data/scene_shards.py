@@ -28,11 +28,11 @@ from flam.core import (
 from flam.data.audio_bytes import encode_audio
 from flam.data.scene_facts import labelled_events, scene_facts
 from flam.data.tar_shards import ShardSample, finished, write_index, write_shard
-from flam.synth.captions.mixture import label_phrases
-from flam.synth.plan_lists import Plans
-from flam.synth.render import Renderer, WaveformSource
-from flam.synth.scene_config import SceneConfig
-from flam.synth.source_library import SourceClip
+from flam.library.source_library import SourceClip
+from flam.scenes.captions.mixture import label_phrases
+from flam.scenes.plan_lists import Plans
+from flam.scenes.render import Renderer, WaveformSource
+from flam.scenes.scene_config import SceneConfig
 
 SETTINGS_NAME = "settings.yaml"
 
@@ -44,7 +44,7 @@ class SceneSetSettings:
     Parameters
     ----------
     clips_from : the library, as it was named, for people
-    clips_sha256 : ``flam.synth.plan_lists.clips_sha256``
+    clips_sha256 : ``flam.scenes.plan_lists.clips_sha256``
     n_scenes : how many
     seed, scene : of the drawing; both None for plans of unknown origin
     plans_sha256 : of the file that the plans are read from; None where they are drawn
@@ -120,8 +120,8 @@ class SceneSet:
     settings : what the shards hold
 
     >>> import tempfile
-    >>> from flam.synth.procedural.built_in import built_in_library
-    >>> from flam.synth.scene import Piece, Placement, ScenePlan
+    >>> from flam.procedural.built_in import built_in_library
+    >>> from flam.scenes.scene import Piece, Placement, ScenePlan
     >>> clips, waveforms = built_in_library(1, labels=["door slam"])
     >>> plan = ScenePlan(1.0, None, (Placement("door slam/0", (Piece(0.0, 0.1, 0.5),), -20.0),))
     >>> with tempfile.TemporaryDirectory() as folder:

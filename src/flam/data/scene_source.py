@@ -13,16 +13,16 @@ import numpy as np
 
 from flam.audio import resample
 from flam.core import ConfigError, Event
-from flam.data.bank import WaveformBank
 from flam.data.clip import Clip, Sound
 from flam.data.clip_source import ManifestConfig, ProceduralConfig, said_of
 from flam.data.crop import crop
-from flam.synth.disk_source import DiskSource
-from flam.synth.plan import ClipMeasures, SceneDrawer
-from flam.synth.render import Renderer, WaveformSource
-from flam.synth.scene import ScenePlan
-from flam.synth.scene_config import SceneConfig
-from flam.synth.source_library import SourceClip
+from flam.library.bank import WaveformBank
+from flam.library.disk_source import DiskSource
+from flam.library.source_library import SourceClip
+from flam.scenes.plan import ClipMeasures, SceneDrawer
+from flam.scenes.render import Renderer, WaveformSource
+from flam.scenes.scene import ScenePlan
+from flam.scenes.scene_config import SceneConfig
 
 logger = logging.getLogger(__name__)
 

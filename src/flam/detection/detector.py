@@ -17,7 +17,7 @@ from flam.detection.silence import power_of_db
 from flam.detection.source import Audio, audio_source
 from flam.detection.stitch import FramePiece
 from flam.detection.text_cache import TextCache
-from flam.model.card import ModelCard
+from flam.hub.card import ModelCard
 from flam.model.checkpoint import Checkpoint
 from flam.model.fast_htsat import Precision
 from flam.model.flam import TextFeatures, score

@@ -12,10 +12,10 @@ import torch
 from flam.core import from_mapping, to_mapping
 from flam.detection.config import DetectionConfig, overridden
 from flam.detection.detector import Detector
+from flam.hub.hub import resolve
+from flam.hub.registry import DEFAULT_MODEL
 from flam.model.checkpoint import load_checkpoint
 from flam.model.fast_htsat import Precision
-from flam.model.hub import resolve
-from flam.model.registry import DEFAULT_MODEL
 
 logger = logging.getLogger(__name__)
 

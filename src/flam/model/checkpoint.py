@@ -16,8 +16,8 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
 from flam.core import ModelError, OutputError, to_mapping
+from flam.hub.card import FORMAT, ModelCard, read_card, read_config
 from flam.model.build import build_model, model_config
-from flam.model.card import FORMAT, ModelCard, read_card, read_config
 from flam.model.towers import TwoTowers
 
 

@@ -9,11 +9,11 @@ from typing import get_args
 from tokenizers import Tokenizer
 
 from flam.core import ModelError
-from flam.model.card import FORMAT, ModelCard
+from flam.hub.card import FORMAT, ModelCard
+from flam.hub.registry import CLAP_FACTS, REGISTRY, ModelKind
 from flam.model.checkpoint import save_checkpoint
 from flam.model.convert_clap import flam_from_clap
 from flam.model.convert_openflam import flam_from_openflam
-from flam.model.registry import CLAP_FACTS, REGISTRY, ModelKind
 from flam.model.weights_file import read_weights
 
 START_ID, END_ID = 0, 2

@@ -12,7 +12,7 @@ import yaml
 from flam.core import ConfigError, from_mapping, read_text
 from flam.data.config import DataConfig
 from flam.detection.config import DetectionConfig
-from flam.model.card import ModelCard
+from flam.hub.card import ModelCard
 from flam.model.flam import FLAMConfig
 from flam.model.mga_clap import MGACLAPConfig
 from flam.training.distribution import Strategy

@@ -9,8 +9,8 @@ import torch
 from tokenizers import Tokenizer
 
 from flam.core import ConfigError, ModelError
+from flam.hub.hub import resolve
 from flam.model.checkpoint import load_checkpoint
-from flam.model.hub import resolve
 from flam.model.towers import TwoTowers
 from flam.training.config import TrainConfig
 from flam.training.methods import METHODS

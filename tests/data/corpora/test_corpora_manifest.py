@@ -9,7 +9,7 @@ from flam.core import Event
 from flam.data.corpora import CORPORA, write_manifest, write_strong_labels
 from flam.data.corpora.maestro_real import harden
 from flam.data.recordings_source import RecordingsConfig, RecordingsSource
-from flam.synth.source_library import read_manifest
+from flam.library.source_library import read_manifest
 
 
 def items_of(corpus, root):

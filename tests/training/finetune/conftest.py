@@ -9,10 +9,10 @@ import torch
 from tokenizers import Tokenizer
 
 from flam.core import from_mapping
-from flam.model.card import ModelCard
+from flam.hub.card import ModelCard
+from flam.hub.hub import resolve
 from flam.model.checkpoint import save_checkpoint
 from flam.model.flam import FLAM, FLAMConfig
-from flam.model.hub import resolve
 from flam.training.finetune import run
 
 RATE = 16_000

@@ -11,7 +11,7 @@ import torch
 import flam
 from flam.annotations import write_events
 from flam.core import ConfigError, Event, OutputError, RecordingEvents
-from flam.model.card import read_card
+from flam.hub.card import read_card
 from flam.model.checkpoint import load_checkpoint
 from flam.training.finetune.config import FinetuneConfig
 from flam.training.finetune.run import finetune

@@ -10,16 +10,16 @@ import torch
 from tokenizers import Tokenizer
 
 from flam.core import ConfigError, load_yaml
-from flam.data.bank import WaveformBank
 from flam.data.phrases import PhraseSet
+from flam.library.bank import WaveformBank
+from flam.library.source_library import SourceClip
 from flam.losses import infonce_loss
 from flam.model.checkpoint import load_checkpoint, save_checkpoint
 from flam.model.convnet import ConvEncoderConfig
 from flam.model.flam import FLAM, FLAMConfig
 from flam.model.text import LightTextConfig
-from flam.synth.effects import EffectsConfig
-from flam.synth.procedural import generate
-from flam.synth.source_library import SourceClip
+from flam.procedural import generate
+from flam.scenes.effects import EffectsConfig
 from flam.training.mini.batch import make_batch, warped_bands
 from flam.training.mini.class_loss import class_loss
 from flam.training.mini.clip_windows import embed_clips

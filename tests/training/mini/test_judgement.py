@@ -10,8 +10,8 @@ import torch
 from flam.core import ConfigError, Event, FrameScores, TimeGrid
 from flam.data.phrases import PhraseSet, load_phrases
 from flam.detection.config import DetectionConfig
+from flam.library.source_library import SourceClip
 from flam.model.flam import TextFeatures
-from flam.synth.source_library import SourceClip
 from flam.training.mini.judgement import heard_in, judge
 from flam.training.mini.language import near_miss_figures, paraphrase_figures, read_paraphrases
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from flam.core import ConfigError
-from flam.synth.procedural.built_in import built_in_library
-from flam.synth.source_library import read_manifest
+from flam.library.source_library import read_manifest
+from flam.procedural.built_in import built_in_library
 from flam.training.mini.clip_windows import ClipWindows, WindowDrawer
 from flam.training.mini.made_sounds import is_made, make_sounds
 from flam.training.mini.teacher import Teacher

@@ -7,7 +7,7 @@ import numpy as np
 from flam.core import FrameScores, TimeGrid
 from flam.data.phrases import PhraseSet
 from flam.detection.config import DetectionConfig, PromptSettings
-from flam.synth.source_library import SourceClip
+from flam.library.source_library import SourceClip
 from flam.training.mini.thresholds import prompt_thresholds
 
 GRID = TimeGrid(48_000, 3840)

@@ -21,7 +21,7 @@ BACKGROUND_WORDS = ("ambience", "ambiance", "ambient")
 def write_manifest(
     corpus: Corpus, items: Iterable[CorpusItem], path: str | Path, on_problem: OnProblem = logger.warning
 ) -> int:
-    """Write the recordings whose file is there as a manifest that ``flam.synth.source_library.read_manifest`` reads.
+    """Write the recordings whose file is there as a manifest that ``flam.library.source_library.read_manifest`` reads.
 
     Parameters
     ----------

@@ -15,13 +15,13 @@ from torch import Tensor
 from flam.core import ConfigError, ModelError, OutputError, atomic_text, from_mapping, to_mapping
 from flam.detection.config import DetectionConfig
 from flam.detection.load import best_device
-from flam.model.card import ModelCard
+from flam.hub.card import ModelCard
+from flam.hub.hub import resolve
 from flam.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from flam.model.flam import FLAM
-from flam.model.hub import resolve
 from flam.model.text import TextTokens, tokenize
 from flam.model.towers import TEXTS_AT_ONCE
-from flam.synth.procedural import GENERATORS
+from flam.procedural import GENERATORS
 from flam.training.finetune.anchors import anchor_texts
 from flam.training.finetune.comparison import Comparison, compare, frame_aurocs
 from flam.training.finetune.config import FinetuneConfig

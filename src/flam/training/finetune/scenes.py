@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 
 from flam.data.scene_source import SceneSource
 from flam.data.texts import normalised
-from flam.synth.distributions import Integers, LogUniform, Normal, Uniform
-from flam.synth.effects import EffectsConfig, FilterConfig
-from flam.synth.effects.chain import Sometimes
-from flam.synth.procedural import GENERATORS, built_in_library
-from flam.synth.scene_config import Pool, RepeatConfig, SceneConfig, SplitConfig
+from flam.procedural import GENERATORS, built_in_library
+from flam.scenes.distributions import Integers, LogUniform, Normal, Uniform
+from flam.scenes.effects import EffectsConfig, FilterConfig
+from flam.scenes.effects.chain import Sometimes
+from flam.scenes.scene_config import Pool, RepeatConfig, SceneConfig, SplitConfig
 from flam.training.finetune.folder import LabelledRecording
 from flam.training.finetune.sounds import SOURCE, SoundLibrary, cut_sounds
 

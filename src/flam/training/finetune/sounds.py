@@ -12,8 +12,8 @@ from flam.audio import a_weighted_levels_db, read_audio
 from flam.core import AudioError, seconds_to_samples
 from flam.data.clip import Spans
 from flam.data.scene_source import SceneLibrary
-from flam.synth.measure import LIBRARY_RATE, active_part
-from flam.synth.source_library import SourceClip
+from flam.library.measure import LIBRARY_RATE, active_part
+from flam.library.source_library import SourceClip
 from flam.training.finetune.folder import LabelledRecording
 
 SOURCE = "folder"

@@ -29,13 +29,13 @@ from rich.console import Console
 from tokenizers import Tokenizer
 
 from flam.core import ConfigError, FlamError, ScoreMethod, load_yaml, read_text, save_yaml, to_mapping
-from flam.data.bank import WaveformBank
 from flam.data.phrases import load_phrases
 from flam.detection.everyday import everyday_prompts
 from flam.detection.load import load
+from flam.library.bank import WaveformBank
+from flam.library.source_library import SourceClip, held_out, read_manifest
 from flam.model.checkpoint import save_checkpoint
 from flam.model.flam import FLAM
-from flam.synth.source_library import SourceClip, held_out, read_manifest
 from flam.training.mini.clip_windows import ClipWindows, embed_clips
 from flam.training.mini.config import MiniConfig
 from flam.training.mini.fit import fit

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from flam.core import atomic_path
-from flam.data.bank import WaveformBank
-from flam.synth.source_library import SourceClip
+from flam.library.bank import WaveformBank
+from flam.library.source_library import SourceClip
 from flam.training.mini.teacher import Teacher
 
 HOP_S = 0.48

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from flam.detection.config import DetectionConfig
-from flam.model.card import ModelCard
+from flam.hub.card import ModelCard
 from flam.model.convnet import ConvEncoderConfig
 from flam.model.flam import FLAMConfig
 from flam.model.text import LightTextConfig
@@ -41,7 +41,7 @@ class MiniConfig:
     Parameters
     ----------
     model, text, head, pool, stages : the parts' own settings
-    held_out_share, held_out_folds, merged_sources : the split, see ``flam.synth.source_library.held_out``
+    held_out_share, held_out_folds, merged_sources : the split, see ``flam.library.source_library.held_out``
     withheld_share : part of the labels that is never trained, to measure what new words do; 0 for a model that ships
     made_takes, made_sentences : sounds of our own for training: takes of each procedural class, spoken sentences
     n_shards, n_validation_shards : sizes of the two pools, 250 scenes a shard

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from flam.core import Event, FrameScores
-from flam.data.bank import WaveformBank
 from flam.data.phrases import PhraseSet
 from flam.detection.binarize import binarize
 from flam.detection.config import DetectionConfig
@@ -21,12 +20,13 @@ from flam.evaluation.auroc import auroc
 from flam.evaluation.calibration import calibration_error
 from flam.evaluation.detections import DetectionCounts, count_detections, joined
 from flam.evaluation.operating_point import operating_point
-from flam.synth.distributions import Integers, Uniform
-from flam.synth.effects import EffectsConfig
-from flam.synth.plan import SceneDrawer
-from flam.synth.render import Renderer
-from flam.synth.scene_config import RepeatConfig
-from flam.synth.source_library import SourceClip
+from flam.library.bank import WaveformBank
+from flam.library.source_library import SourceClip
+from flam.scenes.distributions import Integers, Uniform
+from flam.scenes.effects import EffectsConfig
+from flam.scenes.plan import SceneDrawer
+from flam.scenes.render import Renderer
+from flam.scenes.scene_config import RepeatConfig
 from flam.training.mini.language import near_miss_figures, paraphrase_figures, read_paraphrases
 from flam.training.mini.pool import MINI_SCENES
 from flam.training.mini.texts import related_labels

@@ -10,11 +10,11 @@ import numpy as np
 import yaml
 
 from flam.core import ConfigError, Event, TimeGrid, read_text
-from flam.data.bank import WaveformBank
 from flam.data.phrases import PhraseSet
 from flam.detection.detector import Detector
 from flam.evaluation.auroc import auroc
-from flam.synth.source_library import SourceClip
+from flam.library.bank import WaveformBank
+from flam.library.source_library import SourceClip
 
 TRAINING_CLIPS = (1, 5, 15)  # from so many on, a group of its own
 

@@ -9,9 +9,9 @@ import numpy as np
 import soundfile
 
 from flam.core import atomic_text
-from flam.synth.procedural.built_in import LICENCE, built_in_library
-from flam.synth.procedural.speech import speak
-from flam.synth.source_library import SourceClip
+from flam.library.source_library import SourceClip
+from flam.procedural.built_in import LICENCE, built_in_library
+from flam.procedural.speech import speak
 
 SENTENCES = (
     "good morning, how are you today",

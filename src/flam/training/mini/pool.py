@@ -12,15 +12,15 @@ import torch
 from numpy.lib.recfunctions import repack_fields
 
 from flam.core import ConfigError, Event, TimeGrid
-from flam.data.bank import WaveformBank
+from flam.library.bank import WaveformBank
+from flam.library.source_library import SourceClip
 from flam.model.logmel import LogMel, LogMelConfig
-from flam.synth.boundaries import Boundaries
-from flam.synth.distributions import Constant, Integers, Uniform
-from flam.synth.effects import EffectsConfig, FilterConfig, Sometimes
-from flam.synth.plan import SceneDrawer
-from flam.synth.render import Renderer
-from flam.synth.scene_config import RepeatConfig, SceneConfig, SplitConfig
-from flam.synth.source_library import SourceClip
+from flam.scenes.boundaries import Boundaries
+from flam.scenes.distributions import Constant, Integers, Uniform
+from flam.scenes.effects import EffectsConfig, FilterConfig, Sometimes
+from flam.scenes.plan import SceneDrawer
+from flam.scenes.render import Renderer
+from flam.scenes.scene_config import RepeatConfig, SceneConfig, SplitConfig
 from flam.training.mini.teacher import Teacher
 
 MAX_TEXTS = 6

@@ -9,8 +9,8 @@ import torch
 from tokenizers import Tokenizer
 
 from flam.data.phrases import PhraseSet
+from flam.library.source_library import SourceClip
 from flam.model.text import TextTokens
-from flam.synth.source_library import SourceClip
 from flam.training.mini.text_pretraining import TokenTable
 
 GENERIC_WORDS = {

@@ -8,14 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from flam.core import Event, FrameScores
-from flam.data.bank import WaveformBank
 from flam.data.phrases import PhraseSet
 from flam.detection.binarize import binarize
 from flam.detection.config import PromptSettings
 from flam.detection.detector import Detector
-from flam.synth.plan import SceneDrawer
-from flam.synth.render import Renderer
-from flam.synth.source_library import SourceClip
+from flam.library.bank import WaveformBank
+from flam.library.source_library import SourceClip
+from flam.scenes.plan import SceneDrawer
+from flam.scenes.render import Renderer
 from flam.training.mini.judgement import JUDGED_SCENES, heard_in
 from flam.training.mini.texts import related_labels
 

@@ -1,7 +1,0 @@
-"""Systems on benchmarks: what is asked, who answers, what the answers are worth; torch only where a model is loaded."""
-
-from flam.apps.benchmark.benchmark import Benchmark, Item
-from flam.apps.benchmark.evaluation import Evaluation, evaluate
-from flam.apps.benchmark.system import System
-
-__all__ = ["Benchmark", "Evaluation", "Item", "System", "evaluate"]

@@ -1,0 +1,164 @@
+"""Benchmarks out of a library of clips: scenes, drawn and rendered once and kept, and clips to be named."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import flam
+from flam.audio import write_audio
+from flam.benchmark.benchmark import Benchmark, Item
+from flam.benchmark.recipes import ClassifyRecipe, ScenesRecipe
+from flam.core import ConfigError, Event, atomic_text, to_mapping
+from flam.data.clip_source import ManifestConfig, said_of
+from flam.data.scene_source import SceneLibrary
+from flam.jobs.manifest import make_folder
+from flam.library.bank import WaveformBank
+from flam.library.disk_source import DiskSource
+from flam.library.source_library import SourceClip
+from flam.scenes.plan import SceneDrawer
+from flam.scenes.render import Renderer
+
+OnStep = Callable[[int, int | None], None]
+
+
+def scenes_benchmark(
+    name: str,
+    recipe: ScenesRecipe,
+    library: Path | None,
+    cache: Path,
+    n_scenes: int | None = None,
+    progress: OnStep = lambda done, total: None,
+) -> Benchmark:
+    """Draw and render scenes; those rendered before, of the same recipe and library, are taken as they are.
+
+    Parameters
+    ----------
+    name : of the benchmark
+    library : manifest or measured table; None where the recipe needs none
+    cache : folder where scenes, and the decoded clips of a manifest, are kept
+    n_scenes : at most so many scenes; None for as many as the recipe says
+    progress : called with (clips decoded, in all), then with (scenes rendered, in all)
+
+    Raises
+    ------
+    ConfigError : a library is missing or can't be read, or holds no clips for these scenes
+    """
+    clips, waveforms, skipped = _sources(name, recipe, library, cache, progress)
+    texts = {clip.clip_id: clip.label if recipe.prompts == "labels" else said_of(clip) for clip in clips}
+    n_scenes = recipe.n_scenes if n_scenes is None else min(n_scenes, recipe.n_scenes)
+    folder = cache / "scenes" / _fingerprint(recipe, clips)
+    make_folder(folder)
+    drawer = SceneDrawer(clips, waveforms, recipe.scene)
+    renderer = Renderer(waveforms, texts, recipe.scene.room.impulse_responses)
+    items = []
+    for index in range(n_scenes):
+        audio, notes = folder / f"{index:05d}.flac", folder / f"{index:05d}.json"
+        if not notes.exists():
+            scene = renderer.render(drawer.draw(recipe.seed, index))
+            write_audio(audio, scene.waveform, scene.sample_rate)
+            spans = [[event.onset_s, event.offset_s, event.prompt] for event in scene.events]
+            with atomic_text(notes) as file:
+                json.dump(spans, file)
+        events = tuple(Event(*event) for event in json.loads(notes.read_text(encoding="utf-8")))
+        items.append(Item(audio.stem, audio, recipe.scene.duration_s, events))
+        progress(index + 1, n_scenes)
+    prompts = tuple(sorted({texts[clip.clip_id] for clip in clips if clip.kind != "background"} - {""}))
+    remarks = _remarks(recipe, clips)
+    if n_scenes < recipe.n_scenes:
+        remarks = (*remarks, f"the first {n_scenes} of {recipe.n_scenes} scenes")
+    left_out = [*skipped, *(f"{count} clips that scenes can't use: {why}" for why, count in drawer.skipped.items())]
+    return Benchmark(name, "frames", tuple(items), prompts, remarks, tuple(left_out))
+
+
+def classify_benchmark(name: str, recipe: ClassifyRecipe, library: Path | None) -> Benchmark:
+    """Clips of a library and the labels that they have.
+
+    Raises
+    ------
+    ConfigError : the library is missing or can't be read, or no clip is left
+    """
+    clips = [
+        clip
+        for clip in _manifest(name, library).clips()
+        if clip.label
+        and recipe.split.holds(clip, recipe.part)
+        and (not recipe.folds or clip.fold in recipe.folds)
+        and (not recipe.sources or clip.source in recipe.sources)
+    ]
+    if not clips:
+        raise ConfigError(f"benchmark {name!r}: no clip of {library} is of its part, folds and sources; change these")
+    here = [clip for clip in clips if clip.path.is_file()]
+    gone = [str(clip.path) for clip in clips if not clip.path.is_file()]
+    problems = [f"{len(gone)} of {len(clips)} recordings are not there: {', '.join(gone[:3])} ..."] if gone else []
+    items = tuple(Item(clip.clip_id, clip.path, prompt=clip.label) for clip in here)
+    remarks = (f"part {recipe.part} of the library, folds: {', '.join(recipe.folds) or 'any'}",)
+    prompts = tuple(sorted({clip.label for clip in clips}))
+    return Benchmark(name, "classify", items, prompts, remarks, tuple(problems), len(clips))
+
+
+def _manifest(name: str, library: Path | None) -> ManifestConfig:
+    if library is None:
+        raise ConfigError(
+            f"benchmark {name!r} is made from a library; name one with --library: a table of flam library scan, "
+            "or a manifest"
+        )
+    return ManifestConfig(library)
+
+
+def _sources(
+    name: str, recipe: ScenesRecipe, library: Path | None, cache: Path, progress: OnStep
+) -> tuple[list[SourceClip], SceneLibrary, list[str]]:
+    """The clips of the wanted parts, what makes their waveforms, and a line on those that can't be read."""
+    if recipe.procedural is not None:
+        return *recipe.procedural.clips_and_waveforms(), []
+    manifest = _manifest(name, library)
+    clips = [
+        clip
+        for clip in manifest.clips()
+        if recipe.split.holds(clip, recipe.backgrounds if clip.kind == "background" else recipe.events)
+    ]
+    if not clips:
+        raise ConfigError(f"benchmark {name!r}: {library} holds no clip of the wanted parts; change its split")
+    table = manifest.table()
+    if table is not None:
+        return clips, DiskSource(table), []
+    folder = cache / "banks" / _digest([_stamp(clip) for clip in clips])
+    skipped_path = folder / "skipped.json"
+    if not skipped_path.exists():
+        skipped = WaveformBank.build(clips, folder, progress=progress)
+        with atomic_text(skipped_path) as file:
+            json.dump(skipped, file)
+    skipped = json.loads(skipped_path.read_text(encoding="utf-8"))
+    line = f"{len(skipped)} of {len(clips)} clips are silent or can't be read: {', '.join(skipped[:5])}"
+    bank = WaveformBank(folder)
+    return [clip for clip in clips if clip.clip_id in bank], bank, [line] if skipped else []
+
+
+def _fingerprint(recipe: ScenesRecipe, clips: Sequence[SourceClip]) -> str:
+    # how many are rendered changes none of them
+    return _digest([flam.__version__, to_mapping(replace(recipe, n_scenes=1)), [_stamp(clip) for clip in clips]])
+
+
+def _stamp(clip: SourceClip) -> list[Any]:
+    """What tells a clip from others, and from itself before it was changed."""
+    status = clip.path.stat() if clip.path.is_file() else None
+    size, mtime_ns = (0, 0) if status is None else (status.st_size, status.st_mtime_ns)
+    return [clip.clip_id, clip.label, clip.caption, clip.kind, size, mtime_ns]
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _remarks(recipe: ScenesRecipe, clips: Sequence[SourceClip]) -> tuple[str, ...]:
+    n_backgrounds = sum(clip.kind == "background" for clip in clips)
+    where = "sounds made from nothing" if recipe.procedural is not None else "one's own library"
+    return (
+        f"scenes of {recipe.scene.duration_s:g} s mixed from {len(clips) - n_backgrounds} clips (part {recipe.events}) "
+        f"over {n_backgrounds} backgrounds (part {recipe.backgrounds}) of {where}; prompts are {recipe.prompts}",
+    )

@@ -1,0 +1,97 @@
+"""Benchmarks made from one's own library, as a YAML file says: scenes to listen through, or clips to name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from flam.data.clip_source import ProceduralConfig
+from flam.library.source_library import SourceClip, held_out
+from flam.scenes.scene_config import SceneConfig
+from flam.training.mini.config import MiniConfig
+
+Part = Literal["held_out", "training", "all"]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which clips training may see; the default is the split of flam-mini.
+
+    Parameters
+    ----------
+    share, folds, merged_sources : see ``flam.library.source_library.held_out``
+    """
+
+    share: float = MiniConfig.held_out_share
+    folds: tuple[str, ...] = MiniConfig.held_out_folds
+    merged_sources: tuple[str, ...] = MiniConfig.merged_sources
+
+    def holds(self, clip: SourceClip, part: Part) -> bool:
+        """Whether a clip is of a part."""
+        return part == "all" or (part == "held_out") == held_out(clip, self.share, self.folds, self.merged_sources)
+
+
+@dataclass(frozen=True)
+class ScenesRecipe:
+    """Scenes mixed from a library; by default the paper's held-out set, from groups that training never saw.
+
+    Parameters
+    ----------
+    n_scenes, seed : how many, and of which drawing
+    scene : how they are drawn; the defaults are the paper's
+    events, backgrounds : the part of the library that each comes from; speech and music count as events
+    prompts : ask for the labels of the clips, or as the paper does for their captions
+    split : which groups are held out
+    procedural : sounds made from nothing in the place of a library; no training saw its seed
+    """
+
+    n_scenes: int = 500
+    seed: int = 0
+    scene: SceneConfig = field(default_factory=SceneConfig)
+    events: Part = "held_out"
+    backgrounds: Part = "held_out"
+    prompts: Literal["labels", "captions"] = "labels"
+    split: Split = field(default_factory=Split)
+    procedural: ProceduralConfig | None = None
+
+    def __post_init__(self) -> None:
+        if self.n_scenes < 1:
+            raise ValueError(f"n_scenes is {self.n_scenes}; it must be at least 1")
+
+
+@dataclass(frozen=True)
+class ClassifyRecipe:
+    """Clips of a library to be named by their label.
+
+    Parameters
+    ----------
+    part : of the library
+    split : which groups are held out
+    folds : only clips of these published folds; empty for all clips
+    sources : only clips of these sources; empty for all
+    """
+
+    part: Part = "held_out"
+    split: Split = field(default_factory=Split)
+    folds: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RecipeFile:
+    """A YAML file of configs/benchmarks: one of the two kinds.
+
+    >>> RecipeFile(scenes=ScenesRecipe(n_scenes=20)).scenes.n_scenes
+    20
+    """
+
+    scenes: ScenesRecipe | None = None
+    classify: ClassifyRecipe | None = None
+
+    def __post_init__(self) -> None:
+        if (self.scenes is None) == (self.classify is None):
+            raise ValueError("a benchmark has either the key scenes or the key classify")
+
+
+# sounds that no library is needed for; the seed is far from those that recipes of training take
+BUILTIN = ScenesRecipe(n_scenes=60, events="all", backgrounds="all", procedural=ProceduralConfig(2, 1_000_003))

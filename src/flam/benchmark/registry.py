@@ -1,0 +1,64 @@
+"""Benchmarks by name: public corpora, scenes from a library, and one that needs nothing at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from flam.benchmark.benchmark import Benchmark
+from flam.benchmark.clip_benchmarks import classify_benchmark, scenes_benchmark
+from flam.benchmark.corpora import CORPUS_BENCHMARKS, corpus_benchmark
+from flam.benchmark.recipes import BUILTIN, RecipeFile, ScenesRecipe
+from flam.core import ConfigError, load_yaml
+
+SCENES = {"builtin": BUILTIN, "heldout": ScenesRecipe()}
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where benchmarks find what they need.
+
+    Parameters
+    ----------
+    cache : folder for what can be made again
+    data_root : folder of public corpora
+    manifest : manifest or measured table to make benchmarks from
+    """
+
+    cache: Path
+    data_root: Path | None = None
+    manifest: Path | None = None
+
+
+def open_benchmark(
+    name: str,
+    places: Places,
+    n_items: int | None = None,
+    progress: Callable[[int, int | None], None] = lambda done, total: None,
+) -> Benchmark:
+    """A benchmark by name, or from a YAML file such as those of configs/benchmarks.
+
+    Parameters
+    ----------
+    name : "builtin", "heldout", a key of ``CORPUS_BENCHMARKS`` (maybe with a split, ``desed:public``), or a file
+    n_items : at most so many recordings; None for all
+    progress : called with (scenes rendered, scenes in all)
+
+    Raises
+    ------
+    ConfigError : no such benchmark, or something it needs is missing
+    """
+    if name in SCENES:
+        return scenes_benchmark(name, SCENES[name], places.manifest, places.cache, n_items, progress)
+    if name.partition(":")[0] in CORPUS_BENCHMARKS:
+        return corpus_benchmark(name, places.data_root).limited(n_items)
+    if name.endswith((".yaml", ".yml")):
+        recipe, stem = load_yaml(RecipeFile, name), Path(name).stem
+        if recipe.scenes is not None:
+            return scenes_benchmark(stem, recipe.scenes, places.manifest, places.cache, n_items, progress)
+        assert recipe.classify is not None
+        return classify_benchmark(stem, recipe.classify, places.manifest).limited(n_items)
+    raise ConfigError(
+        f"no benchmark {name!r}; choose one of {', '.join([*SCENES, *CORPUS_BENCHMARKS])}, or give a YAML file"
+    )

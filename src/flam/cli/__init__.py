@@ -1,0 +1,1 @@
+"""The program ``flam``, one file for each verb."""

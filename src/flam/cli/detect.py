@@ -1,0 +1,153 @@
+"""``flam detect``: find sounds in recordings."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from flam.cli.detect_options import Events, Find, Results, Running
+
+if TYPE_CHECKING:
+    from flam.core.progress import Reporter
+    from flam.detection import Detector
+    from flam.jobs.outputs import Output
+    from flam.jobs.runner import Run
+    from flam.jobs.settings import DetectSettings
+
+FLAT = Parameter(name="*")
+
+
+def detect(
+    *recordings: Annotated[str, Parameter(help="Files and folders; a folder with everything below it.")],
+    find: Annotated[Find, FLAT] = Find(),  # noqa: B008 - frozen
+    results: Annotated[Results, FLAT] = Results(),  # noqa: B008
+    events: Annotated[Events, FLAT] = Events(),  # noqa: B008
+    running: Annotated[Running, FLAT] = Running(),  # noqa: B008
+) -> int:
+    """Find sounds in recordings: which, from when to when.
+
+    For example: flam detect walk.wav -p "dog barking" -p siren
+    """
+    from flam.annotations import FORMATS
+    from flam.core import ConfigError
+    from flam.core.progress import Reporter
+    from flam.jobs.analysis import Extras
+    from flam.jobs.inputs import find_sources, name_results
+    from flam.jobs.manifest import ResultsFolder
+    from flam.jobs.outputs import choose_extras, choose_output, is_folder, require_apart
+    from flam.jobs.runner import Run, carry_out
+
+    settings = choose_settings(recordings, find, events, running)
+    if results.plot is not None:
+        _require_pictures(results.plot)
+    reporter = Reporter(results.quiet)
+    sources = find_sources(settings.recordings, reporter.error)
+    output = choose_output(results.output, settings.format if results.format is None else results.format, len(sources))
+    names = name_results(sources, lambda source, name: False)
+    if output.kind == "folder" and output.path is not None:
+        folder = ResultsFolder(output.path, FORMATS[output.format].suffix)
+        names = name_results(sources, folder.is_taken)
+        foreign = [folder.events_path(name) for name in names.values() if folder.is_foreign(name)]
+        if foreign and not results.overwrite:
+            raise ConfigError(
+                f"{foreign[0]}: exists and is of no earlier run; give another folder, or --overwrite to replace it"
+            )
+    plot = choose_extras("--plot", results.plot, ".png", list(names.values()))
+    scores = choose_extras("--save-scores", results.save_scores, ".npz", list(names.values()))
+    given = [path for path in (results.output, results.plot, results.save_scores) if path is not None]
+    require_apart([Path(path) for path in given if not is_folder(path)], [source.path for source in sources])
+    if not sources:
+        return 1
+    settings = replace(settings, format=output.format)
+    settings, detector = load_detector(settings, reporter)
+    run = Run(detector, settings, names, lambda name: Extras(plot(name), scores(name)), reporter)
+    carry_out(run, output, results.overwrite)
+    return conclude(run, output, reporter)
+
+
+def choose_settings(recordings: tuple[str, ...], find: Find, events: Events, running: Running) -> DetectSettings:
+    """What the user gave, over the settings of an earlier run, over the defaults.
+
+    Raises
+    ------
+    ConfigError : nothing to listen to or for, or a value that is out of range
+    """
+    import flam
+    from flam.cli.prompts import collect_prompts, stripped
+    from flam.core import ConfigError, from_mapping, load_yaml, to_mapping
+    from flam.detection import DetectionConfig
+    from flam.jobs.settings import DetectSettings
+
+    earlier = DetectSettings((), ()) if find.settings is None else load_yaml(DetectSettings, find.settings)
+    given = {key: value for key, value in asdict(running).items() if value is not None}
+    given["recordings"] = recordings or earlier.recordings
+    given["suppress"] = stripped(find.suppress) or earlier.suppress
+    asked = find.prompt or (() if find.prompts is not None else earlier.prompts)
+    given["prompts"] = collect_prompts(asked, find.prompts, given["suppress"])
+    if not given["recordings"]:
+        raise ConfigError("no recordings: name files or folders, for example flam detect walk.wav -p 'dog barking'")
+    if not all(given["recordings"]):
+        raise ConfigError("recording '' is an empty path; name a file or folder, or . for the one you are in")
+    own = {key: value for key, value in asdict(events).items() if value is not None}
+    given["detection"] = earlier.detection | own
+    # the model's own operating point is not known yet, but what is out of range is so with any
+    from_mapping(DetectionConfig, to_mapping(given["detection"]), "detection")
+    return replace(earlier, version=flam.__version__, **given)
+
+
+def _require_pictures(plot: str) -> None:
+    from flam.core import ConfigError
+    from flam.jobs.outputs import is_folder
+
+    if importlib.util.find_spec("matplotlib") is None:
+        raise ConfigError("--plot needs matplotlib; install it with: pip install 'flam-audio[plot]'")
+    if not is_folder(plot):
+        from flam.plots.canvas import require_picture
+
+        require_picture(Path(plot))
+
+
+def load_detector(settings: DetectSettings, reporter: Reporter) -> tuple[DetectSettings, Detector]:
+    """Load the model, and complete the settings with what it says."""
+    import flam
+    from flam.core import to_mapping
+    from flam.hub.hub import resolve
+    from flam.jobs.settings import model_identity
+
+    folder = resolve(settings.model, notify=reporter.say)
+    model_id = model_identity(folder)
+    if settings.model_id not in (None, model_id):
+        reporter.warning(f"{settings.model}: another model than the settings were saved with; results may differ")
+    detector = flam.load(folder, device=settings.device, precision=settings.precision, **settings.detection)
+    detector.embed_text([*settings.prompts, *settings.suppress])  # a prompt that can't be used fails here, not per file
+    return replace(settings, detection=to_mapping(detector.config), model_id=model_id), detector
+
+
+def conclude(run: Run, output: Output, reporter: Reporter) -> int:
+    """Save the settings, sum up, and give the exit code."""
+    from flam.core import save_yaml
+
+    totals, n_all = run.totals, len(run.names)
+    n_finished = totals.n_done + totals.n_kept
+    if output.settings_path is not None:
+        save_yaml(run.settings, output.settings_path)
+    if run.was_interrupted:
+        kept = "" if output.kind == "stream" else "; they are kept, run the same command again to go on"
+        reporter.say(f"interrupted: {n_finished} of {n_all} recordings are done{kept}")
+        return 130
+    if n_all > 1 or reporter.n_problems or output.kind != "stream":
+        earlier = f" ({totals.n_kept} of them earlier)" if totals.n_kept else ""
+        failed = f", {reporter.n_problems} with problems" if reporter.n_problems else ""
+        where = "" if output.path is None else f" -> {output.path}"
+        reporter.say(
+            f"{_count(n_finished, 'recording')} done{earlier}{failed}, {_count(totals.n_events, 'event')}{where}"
+        )
+    return 1 if reporter.n_problems else 0
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,167 @@
+"""``flam finetune``: teach a model the sounds of a folder."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from flam.training.finetune.comparison import Comparison
+
+SECONDS_BETWEEN_LINES = 10.0
+PROBLEMS_SHOWN = 10
+KNOWN_SHOWN = 5
+
+
+def finetune(
+    folder: Annotated[
+        Path,
+        Parameter(help="Recordings with event lists (Audacity, Raven, DCASE, CSV, ...), or in sub-folders by class."),
+    ],
+    /,
+    *,
+    parent: Annotated[str, Parameter(name=["--from"], help="Model to start from.")] = "flam-mini",
+    output: Annotated[
+        str, Parameter(name=["--output", "-o"], help="Name of the new model; with a slash in it, its folder.")
+    ],
+    epochs: Annotated[int | None, Parameter(help="Passes over the recordings; more for classes that are hard.")] = None,
+    minutes: Annotated[float | None, Parameter(help="Stop learning after so long and keep what is learnt.")] = None,
+    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="", help="No progress.")] = False,
+) -> int:
+    """Teach a model the sounds of a folder.
+
+    For example: flam finetune my_birds --from flam-mini -o my-birds
+
+    A part of the recordings is held out; a table tells how well the sounds are found in it before and after, and that
+    others are still found. Then: flam detect dawn.wav -p "great tit" --model my-birds
+
+    Ctrl-C while learning keeps what is learnt so far; before that, the same command goes on where it stopped.
+    """
+    from dataclasses import replace
+
+    from flam.core import ConfigError
+    from flam.hub.hub import own_folder
+    from flam.training.finetune.config import FinetuneConfig
+    from flam.training.finetune.run import finetune as teach
+
+    begun = time.monotonic()
+    config = FinetuneConfig()
+    if epochs is not None:
+        if epochs < 1:
+            raise ConfigError(f"--epochs {epochs} must be at least 1; leave it out for {config.epochs}")
+        config = replace(config, epochs=epochs)
+    target = Path(output) if "/" in output or "\\" in output else own_folder(output)
+    with _Progress(quiet) as shown, _interruptible(lambda: shown.what == "learning") as interrupted:
+        outcome = teach(
+            folder,
+            parent,
+            target,
+            config,
+            should_stop=lambda: bool(interrupted) or (minutes is not None and time.monotonic() - begun > 60 * minutes),
+            progress=shown.show,
+            notify=shown.say,
+        )
+    for problem in outcome.problems[:PROBLEMS_SHOWN]:
+        print(f"warning: {problem}", file=sys.stderr)
+    if len(outcome.problems) > PROBLEMS_SHOWN:
+        print(f"warning: {len(outcome.problems) - PROBLEMS_SHOWN} more like these", file=sys.stderr)
+    if outcome.epochs < config.epochs:
+        print(f"stopped after {outcome.epochs} of {config.epochs} epochs", file=sys.stderr)
+    print(f"learnt from {outcome.n_learnt_from} recordings, {outcome.n_held_out} were held out", file=sys.stderr)
+    if outcome.comparison is None:
+        print("nothing was held out, as each label has one group of recordings; add some", file=sys.stderr)
+    else:
+        _print_comparison(outcome.comparison)
+    name = output if target != Path(output) else str(target)
+    print(f"flam detect RECORDING -p {_quoted(outcome.labels[0])} --model {_quoted(name)}", file=sys.stderr)
+    return 1 if outcome.problems else 0
+
+
+def _print_comparison(comparison: Comparison) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for heading, justify in (("frame AUROC, held out", "left"), ("before", "right"), ("after", "right")):
+        table.add_column(heading, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    lost_most = sorted(
+        (row for row in comparison.known if row.before == row.before), key=lambda row: row.after - row.before
+    )
+    rows = [(row.text, row) for row in (*comparison.learnt, comparison.mean(of_known=False))]
+    rows += [(f"known: {row.text}", row) for row in lost_most[:KNOWN_SHOWN]]
+    rows.append((comparison.mean(of_known=True).text, comparison.mean(of_known=True)))
+    for name, row in rows:
+        values = ("-" if value != value else f"{value:.3f}" for value in (row.before, row.after))
+        table.add_row(Text(name), *values)
+    Console(file=sys.stdout, highlight=False).print(table)
+
+
+@contextmanager
+def _interruptible(is_learning: Callable[[], bool]) -> Iterator[list[bool]]:
+    """The first Ctrl-C while learning is remembered in the list; any other interrupts."""
+    interrupted: list[bool] = []
+
+    def handle(number: int, frame: Any) -> None:
+        if interrupted or not is_learning():
+            raise KeyboardInterrupt
+        interrupted.append(True)
+
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+class _Progress:
+    """A bar for each thing that is done on a terminal, a line now and then elsewhere."""
+
+    def __init__(self, quiet: bool):
+        self.what = ""
+        self._quiet = quiet
+        self._shown_at = 0.0
+        self._bar: Any = None
+
+    def __enter__(self) -> _Progress:
+        if sys.stderr.isatty() and not self._quiet:
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+            self._bar = Progress(*columns, console=Console(stderr=True))
+            self._bar.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def say(self, line: str) -> None:
+        """Write one line."""
+        print(line, file=sys.stderr)
+
+    def show(self, what: str, done: int, total: int, figures: dict[str, float]) -> None:
+        """Tell of a step of something."""
+        if self._bar is not None:
+            if what != self.what:
+                self._task = self._bar.add_task(what, total=total)
+            self._bar.update(self._task, completed=done)
+        elif not self._quiet and (done == total or time.monotonic() - self._shown_at > SECONDS_BETWEEN_LINES):
+            self._shown_at = time.monotonic()
+            losses = "".join(f"  {name.removesuffix('_loss')} {value:.3g}" for name, value in figures.items())
+            print(f"{what} {done}/{total}{losses}", file=sys.stderr, flush=True)
+        self.what = what
+
+
+def _quoted(text: str) -> str:
+    import shlex
+
+    return shlex.quote(text)

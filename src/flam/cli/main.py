@@ -1,0 +1,89 @@
+"""The program ``flam``: its verbs, and what every verb's outcome means to the shell."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError
+
+import flam
+
+FINE, SOME_FAILED, USAGE, INTERRUPTED, READER_LEFT = 0, 1, 2, 130, 141
+
+app = App(
+    name="flam",
+    help="Find sounds by words: give it a recording and words, it tells when each sound happens.",
+    version=f"flam {flam.__version__}",
+    help_format="plaintext",
+    version_format="plaintext",
+    suppress_keyboard_interrupt=False,
+)
+# verbs are named as text, so that asking for help imports none of them
+app.command("flam.cli.detect:detect", name="detect", help="Find sounds in recordings.")
+app.command("flam.cli.models:app", name="models", help="List, describe, convert and download models.")
+app.command("flam.cli.data:app", name="data", help="List, check and use public corpora.")
+app.command("flam.cli.library:app", name="library", help="Make a table of the clips that scenes are drawn from.")
+app.command("flam.cli.synth:app", name="synth", help="Plan, render and inspect scenes with exact labels.")
+app.command("flam.cli.finetune:finetune", name="finetune", help="Teach a model the sounds of a folder.")
+app.command("flam.cli.train:train", name="train", help="Train a model as a recipe says.")
+app.command("flam.cli.evaluate:evaluate", name="evaluate", help="Score models on benchmarks.")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program and return its exit code.
+
+    0 all is well; 1 some inputs failed, the others are done; 2 the command can't be run as it was given; 130 it was
+    interrupted; 141 whoever read the results left.
+
+    Parameters
+    ----------
+    arguments : what stands behind ``flam``; None for those of this process
+    """
+    try:
+        code = _run(sys.argv[1:] if arguments is None else list(arguments))
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        return _report("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        _abandon_stdout()
+        return READER_LEFT
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EIO, errno.EDQUOT):
+            raise
+        _abandon_stdout()
+        return _report(
+            f"error: results can't be written ({error.strerror}); make space, or name a file with -o", SOME_FAILED
+        )
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        code = app(
+            arguments,
+            exit_on_error=False,
+            print_error=False,
+            result_action="return_value",
+        )
+    except CycloptsError as error:
+        return _report(f"error: {' '.join(str(error).split())}", USAGE)
+    except Exception as error:
+        from flam.core import FlamError, OutputError  # only now: they bring numpy, which help does without
+
+        if not isinstance(error, FlamError):
+            raise
+        return _report(f"error: {error}", SOME_FAILED if isinstance(error, OutputError) else USAGE)
+    return FINE if code is None else int(code)
+
+
+def _report(message: str, code: int) -> int:
+    print(message, file=sys.stderr)
+    return code
+
+
+def _abandon_stdout() -> None:
+    """Let the interpreter's own flush at exit go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -1,0 +1,77 @@
+"""``flam models``: list, describe, convert and download models."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import App, Parameter
+
+app = App(name="models", help="List, describe, convert and download models.")
+
+
+@app.command(name="list")
+def list_models() -> None:
+    """List the models that have a name: bundled, downloaded and downloadable."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from flam.hub import hub
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in ("name", "where", "licence of the weights", "summary"):
+        table.add_column(heading, overflow="fold")
+    for model in hub.list_models():
+        table.add_row(*map(Text, (model.name, model.where, model.card.licence, model.card.summary)))
+    Console(file=sys.stdout, highlight=False).print(table)
+
+
+@app.command
+def info(name: Annotated[str, Parameter(help="Name of a model, or its folder.")], /) -> None:
+    """Say what is known of a model."""
+    from flam.hub import hub
+
+    model = hub.model_info(name)
+    lines = {
+        "name": model.card.name or model.name,
+        "where": model.where,
+        "summary": model.card.summary,
+        "licence": model.card.licence,
+        "source": model.card.source,
+        "folder": "" if model.folder is None else str(model.folder),
+        **model.card.facts,
+    }
+    for title, text in lines.items():
+        if text:
+            sys.stdout.write(f"{title}: {text}\n")
+
+
+@app.command
+def convert(
+    source: Annotated[Path, Parameter(help="OpenFLAM state dict (.pth, .safetensors), or folder of a CLAP model.")],
+    destination: Annotated[Path, Parameter(help="Folder to write; it replaces one that is there.")],
+    /,
+    *,
+    kind: Annotated[
+        Literal["openflam", "clap"] | None, Parameter(help="What the source is; left out, it is guessed.")
+    ] = None,
+    tokenizer: Annotated[
+        Path | None, Parameter(help="RoBERTa's tokenizer.json; left out, the one beside the weights.")
+    ] = None,
+) -> None:
+    """Write a released model as a folder that --model takes."""
+    from flam.model.convert import convert as convert_model
+
+    convert_model(source, destination, kind, tokenizer)
+    sys.stdout.write(f"{destination}\n")
+
+
+@app.command
+def download(name: Annotated[str, Parameter(help="Name of a model that flam models list shows.")], /) -> None:
+    """Fetch a model once, and print its folder."""
+    from flam.hub import hub
+
+    folder = hub.resolve(name, notify=lambda line: print(line, file=sys.stderr))
+    sys.stdout.write(f"{folder}\n")

@@ -1,0 +1,1 @@
+"""Work over many recordings: inputs, outputs, what is finished, progress."""

@@ -1,0 +1,183 @@
+"""Many recordings, one after the other: a bad one never stops the rest, and what is finished is not done again."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flam.annotations import FORMATS, read_events, write_events
+from flam.core import FlamError, OutputError, RecordingEvents
+from flam.core.progress import Reporter
+from flam.jobs.analysis import Extras, analyse
+from flam.jobs.inputs import Source
+from flam.jobs.manifest import Finished, ResultsFolder, make_folder
+from flam.jobs.outputs import Output
+from flam.jobs.settings import DetectSettings
+
+if TYPE_CHECKING:
+    from flam.detection import Detector
+
+
+@dataclass
+class Totals:
+    """What a run has come to."""
+
+    n_done: int = 0
+    n_kept: int = 0
+    n_failed: int = 0
+    n_events: int = 0
+
+
+class Run:
+    """One ``flam detect`` with its model loaded.
+
+    Parameters
+    ----------
+    detector : finds the events
+    settings : what to find
+    names : each recording's path without suffix among the results
+    extras : where a recording's picture and scores go, by that path
+    reporter : told of everything on the way
+    """
+
+    def __init__(
+        self,
+        detector: Detector,
+        settings: DetectSettings,
+        names: dict[Source, Path],
+        extras: Callable[[Path], Extras],
+        reporter: Reporter,
+    ):
+        self.detector = detector
+        self.settings = settings
+        self.names = names
+        self.extras = extras
+        self.reporter = reporter
+        self.totals = Totals()
+        self.was_interrupted = False
+
+    def stream(self, path: Path | None, format: str) -> None:
+        """Write each recording's events to stdout or a device as soon as they are found.
+
+        Raises
+        ------
+        OutputError : the device or an extra can't be written
+        """
+        write_events(self._found(), sys.stdout if path is None else path, format)
+
+    def into_file(self, path: Path, format: str, overwrite: bool) -> None:
+        """Write one file once all recordings are done; until then they are kept in a folder beside it.
+
+        Raises
+        ------
+        OutputError : a file can't be written
+        """
+        parts = ResultsFolder(path.with_name(f"{path.name}.partial"), FORMATS["json"].suffix)
+        if overwrite:
+            shutil.rmtree(parts.folder, ignore_errors=True)
+        self.into_folder(parts, "json")
+        if self.was_interrupted:
+            return
+        finished = [name for name in self.names.values() if parts.recall(name) is not None]
+        if finished:
+            recordings = (recording for name in finished for recording in read_events(parts.events_path(name), "json"))
+            write_events(recordings, path, format)
+        if not self.totals.n_failed:
+            shutil.rmtree(parts.folder, ignore_errors=True)
+
+    def into_folder(self, results: ResultsFolder, format: str) -> None:
+        """Write a file for each recording, leaving out those that are finished already.
+
+        Raises
+        ------
+        OutputError : a file can't be written
+        """
+        results.prepare()
+        try:
+            for number, (source, name) in enumerate(self.names.items(), start=1):
+                self._finish(results, format, number, source, name)
+        except KeyboardInterrupt:
+            self.was_interrupted = True
+
+    def _finish(self, results: ResultsFolder, format: str, number: int, source: Source, name: Path) -> None:
+        try:
+            expected = Finished.expected(source, self.settings.identity())
+        except OSError as error:
+            self._fail(f"{source.path}: can't be read ({error.strerror}); check that it is still there")
+            return
+        extras = self.extras(name)
+        finished = results.recall(name)
+        if finished is not None and finished.is_still(expected) and extras.exist():
+            for problem in finished.problems:
+                self.reporter.warning(problem)
+            self.totals.n_kept += 1
+            self.totals.n_events += finished.n_events
+            return
+        found = self._attempt(number, source, extras)
+        if found is None:
+            return
+        recording, problems = found
+        path = results.events_path(name)
+        make_folder(path.parent)
+        results.claim(name)
+        write_events([recording], path, format)
+        results.remember(name, replace(expected, n_events=len(recording.events), problems=problems))
+
+    def _found(self) -> Iterator[RecordingEvents]:
+        try:
+            for number, (source, name) in enumerate(self.names.items(), start=1):
+                found = self._attempt(number, source, self.extras(name))
+                if found is not None:
+                    yield found[0]
+                    sys.stdout.flush()  # a reader at the other end of a pipe sees it now
+        except KeyboardInterrupt:
+            self.was_interrupted = True  # the format is still ended properly
+
+    def _attempt(self, number: int, source: Source, extras: Extras) -> tuple[RecordingEvents, tuple[str, ...]] | None:
+        """The events, and what there was to warn of; None for a recording that failed, which has been told."""
+        try:
+            with (
+                self.reporter.warnings() as problems,
+                self.reporter.recording(str(source.path), number, len(self.names)) as progress,
+            ):
+                recording = analyse(self.detector, source.path, self.settings, extras, progress)
+        except OutputError:
+            raise  # the next recording's results could not be written either
+        except FlamError as error:
+            self._fail(str(error))
+            return None
+        except Exception as error:  # whatever one recording does to a decoder or the model, the rest is worth doing
+            reason = (str(error).splitlines() or [""])[0]
+            self._fail(f"{source.path}: unexpected {type(error).__name__} ({reason}); please report this as a bug")
+            return None
+        for problem in problems:
+            self.reporter.warning(problem)
+        self.totals.n_done += 1
+        self.totals.n_events += len(recording.events)
+        return recording, tuple(problems)
+
+    def _fail(self, message: str) -> None:
+        self.totals.n_failed += 1
+        self.reporter.error(message)
+
+
+def carry_out(run: Run, output: Output, overwrite: bool) -> None:
+    """Do all recordings of a run.
+
+    Raises
+    ------
+    OutputError : results can't be written; those finished before are kept
+    """
+    if output.kind == "stream" or output.path is None:
+        run.stream(output.path, output.format)
+    elif output.kind == "file":
+        run.into_file(output.path, output.format, overwrite)
+    else:
+        results = ResultsFolder(output.path, FORMATS[output.format].suffix)
+        if overwrite:
+            results.forget()
+        run.into_folder(results, output.format)

@@ -1,0 +1,59 @@
+"""Everything that decides what ``flam detect`` finds, as one value that is saved beside the results and replayed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import flam
+from flam.core import to_mapping
+from flam.hub.registry import DEFAULT_MODEL
+
+
+@dataclass(frozen=True)
+class DetectSettings:
+    """A run of ``flam detect``.
+
+    Parameters
+    ----------
+    recordings : files and folders
+    prompts, suppress : what to find, and what must not be mistaken for it
+    model : name or folder
+    device : "auto", "cpu", "cuda" or "mps"
+    precision : of the audio tower
+    format : a key of ``flam.annotations.FORMATS``; None until it is settled
+    detection : fields of ``flam.detection.DetectionConfig``, all of them once the model is loaded
+    model_id : what the model's files hold, so that a replay with another model of that name is noticed
+    version : of this package
+    """
+
+    recordings: tuple[str, ...]
+    prompts: tuple[str, ...]
+    suppress: tuple[str, ...] = ()
+    model: str = DEFAULT_MODEL
+    device: str = "auto"
+    precision: Literal["fp32", "bf16"] = "fp32"
+    format: str | None = None
+    detection: dict[str, Any] = field(default_factory=dict)
+    model_id: str | None = None
+    version: str = flam.__version__
+
+    def identity(self) -> str:
+        """A short text that is equal for two runs if they find the same events in a recording."""
+        decisive = {
+            key: value for key, value in to_mapping(self).items() if key not in ("recordings", "device", "model")
+        }
+        return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def model_identity(folder: Path) -> str:
+    """A short text that tells what a model folder holds, wherever it lies and whatever it is called."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.iterdir() if path.is_file()):
+        digest.update(path.name.encode())
+        with open(path, "rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,72 @@
+"""Clips decoded when they are needed and kept while memory allows, for rendering straight from a library table."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import numpy as np
+
+from flam.audio import read_audio
+from flam.core import AudioError
+from flam.library.clip_table import SourceLibrary
+
+
+class DiskSource:
+    """What the renderer takes clips from, reading each file when it is asked for.
+
+    A ``flam.library.bank.WaveformBank`` holds every clip decoded and is faster; this needs no copy of the library.
+
+    Parameters
+    ----------
+    table : the clips
+    cache_bytes : decoded clips kept in memory, those used last; 0 keeps none
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from flam.audio import write_audio
+    >>> from flam.library.scan import scan_library
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     tone = np.sin(np.arange(4800) / 10).astype(np.float32)
+    ...     write_audio(Path(folder, "tone.wav"), tone, 48_000)
+    ...     source = DiskSource(scan_library([folder], Path(folder, "library.csv")))
+    ...     clip_id = source.table.clips[0].clip_id
+    ...     len(source.waveform(clip_id)) == source.n_samples(clip_id)
+    True
+    """
+
+    def __init__(self, table: SourceLibrary, cache_bytes: int = 512 * 2**20):
+        self.table = table
+        self.sample_rate = table.sample_rate
+        self.n_samples = table.n_samples
+        self.spans_s = table.spans_s
+        self.level_db = table.level_db
+        self._cache_bytes = cache_bytes
+        self._held: OrderedDict[str, np.ndarray] = OrderedDict()
+        self._held_bytes = 0
+
+    def __contains__(self, clip_id: str) -> bool:
+        return clip_id in self.table
+
+    def waveform(self, clip_id: str) -> np.ndarray:
+        """(N,) float32 samples of a clip, read-only.
+
+        Raises
+        ------
+        AudioError : the file is gone or can't be decoded, or is not as long as when it was measured
+        """
+        if clip_id in self._held:
+            self._held.move_to_end(clip_id)
+            return self._held[clip_id]
+        path, n_samples = self.table.path(clip_id), self.table.n_samples(clip_id)
+        waveform = read_audio(path, self.sample_rate)
+        if len(waveform) != n_samples:
+            raise AudioError(
+                f"{path}: has {len(waveform)} samples at {self.sample_rate} Hz, {n_samples} when the library was "
+                "scanned; scan it again"
+            )
+        waveform.flags.writeable = False
+        self._held[clip_id] = waveform
+        self._held_bytes += waveform.nbytes
+        while self._held_bytes > self._cache_bytes:
+            self._held_bytes -= self._held.popitem(last=False)[1].nbytes
+        return waveform

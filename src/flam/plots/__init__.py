@@ -1,0 +1,1 @@
+"""Pictures: spectrograms, detections, scenes."""

@@ -1,0 +1,1 @@
+"""Scenes with exact labels: drawn as plans, rendered to sound, captioned."""

@@ -1,0 +1,122 @@
+"""Captions for the clips of a library: by a language model where one is named, else or where it fails by rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from flam.library.clip_table import LibraryRow, SourceLibrary, with_caption
+from flam.library.words import plain_words
+from flam.scenes.captions.answers import AnswerCounts, Question, answers, prompt_text
+from flam.scenes.captions.check import caption_problem
+from flam.scenes.captions.endpoint import ChatEndpoint
+from flam.scenes.captions.memory import AnswerMemory
+from flam.scenes.captions.rule import rule_caption
+
+
+@dataclass
+class CaptionCounts:
+    """Where captions came from, how many clips have none, and how the questions to the model ended.
+
+    A question may serve many clips of which the same is known.
+    """
+
+    given: int = 0
+    model: int = 0
+    rule: int = 0
+    none: int = 0
+    questions: AnswerCounts = field(default_factory=AnswerCounts)
+
+
+def caption_library(
+    library: SourceLibrary,
+    endpoint: ChatEndpoint | None = None,
+    memory: AnswerMemory | None = None,
+    replace_given: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[SourceLibrary, CaptionCounts]:
+    """Give every usable clip a caption, if anything is known of it.
+
+    Parameters
+    ----------
+    library : the table; captions that were written by rule or by a model before are written again
+    endpoint : the model to ask; None for the rule alone
+    memory : where its answers are kept; None for this call only
+    replace_given : also for clips that came with a caption, which then serves as a note
+    progress : called with (questions ended, questions in all)
+
+    Returns
+    -------
+    the library with its captions, and how they came about
+
+    Raises
+    ------
+    ConfigError : the endpoint refuses: wrong address, key or model
+
+    >>> caption_library(SourceLibrary([]))[1].none
+    0
+    """
+    counts = CaptionCounts()
+    wanted = [row for row in library.rows if row.is_usable and (replace_given or row.caption_from != "given")]
+    written = _by_model(wanted, endpoint, memory, counts, progress) if endpoint is not None else {}
+    wanted_ids = {row.clip.clip_id for row in wanted}
+    rows = []
+    for row in library.rows:
+        if row.clip.clip_id in wanted_ids:
+            row = _captioned(row, written.get(_notes(row)), endpoint, counts)
+        elif row.is_usable:
+            counts.given += 1
+        rows.append(row)
+    return SourceLibrary(rows), counts
+
+
+def _captioned(row: LibraryRow, answer: str | None, endpoint: ChatEndpoint | None, counts: CaptionCounts) -> LibraryRow:
+    if answer is not None and endpoint is not None:
+        counts.model += 1
+        return with_caption(row, answer, endpoint.config.model)
+    if row.caption_from == "given":
+        counts.given += 1
+        return row
+    by_rule = rule_caption(row.clip.clip_id, row.clip.label, row.about)
+    if by_rule is None:
+        counts.none += 1
+        return with_caption(row, "", "")
+    counts.rule += 1
+    return with_caption(row, by_rule, "rule")
+
+
+def _by_model(
+    rows: list[LibraryRow],
+    endpoint: ChatEndpoint,
+    memory: AnswerMemory | None,
+    counts: CaptionCounts,
+    progress: Callable[[int, int], None] | None,
+) -> dict[str, str]:
+    """Captions by the notes they were written from."""
+    notes = sorted({note for row in rows if (note := _notes(row))})
+    questions = (Question(note, caption_problem) for note in notes)
+    written: dict[str, str] = {}
+    kept = AnswerMemory(":memory:") if memory is None else memory
+    ended = answers(questions, prompt_text("clip"), endpoint, kept, counts.questions)
+    for number, (question, answer) in enumerate(ended, start=1):
+        if answer is not None:
+            written[question.message] = answer
+        if progress is not None:
+            progress(number, len(notes))
+    return written
+
+
+def _notes(row: LibraryRow) -> str:
+    """What the model is told of a clip; empty where nothing is known."""
+    path = PurePosixPath(row.clip.clip_id)
+    told = {
+        "label": row.clip.label,
+        "caption": row.clip.caption if row.caption_from == "given" else "",
+        "file name": plain_words(path.name),
+        "folder": plain_words(path.parent.name),
+        "written of it": row.about,
+    }
+    if not any(value for key, value in told.items() if key != "folder"):
+        return ""
+    return "\n".join(f"{key}: {' '.join(value.split())}" for key, value in told.items() if value)

@@ -1,0 +1,164 @@
+"""What sounds when and how loud in a scene, as pure data that a line of JSON holds."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from flam.core import ConfigError, from_mapping
+from flam.scenes.boundaries import Boundaries
+from flam.scenes.effects import Effects, Filter
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of a clip at its place in the scene.
+
+    Parameters
+    ----------
+    source_s : where in the clip the part begins
+    onset_s, duration_s : where it lies in the scene, once its speed is changed
+    """
+
+    source_s: float
+    onset_s: float
+    duration_s: float
+
+    @property
+    def offset_s(self) -> float:
+        """Where it ends in the scene."""
+        return self.onset_s + self.duration_s
+
+
+@dataclass(frozen=True)
+class Placement:
+    """One source in a scene.
+
+    Its level is the mean A-weighted power of its active frames: of all 50 ms windows, one every 20 ms counted from the
+    start of the clip, whose hop lies at least partly in a piece, those within 35 dB of the loudest.
+
+    Parameters
+    ----------
+    clip_id : which clip
+    pieces : where it sounds: one piece, or several of an event that is repeated or split, or of a looped background
+    level_db : in the scene, dB re full scale, before the scene is scaled as a whole
+    effects : what happens to it before it is mixed
+    """
+
+    clip_id: str
+    pieces: tuple[Piece, ...]
+    level_db: float
+    effects: Effects = Effects()
+
+    @property
+    def onset_s(self) -> float:
+        """Start of the earliest piece."""
+        return min(piece.onset_s for piece in self.pieces)
+
+    @property
+    def offset_s(self) -> float:
+        """End of the latest piece."""
+        return max(piece.offset_s for piece in self.pieces)
+
+
+@dataclass(frozen=True)
+class ScenePlan:
+    """A scene: its sources and what is done to all of them.
+
+    Parameters
+    ----------
+    duration_s : length
+    background : sounds throughout; None for none
+    events : the foreground, in the order in which it was drawn
+    overlays : speech or music over events
+    background_db : level to which the levels of the events refer, dB re full scale
+    peak_db : level of the highest peak, dB re full scale; None to scale only a scene that would clip
+    fade_s : linear fade at both ends of every piece
+    boundaries : how labels are corrected to where events can be heard
+    filter : an equaliser and band limit of every source
+    n_wanted : events that were asked for
+    left_out : pieces of events that found no room
+    seed, index : of the drawing
+    """
+
+    duration_s: float
+    background: Placement | None
+    events: tuple[Placement, ...]
+    overlays: tuple[Placement, ...] = ()
+    background_db: float = -50.0
+    peak_db: float | None = None
+    fade_s: float = 0.01
+    boundaries: Boundaries = field(default_factory=Boundaries)
+    filter: Filter | None = None
+    n_wanted: int = 0
+    left_out: int = 0
+    seed: int = 0
+    index: int = 0
+
+    @property
+    def placements(self) -> tuple[Placement, ...]:
+        """All sources in the order of the stems: background, events, overlays."""
+        return (*(() if self.background is None else (self.background,)), *self.events, *self.overlays)
+
+
+def plan_to_json(plan: ScenePlan) -> str:
+    """A plan as one line of JSON; what equals its default is left out.
+
+    >>> plan = ScenePlan(10.0, None, (Placement("dog", (Piece(0.0, 1.5, 0.8),), -30.0),))
+    >>> plan_to_json(plan)
+    '{"duration_s":10.0,"background":null,"events":[{"clip_id":"dog","pieces":[[0.0,1.5,0.8]],"level_db":-30.0}]}'
+    >>> plan_from_json(plan_to_json(plan)) == plan
+    True
+    """
+    return json.dumps(_compact(plan), ensure_ascii=False, separators=(",", ":"))
+
+
+def plan_from_json(line: str) -> ScenePlan:
+    """The reverse of ``plan_to_json``: an equal plan.
+
+    Raises
+    ------
+    ConfigError : not JSON, or not a plan; the message names the place
+    """
+    try:
+        mapping = json.loads(line)
+    except ValueError as error:
+        raise ConfigError(f"plan: can't be read as JSON ({error}); a plan is one line of plan_to_json") from error
+    for placement in _placements(mapping):
+        pieces = placement.get("pieces")
+        if isinstance(pieces, list):
+            names = [piece_field.name for piece_field in dataclasses.fields(Piece)]
+            placement["pieces"] = [
+                dict(zip(names, piece, strict=True)) if isinstance(piece, list) and len(piece) == len(names) else piece
+                for piece in pieces
+            ]
+    return from_mapping(ScenePlan, mapping, "plan")
+
+
+def _placements(mapping: Any) -> list[dict[str, Any]]:
+    if not isinstance(mapping, dict):
+        return []
+    found = [mapping.get("background")]
+    for key in ("events", "overlays"):
+        found += mapping[key] if isinstance(mapping.get(key), list) else []
+    return [placement for placement in found if isinstance(placement, dict)]
+
+
+def _compact(value: Any) -> Any:
+    if isinstance(value, Piece):
+        return [value.source_s, value.onset_s, value.duration_s]
+    if dataclasses.is_dataclass(value):
+        return {
+            item.name: _compact(getattr(value, item.name))
+            for item in dataclasses.fields(value)
+            if not _is_default(value, item)
+        }
+    return [_compact(item) for item in value] if isinstance(value, tuple) else value
+
+
+def _is_default(value: Any, item: dataclasses.Field) -> bool:
+    if item.default_factory is not dataclasses.MISSING:
+        return getattr(value, item.name) == item.default_factory()
+    return item.default is not dataclasses.MISSING and getattr(value, item.name) == item.default

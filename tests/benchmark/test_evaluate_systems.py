@@ -1,0 +1,140 @@
+"""Models as systems: a ``ClapModel`` scores frames as its own layers say, and a checkpoint as its detector does."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+import transformers
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+import flam
+from flam.benchmark.adapters import open_system
+from flam.benchmark.operating_point import in_terms_of
+from flam.core import ModelError
+from flam.detection import DetectionConfig
+from flam.detection.binarize import binarize
+from flam.hub.hub import resolve
+
+RATE = 48_000
+PROMPTS = ["dog", "rain on the roof"]
+
+
+@pytest.fixture
+def recording(tmp_path):
+    """Ten seconds, one window of CLAP's, of noise that grows."""
+    path = tmp_path / "noise.wav"
+    noise = np.random.default_rng(0).normal(0, 0.1, 10 * RATE) * np.linspace(0.001, 1, 10 * RATE)
+    soundfile.write(path, noise.astype(np.float32), RATE, subtype="FLOAT")
+    return path
+
+
+@pytest.fixture
+def clap():
+    torch.manual_seed(0)
+    config = transformers.ClapConfig(
+        text_config={
+            "vocab_size": 260,
+            "hidden_size": 32,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 4,
+            "intermediate_size": 24,
+            "max_position_embeddings": 90,
+        },
+        audio_config={
+            "patch_embeds_hidden_size": 16,
+            "hidden_size": 128,
+            "depths": [2, 2, 2, 2],
+            "num_attention_heads": [1, 2, 4, 4],
+        },
+        projection_dim=24,
+    )
+    model = transformers.ClapModel(config).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim > 1:
+                parameter.copy_(torch.randn_like(parameter) / parameter[0].numel() ** 0.5)
+    return model
+
+
+@pytest.fixture
+def clap_folder(clap, tmp_path):
+    pieces = ("<s>", "<pad>", "</s>", "<unk>", *sorted(pre_tokenizers.ByteLevel.alphabet()))
+    tokenizer = Tokenizer(models.BPE({piece: index for index, piece in enumerate(pieces)}, [], unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0), trim_offsets=False)
+    folder = tmp_path / "tiny-clap"
+    clap.save_pretrained(folder)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return folder
+
+
+def test_a_clap_model_scores_frames_by_its_last_map_through_its_own_projection(clap, clap_folder, recording, tmp_path):
+    system = open_system(str(clap_folder), tmp_path / "cache", device="cpu")
+    assert system.name == "tiny-clap"
+    scores = system.frame_scores(recording, PROMPTS)
+    waveform = torch.from_numpy(soundfile.read(recording, dtype="float32")[0])[None]
+    with torch.inference_mode():
+        logmel = system._detector.model.audio_encoder.logmel(waveform)
+        maps = clap.audio_model(input_features=logmel[:, None]).last_hidden_state  # (1, C, 2, 32)
+        frames = clap.audio_projection(maps.mean(dim=2).transpose(1, 2)[0])
+        frames = torch.nn.functional.normalize(frames, dim=-1).numpy()
+        whole = clap.get_audio_features(input_features=logmel[:, None]).pooler_output[0].numpy()
+    texts = system.text_features(PROMPTS)
+    assert scores.scores.shape == (32, 2)
+    expected = 1 / (1 + np.exp(-(10 * frames @ texts.T - 8)))  # posterior, scale and bias as FLAM's training starts
+    np.testing.assert_allclose(scores.scores, expected, rtol=1e-3)
+    assert expected.std(axis=0).min() > 1e-6
+    np.testing.assert_allclose(system.audio_features(recording), whole / np.linalg.norm(whole), atol=1e-5)
+
+
+def test_a_clap_model_is_converted_once_and_keeps_its_fingerprint(clap_folder, tmp_path):
+    first = open_system(str(clap_folder), tmp_path / "cache")
+    [converted] = (tmp_path / "cache" / "models").iterdir()
+    written = (converted / "model.safetensors").stat().st_mtime_ns
+    assert open_system(str(clap_folder), tmp_path / "cache").fingerprint == first.fingerprint
+    assert (converted / "model.safetensors").stat().st_mtime_ns == written
+
+
+def test_a_checkpoint_scores_as_its_detector_and_other_scores_are_another_system(recording, tmp_path):
+    system = open_system("flam-mini", tmp_path, "unbiased", "cpu")
+    detector = flam.load("flam-mini", device="cpu")
+    expected = detector.score(recording, PROMPTS, method="unbiased")
+    np.testing.assert_array_equal(system.frame_scores(recording, PROMPTS).scores, expected.scores)
+    assert system.fingerprint != open_system("flam-mini", tmp_path, "posterior", "cpu").fingerprint
+
+
+@pytest.mark.parametrize("score", ["posterior", "unbiased", "approximate"])
+def test_the_operating_point_finds_what_the_detector_finds_whatever_the_score(recording, tmp_path, score):
+    detector = flam.load("flam-mini", device="cpu")
+    prompts = [*PROMPTS, "siren", "wind", "noise", "white noise", "waterfall"]
+    # thresholds that this recording reaches, one of them for one prompt alone
+    highest = np.sort(detector.score(recording, prompts).scores.max(axis=0))
+    rules = {"threshold": float(highest[-5]) * 0.8, "prompts": {"siren": {"threshold": 0.01, "median_s": 0.1}}}
+    folder = tmp_path / "model"
+    shutil.copytree(resolve("flam-mini"), folder)
+    config = json.loads((folder / "config.json").read_text())
+    config["detection"] |= rules
+    (folder / "config.json").write_text(json.dumps(config))
+    expected = flam.load(folder, device="cpu").detect(recording, prompts)
+    assert len({event.prompt for event in expected}) >= 3
+    system = open_system(str(folder), tmp_path, score, "cpu")
+    found = sorted(binarize([system.frame_scores(recording, prompts)], system.operating_point(prompts)))
+    assert [(e.onset_s, e.offset_s, e.prompt) for e in found] == [(e.onset_s, e.offset_s, e.prompt) for e in expected]
+
+
+def test_thresholds_that_no_score_reaches_have_no_counterpart_below_1():
+    never = DetectionConfig(score="unbiased", threshold=0.9, low_threshold=0.0)  # with bias 0 it is at most 2 / 3
+    rule = in_terms_of(never, "posterior", ["dog"], [0.0]).rule("dog")
+    assert (rule.threshold, rule.low_threshold) == (1.0, 0.0)
+
+
+def test_a_clap_model_has_no_operating_point(clap_folder, tmp_path):
+    assert open_system(str(clap_folder), tmp_path / "cache", device="cpu").operating_point(PROMPTS) is None
+
+
+def test_a_model_that_is_not_there(tmp_path):
+    with pytest.raises(ModelError, match="no model 'nothing'"):
+        open_system("nothing", tmp_path)
