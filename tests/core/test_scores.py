@@ -1,5 +1,9 @@
 """Frame scores: pieces join into the whole, files hold all of it, and what does not fit is refused."""
 
+import io
+import tracemalloc
+import zipfile
+
 import numpy as np
 import pytest
 
@@ -82,3 +86,38 @@ def test_half_a_file_and_a_damaged_one(tmp_path):
 def test_event_without_a_time_is_refused(times):
     with pytest.raises(ValueError, match="0 <= onset_s <= offset_s"):
         Event(*times, "dog barking")
+
+
+def write_npz(path, shape, n_bytes):
+    """An archive whose scores claim a shape and hold so many zeros."""
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": shape})
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for name, array in (("grid", np.array([48_000, 3_840, 0, 3_840 * shape[0]])), ("prompts", np.array(["a"]))):
+            buffer = io.BytesIO()
+            np.save(buffer, array)
+            archive.writestr(f"{name}.npy", buffer.getvalue())
+        with archive.open("scores.npy", "w", force_zip64=True) as file:
+            file.write(header.getvalue())
+            for _ in range(n_bytes >> 24):
+                file.write(bytes(1 << 24))
+
+
+@pytest.mark.parametrize(("n_rows", "n_bytes"), [(2**40, 0), (2**60, 0), (384 << 20, 0)])
+def test_array_that_claims_more_than_it_holds_is_refused_before_memory_is_asked_for(n_rows, n_bytes, tmp_path):
+    write_npz(tmp_path / "scores.npz", (n_rows, 1), n_bytes)
+    tracemalloc.start()
+    try:
+        with pytest.raises(FlamError, match=r"scores\.npz: not saved frame scores .*claims"):
+            FrameScores.load(tmp_path / "scores.npz")
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
+
+
+def test_archive_that_unfolds_a_thousandfold_is_refused_before_memory_is_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setattr("flam.core.scores.LARGEST_SCORES_BYTES", 2**25)
+    write_npz(tmp_path / "scores.npz", (1 << 24, 1), 1 << 26)
+    assert (tmp_path / "scores.npz").stat().st_size < 2**20
+    with pytest.raises(FlamError, match=r"not saved frame scores .*unfolds"):
+        FrameScores.load(tmp_path / "scores.npz")

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import yaml
 
+from flam.core.documents import parse_yaml
 from flam.core.errors import ConfigError
 from flam.core.files import atomic_text, read_text
 
@@ -54,7 +55,7 @@ def from_mapping(config_class: type[T], mapping: Any, where: str = "config") -> 
     values = {key: _value(hints[key], value, f"{where}.{key}") for key, value in mapping.items()}
     try:
         return config_class(**values)
-    except ValueError as error:
+    except (ValueError, ArithmeticError) as error:  # the second of values too large to compute with
         raise ConfigError(f"{where}: {error}") from error
 
 
@@ -101,6 +102,8 @@ def _value(hint: Any, value: Any, where: str) -> Any:
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if hint is Path and isinstance(value, str):
+        if "\0" in value:
+            raise ConfigError(f"{where}: {_shown(value)} holds a null character; write a path")
         return Path(value)
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
         raise ConfigError(f"{where}: {_shown(value)} is not of type {hint.__name__}")
@@ -144,11 +147,7 @@ def load_yaml(config_class: type[T], path: str | Path) -> T:
     ------
     ConfigError : the file is missing, is not YAML, or does not fit the dataclass
     """
-    text = read_text(path, ConfigError)
-    try:
-        mapping = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: can't be read as YAML ({' '.join(str(error).split())})") from error
+    mapping = parse_yaml(read_text(path, ConfigError), str(path))
     return from_mapping(config_class, {} if mapping is None else mapping, str(path))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -16,6 +17,8 @@ from flam.core.timegrid import TimeGrid
 
 # What a score means, see ``flam.model.flam.score``; named here so that a configuration needs no model to be read.
 ScoreMethod = Literal["unbiased", "approximate", "posterior"]
+LARGEST_SCORES_BYTES = 2**30
+MOST_EXPANSION = 100  # of what is larger than that; scores of sound, rather than of zeros, shrink to a half
 # what numpy raises for missing, empty, cut off, damaged and foreign files
 UNREADABLE = (OSError, EOFError, ValueError, TypeError, KeyError, zipfile.BadZipFile, zlib.error)
 
@@ -105,6 +108,7 @@ class FrameScores:
         FlamError : the file is not a saved FrameScores
         """
         try:
+            _require_bounded(path)
             with np.load(path, allow_pickle=False) as arrays:
                 sample_rate, hop_samples, start_frame, n_samples = (int(value) for value in arrays["grid"])
                 prompts = tuple(str(prompt) for prompt in arrays["prompts"])
@@ -113,3 +117,22 @@ class FrameScores:
                 )
         except UNREADABLE as error:
             raise FlamError(f"{path}: not saved frame scores ({error}); write them with FrameScores.save") from error
+
+
+def _require_bounded(path: str | Path) -> None:
+    """Refuse an archive that is small on disk and unfolds to more than any recording's scores, before it is read.
+
+    numpy asks for all the memory that an array's header claims, so the header must fit what the archive holds.
+    """
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            if member.file_size > max(LARGEST_SCORES_BYTES, MOST_EXPANSION * member.compress_size):
+                raise ValueError(f"{member.filename} unfolds from {member.compress_size} to {member.file_size} bytes")
+            with archive.open(member) as file:
+                version = np.lib.format.read_magic(file)
+                read_header = getattr(np.lib.format, f"read_array_header_{version[0]}_{version[1]}", None)
+                if read_header is None:
+                    raise ValueError(f"{member.filename} is of version {version} of the npy format")
+                shape, _, dtype = read_header(file)
+            if dtype.hasobject or math.prod(shape) * dtype.itemsize > member.file_size:
+                raise ValueError(f"{member.filename} claims an array of {shape} that it does not hold")
