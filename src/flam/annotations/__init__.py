@@ -1,4 +1,4 @@
-"""Floor 1: event lists out and in, one file per format."""
+"""Event lists out and in, one file per format."""
 
 from flam.annotations.format import Format
 from flam.annotations.registry import FORMATS, read_events, write_events

@@ -1,4 +1,4 @@
-"""Floor 1: audio in and out - open, stream, resample, cut into windows, write, measure loudness."""
+"""Audio in and out - open, stream, resample, cut into windows, write, measure loudness."""
 
 from flam.audio.loudness import (
     a_weighted_levels_db,

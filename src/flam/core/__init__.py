@@ -1,4 +1,4 @@
-"""Floor 0: events, frame scores, the time axis, errors and configuration."""
+"""Events, frame scores, the time axis, errors and configuration."""
 
 from flam.core.config import from_mapping, load_yaml, save_yaml, to_mapping
 from flam.core.errors import AnnotationError, AudioError, ConfigError, FlamError, ModelError, OutputError

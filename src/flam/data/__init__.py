@@ -1,4 +1,4 @@
-"""Floor 3: what training and evaluation read: libraries, shards, labelled recordings, scenes, and batches of them."""
+"""What training and evaluation read: libraries, shards, labelled recordings, scenes, and batches of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Floor 3: windows to frame scores to events, and the object that a user holds. Torch is imported when it is needed."""
+"""Windows to frame scores to events, and the object that a user holds. Torch is imported when it is needed."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Floor 2: metrics, from tables of scores alone."""
+"""Metrics, computed from tables of scores alone."""

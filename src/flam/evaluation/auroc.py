@@ -10,13 +10,18 @@ def auroc(scores: np.ndarray, labels: np.ndarray) -> float:
 
     Parameters
     ----------
-    scores : (N,) float array
-    labels : (N,) bool array
+    scores : np.ndarray
+        (N,) float array
+    labels : np.ndarray
+        (N,) bool array
 
     Returns
     -------
-    area in [0, 1]; NaN where all labels are equal
+    float
+        area in [0, 1]; NaN where all labels are equal
 
+    Examples
+    --------
     >>> auroc(np.array([0.1, 0.4, 0.35, 0.8]), np.array([False, False, True, True]))
     0.75
     """
@@ -34,6 +39,8 @@ def auroc(scores: np.ndarray, labels: np.ndarray) -> float:
 def macro_auroc(scores: np.ndarray, labels: np.ndarray) -> float:
     """Mean of ``auroc`` over the columns of (N, K) tables that have both positives and negatives; NaN where none has.
 
+    Examples
+    --------
     >>> macro_auroc(np.array([[0.1, 0.3], [0.9, 0.2]]), np.array([[False, True], [True, True]]))
     1.0
     """

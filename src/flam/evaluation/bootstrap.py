@@ -22,6 +22,8 @@ class Interval:
 def recording_weights(n_recordings: int, n_draws: int, seed: int) -> np.ndarray:
     """(1 + n_draws, n_recordings) float array, how often each recording counts: once, then as drawn with replacement.
 
+    Examples
+    --------
     >>> weights = recording_weights(4, 2, seed=0)
     >>> weights[0].tolist(), weights.sum(axis=1).tolist()
     ([1.0, 1.0, 1.0, 1.0], [4.0, 4.0, 4.0])
@@ -33,6 +35,8 @@ def recording_weights(n_recordings: int, n_draws: int, seed: int) -> np.ndarray:
 def interval(values: np.ndarray, share: float) -> Interval:
     """The first of (1 + D,) values with the interval of the others; draws that are NaN don't count.
 
+    Examples
+    --------
     >>> interval(np.array([0.5, 0.1, 0.2, 0.3, 0.4, 0.5]), share=0.5)
     Interval(value=0.5, low=0.2, high=0.4)
     """
@@ -46,6 +50,8 @@ def interval(values: np.ndarray, share: float) -> Interval:
 def mean_of_rows(values: np.ndarray) -> np.ndarray:
     """(D,) mean of each row of (D, K) values, without those that are NaN; NaN where all are.
 
+    Examples
+    --------
     >>> mean_of_rows(np.array([[1.0, np.nan], [np.nan, np.nan]]))
     array([ 1., nan])
     """

@@ -13,9 +13,12 @@ class Reliability:
 
     Parameters
     ----------
-    edges : (N + 1,) float array, equal bins from 0 to 1
-    n_scores : (N,) int array
-    mean_score, positive_share : (N,) float arrays; NaN for a bin without scores
+    edges : np.ndarray
+        (N + 1,) float array, equal bins from 0 to 1
+    n_scores : np.ndarray
+        (N,) int array
+    mean_score, positive_share : np.ndarray
+        (N,) float arrays; NaN for a bin without scores
     """
 
     edges: np.ndarray
@@ -38,13 +41,18 @@ def reliability(scores: np.ndarray, truth: np.ndarray, n_bins: int = 15) -> Reli
 
     Parameters
     ----------
-    scores : array of any shape, in [0, 1]
-    truth : bool array of the same shape
+    scores : np.ndarray
+        array of any shape, in [0, 1]
+    truth : np.ndarray
+        bool array of the same shape
 
     Raises
     ------
-    ValueError : no scores, scores outside of [0, 1], or other shapes
+    ValueError
+        no scores, scores outside of [0, 1], or other shapes
 
+    Examples
+    --------
     >>> reliability(np.array([0.1, 0.1, 0.9]), np.array([False, True, True]), n_bins=2).positive_share
     array([0.5, 1. ])
     """
@@ -71,10 +79,15 @@ def calibration_error(scores: np.ndarray, truth: np.ndarray, n_bins: int = 15) -
 
     Parameters
     ----------
-    scores : array of any shape, in [0, 1]
-    truth : bool array of the same shape
-    n_bins : bins of equal width; each weighs as much as it holds scores
+    scores : np.ndarray
+        array of any shape, in [0, 1]
+    truth : np.ndarray
+        bool array of the same shape
+    n_bins : int, default 15
+        bins of equal width; each weighs as much as it holds scores
 
+    Examples
+    --------
     >>> round(calibration_error(np.array([0.2, 0.2, 0.2, 0.2, 0.2]), np.array([True, False, False, False, False])), 9)
     0.0
     """

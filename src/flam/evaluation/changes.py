@@ -14,11 +14,17 @@ class Changes:
 
     Parameters
     ----------
-    rows : (U,) int array, rows of the scores at which any count changes, in the order of falling scores
-    scores : (U,) float array, falling
-    recording : (U,) int array, the recording of each row
-    gains : (C, U) float array
+    rows : np.ndarray
+        (U,) int array, rows of the scores at which any count changes, in the order of falling scores
+    scores : np.ndarray
+        (U,) float array, falling
+    recording : np.ndarray
+        (U,) int array, the recording of each row
+    gains : np.ndarray
+        (C, U) float array
 
+    Examples
+    --------
     >>> changes = Changes.of(np.array([0.2, 0.7, 0.2]), np.array([[1.0, 1.0, -2.0]]), np.array([0, 0, 1]))
     >>> changes.thresholds, changes.counts()
     (array([inf, 0.7, 0.2]), array([[0., 1., 0.]]))
@@ -39,10 +45,14 @@ class Changes:
 
         Parameters
         ----------
-        scores : (F,) float array
-        gains : (C, F) float array, what C counts gain when the threshold falls to each score
-        recording_of_row : (F,) int array
-        also : rows to keep although nothing changes there
+        scores : np.ndarray
+            (F,) float array
+        gains : np.ndarray
+            (C, F) float array, what C counts gain when the threshold falls to each score
+        recording_of_row : np.ndarray
+            (F,) int array
+        also : np.ndarray | None, optional
+            rows to keep although nothing changes there
         """
         is_used = (gains != 0).any(axis=0)
         if also is not None:
@@ -75,8 +85,10 @@ class Changes:
 
         Parameters
         ----------
-        weights : (R,) float array, how often each recording counts; None is once
-        gains : (C, U) float array in the place of its own
+        weights : np.ndarray | None, optional
+            (R,) float array, how often each recording counts; None is once
+        gains : np.ndarray | None, optional
+            (C, U) float array in the place of its own
         """
         gains = self.gains if gains is None else gains
         if weights is not None:

@@ -28,9 +28,13 @@ def collar_f1(
 
     Parameters
     ----------
-    onset_collar_s, offset_collar_s : seconds
-    offset_collar_rate : share of the event's length
+    onset_collar_s, offset_collar_s : float, default 0.2
+        seconds
+    offset_collar_rate : float, default 0.2
+        share of the event's length
 
+    Examples
+    --------
     >>> from flam.core import Event, FrameScores, RecordingEvents, TimeGrid
     >>> scores = FrameScores(np.array([[0.2], [0.9], [0.8]], np.float32), ("dog",), TimeGrid(10, 10), 0, 30)
     >>> table = ScoreTable.build({"a": scores}, [RecordingEvents("a", None, (Event(1.1, 2.9, "dog"),))])

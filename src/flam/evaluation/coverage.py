@@ -15,9 +15,12 @@ class Coverage:
 
     Parameters
     ----------
-    recording, prompt : (P,) int arrays, ordered by recording
-    offset : (P,) int array, where a pair's values begin in ``seconds``, less the first row of its recording
-    seconds : values of all pairs; a pair has one for each frame edge of its recording, one more than frames
+    recording, prompt : np.ndarray
+        (P,) int arrays, ordered by recording
+    offset : np.ndarray
+        (P,) int array, where a pair's values begin in ``seconds``, less the first row of its recording
+    seconds : np.ndarray
+        values of all pairs; a pair has one for each frame edge of its recording, one more than frames
     """
 
     recording: np.ndarray
@@ -34,6 +37,8 @@ class Coverage:
 def cover(table: ScoreTable) -> Coverage:
     """Add up the events of a table.
 
+    Examples
+    --------
     >>> from flam.core import Event, FrameScores, RecordingEvents, TimeGrid
     >>> scores = FrameScores(np.zeros((4, 1), np.float32), ("dog",), TimeGrid(10, 10), 0, 40)
     >>> table = ScoreTable.build({"a": scores}, [RecordingEvents("a", None, (Event(0.5, 2.5, "dog"),))])

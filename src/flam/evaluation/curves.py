@@ -18,10 +18,15 @@ class CountCurve:
 
     Parameters
     ----------
-    thresholds : (P,) float array, falling, the first infinite; a score equal to a threshold reaches it
-    tp, fp : (P,) float arrays, counts from each threshold down to just above the next
-    n_events : events (or segments) that are there
+    thresholds : np.ndarray
+        (P,) float array, falling, the first infinite; a score equal to a threshold reaches it
+    tp, fp : np.ndarray
+        (P,) float arrays, counts from each threshold down to just above the next
+    n_events : int
+        events (or segments) that are there
 
+    Examples
+    --------
     >>> curve = CountCurve(np.array([np.inf, 0.9, 0.4]), np.array([0, 1, 2]), np.array([0, 0, 3]), n_events=2)
     >>> curve.f1.round(3).tolist(), curve.at(0.5)
     ([0.0, 0.667, 0.571], 1)
@@ -60,11 +65,16 @@ class F1Scores:
 
     Parameters
     ----------
-    macro : mean over the prompts that have events; NaN where none has
-    micro : from the counts of all prompts added up, those without events included
-    per_prompt : F1 by prompt; NaN without events
-    thresholds : threshold by prompt; between scores where it was chosen, so that it does not hang on rounding
-    precision, recall : over all prompts, from the counts that give ``micro``
+    macro : float
+        mean over the prompts that have events; NaN where none has
+    micro : float
+        from the counts of all prompts added up, those without events included
+    per_prompt : dict[str, float]
+        F1 by prompt; NaN without events
+    thresholds : dict[str, float]
+        threshold by prompt; between scores where it was chosen, so that it does not hang on rounding
+    precision, recall : float
+        over all prompts, from the counts that give ``micro``
     """
 
     macro: float
@@ -81,7 +91,8 @@ class F1Curves:
 
     Parameters
     ----------
-    curves : CountCurve by prompt
+    curves : Mapping[str, CountCurve]
+        CountCurve by prompt
     """
 
     curves: Mapping[str, CountCurve]
@@ -129,8 +140,10 @@ class PromptChanges:
 
     Parameters
     ----------
-    changes : of true positives, then of false positives
-    n_events : (R,) array, events (or segments) that are there in each recording
+    changes : Changes
+        of true positives, then of false positives
+    n_events : np.ndarray
+        (R,) array, events (or segments) that are there in each recording
     """
 
     changes: Changes
@@ -157,8 +170,14 @@ def f1_interval(
 
     Parameters
     ----------
-    thresholds : of each prompt, as ``F1Curves.best`` chose them on all recordings
-    n_draws, share, seed : as for ``flam.evaluation.frames.frame_auroc``
+    thresholds : Mapping[str, float]
+        of each prompt, as ``F1Curves.best`` chose them on all recordings
+    n_draws : int, default 200
+        as for ``flam.evaluation.frames.frame_auroc``
+    share : float, default 0.95
+        as for ``flam.evaluation.frames.frame_auroc``
+    seed : int, default 0
+        as for ``flam.evaluation.frames.frame_auroc``
     """
     weights, per_prompt = None, []
     for prompt, own in changes:

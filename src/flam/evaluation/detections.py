@@ -17,10 +17,14 @@ class DetectionCounts:
 
     Parameters
     ----------
-    n_events, n_found : events that are there, and those of them that a detection of the same prompt overlaps
-    n_false_alarms : detections that overlap no event of their prompt
-    onset_errors_s : distance of onsets of each found event and the first detection that overlaps it, seconds
-    duration_s : length of the recordings, seconds
+    n_events, n_found : int
+        events that are there, and those of them that a detection of the same prompt overlaps
+    n_false_alarms : int
+        detections that overlap no event of their prompt
+    onset_errors_s : tuple[float, ...]
+        distance of onsets of each found event and the first detection that overlaps it, seconds
+    duration_s : float
+        length of the recordings, seconds
     """
 
     n_events: int
@@ -55,9 +59,11 @@ class Matches:
 
     Parameters
     ----------
-    onset_errors_s : by event, distance of its onset and that of the first detection that overlaps it, seconds; None
-        for an event that was missed
-    n_false_alarms : detections that overlap no event of their prompt
+    onset_errors_s : tuple[float | None, ...]
+        by event, distance of its onset and that of the first detection that overlaps it, seconds; None for an event
+        that was missed
+    n_false_alarms : int
+        detections that overlap no event of their prompt
     """
 
     onset_errors_s: tuple[float | None, ...]
@@ -69,6 +75,8 @@ def match_detections(detections: Sequence[Event], events: Sequence[Event], min_o
 
     A detection overlaps an event of its prompt where they share at least ``min_overlap`` of the shorter of the two.
 
+    Examples
+    --------
     >>> events = [Event(1.0, 3.0, "siren"), Event(8.0, 9.0, "siren")]
     >>> match_detections([Event(1.5, 2.0, "siren"), Event(6.0, 7.0, "siren")], events)
     Matches(onset_errors_s=(0.5, None), n_false_alarms=1)
@@ -90,6 +98,8 @@ def count_detections(
 ) -> DetectionCounts:
     """Match detections to the events of one recording, as ``match_detections``, and count.
 
+    Examples
+    --------
     >>> events = [Event(1.0, 3.0, "siren")]
     >>> counts = count_detections([Event(1.1, 2.0, "siren"), Event(6.0, 7.0, "siren")], events, duration_s=30.0)
     >>> counts.recall, counts.false_alarms_per_minute, round(counts.onset_errors_s[0], 3)
@@ -103,6 +113,8 @@ def count_detections(
 def joined(events: Sequence[Event], merge_gap_s: Callable[[str], float]) -> list[Event]:
     """Events of one prompt with at most ``merge_gap_s(prompt)`` seconds between them as one, as a detector joins them.
 
+    Examples
+    --------
     >>> barks = [Event(1.0, 1.5, "bark"), Event(1.75, 2.0, "bark"), Event(4.0, 4.5, "bark")]
     >>> [(event.onset_s, event.offset_s) for event in joined(barks, lambda prompt: 0.5)]
     [(1.0, 2.0), (4.0, 4.5)]

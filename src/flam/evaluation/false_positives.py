@@ -17,9 +17,12 @@ class FalsePositives:
 
     Parameters
     ----------
-    thresholds : (N,) float array
-    prompts : K texts
-    per_minute : (N, K) float array, by threshold and prompt
+    thresholds : np.ndarray
+        (N,) float array
+    prompts : tuple[str, ...]
+        K texts
+    per_minute : np.ndarray
+        (N, K) float array, by threshold and prompt
     """
 
     thresholds: np.ndarray
@@ -38,11 +41,13 @@ class FalsePositives:
 
         Parameters
         ----------
-        counts : C numbers of prompts, each from 1 to K
+        counts : Sequence[int]
+            C numbers of prompts, each from 1 to K
 
         Raises
         ------
-        ValueError : a count outside of this range
+        ValueError
+            a count outside of this range
         """
         n_prompts = len(self.prompts)
         rates = np.empty((len(counts), len(self.thresholds), 3))
@@ -67,9 +72,13 @@ def false_positives(table: ScoreTable, thresholds: np.ndarray, dtc_threshold: fl
 
     Parameters
     ----------
-    thresholds : (N,) float array
-    dtc_threshold : share of a detection, in (0, 1]
+    thresholds : np.ndarray
+        (N,) float array
+    dtc_threshold : float, default 0.1
+        share of a detection, in (0, 1]
 
+    Examples
+    --------
     >>> from flam.core import Event, FrameScores, RecordingEvents, TimeGrid
     >>> scores = FrameScores(np.array([[0.7], [0.1], [0.8]], np.float32), ("dog",), TimeGrid(10, 100), 0, 300)
     >>> table = ScoreTable.build({"a": scores}, [RecordingEvents("a", None, (Event(20.0, 30.0, "dog"),))])

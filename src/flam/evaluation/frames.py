@@ -19,10 +19,14 @@ class FrameAUROC:
 
     Parameters
     ----------
-    macro : mean over prompts that have frames of both kinds
-    micro : all frames of all prompts in one pool
-    per_prompt : of each prompt; NaN where all its frames have one label
-    left_out : prompts that are NaN and not in the macro mean
+    macro : Interval
+        mean over prompts that have frames of both kinds
+    micro : Interval
+        all frames of all prompts in one pool
+    per_prompt : dict[str, Interval]
+        of each prompt; NaN where all its frames have one label
+    left_out : tuple[str, ...]
+        prompts that are NaN and not in the macro mean
     """
 
     macro: Interval
@@ -38,9 +42,13 @@ def frame_auroc(table: ScoreTable, n_draws: int = 200, share: float = 0.95, seed
 
     Parameters
     ----------
-    n_draws : sets of as many recordings as there are, drawn with replacement; 0 for no intervals
-    share : of the draws within an interval
+    n_draws : int, default 200
+        sets of as many recordings as there are, drawn with replacement; 0 for no intervals
+    share : float, default 0.95
+        of the draws within an interval
 
+    Examples
+    --------
     >>> from flam.core import Event, FrameScores, RecordingEvents, TimeGrid
     >>> scores = FrameScores(np.array([[0.2], [0.9], [0.1]], np.float32), ("dog",), TimeGrid(10, 10), 0, 30)
     >>> table = ScoreTable.build({"a": scores}, [RecordingEvents("a", None, (Event(1.0, 3.0, "dog"),))])

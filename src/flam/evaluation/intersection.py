@@ -27,9 +27,11 @@ class IntersectionCurve:
 
     Parameters
     ----------
-    counts : true positives are events found, false positives are detections
-    cross_trigger_rate : (P,) float array, false positives on each other prompt's events, per second of these events,
-        averaged over the other prompts
+    counts : CountCurve
+        true positives are events found, false positives are detections
+    cross_trigger_rate : np.ndarray
+        (P,) float array, false positives on each other prompt's events, per second of these events, averaged over the
+        other prompts
     """
 
     counts: CountCurve
@@ -42,10 +44,14 @@ class IntersectionChanges:
 
     Parameters
     ----------
-    changes : of events found, then of false positives
-    trigger : (X,) int array, places among the changes at which a cross trigger comes or goes
-    triggered : (X,) int array, the prompt that it triggers
-    sign : (X,) float array, 1 where it comes, -1 where it goes
+    changes : Changes
+        of events found, then of false positives
+    trigger : np.ndarray
+        (X,) int array, places among the changes at which a cross trigger comes or goes
+    triggered : np.ndarray
+        (X,) int array, the prompt that it triggers
+    sign : np.ndarray
+        (X,) float array, 1 where it comes, -1 where it goes
     """
 
     changes: Changes
@@ -64,9 +70,12 @@ class IntersectionChanges:
 
         Parameters
         ----------
-        events : of all prompts, with recordings counted as ``weights`` say
-        prompt : position of this one
-        weights : (R,) float array, how often each recording counts; None is once
+        events : PromptEvents
+            of all prompts, with recordings counted as ``weights`` say
+        prompt : int
+            position of this one
+        weights : np.ndarray | None, optional
+            (R,) float array, how often each recording counts; None is once
         """
         tp, fp = self.changes.counts(weights)
         cross = np.zeros(len(tp))
@@ -83,8 +92,10 @@ class PromptEvents:
 
     Parameters
     ----------
-    n_events : (K,) float array, events of each prompt
-    total_s : (K,) float array, their length together, seconds
+    n_events : np.ndarray
+        (K,) float array, events of each prompt
+    total_s : np.ndarray
+        (K,) float array, their length together, seconds
     """
 
     n_events: np.ndarray
@@ -116,6 +127,8 @@ def intersection_curves(
 ) -> dict[str, IntersectionCurve]:
     """Counts of each prompt at every threshold; parameters as ``intersection_changes``.
 
+    Examples
+    --------
     >>> from flam.core import Event, FrameScores, RecordingEvents, TimeGrid
     >>> scores = FrameScores(np.array([[0.25], [0.75], [0.5]], np.float32), ("dog",), TimeGrid(10, 10), 0, 30)
     >>> table = ScoreTable.build({"a": scores}, [RecordingEvents("a", None, (Event(1.0, 3.0, "dog"),))])
@@ -143,12 +156,17 @@ def intersection_changes(
 
     Parameters
     ----------
-    dtc_threshold, gtc_threshold, cttc_threshold : shares in (0, 1]; None counts no cross triggers
-    prompts : (K,) bool array, the prompts to look at, also as others; None takes all
+    dtc_threshold, gtc_threshold : float
+        shares in (0, 1]; None counts no cross triggers
+    cttc_threshold : float | None, optional
+        shares in (0, 1]; None counts no cross triggers
+    prompts : np.ndarray | None, optional
+        (K,) bool array, the prompts to look at, also as others; None takes all
 
     Raises
     ------
-    ValueError : a share outside of (0, 1]
+    ValueError
+        a share outside of (0, 1]
     """
     shares = {"dtc_threshold": dtc_threshold, "gtc_threshold": gtc_threshold, "cttc_threshold": cttc_threshold}
     for name, share in shares.items():

@@ -13,13 +13,18 @@ def pairs(recording_of_item: np.ndarray, recording_of_event: np.ndarray) -> tupl
 
     Parameters
     ----------
-    recording_of_item : (N,) int array
-    recording_of_event : (E,) int array, not decreasing
+    recording_of_item : np.ndarray
+        (N,) int array
+    recording_of_event : np.ndarray
+        (E,) int array, not decreasing
 
     Returns
     -------
-    (P,) positions of items, and (P,) positions of events
+    tuple[np.ndarray, np.ndarray]
+        (P,) positions of items, and (P,) positions of events
 
+    Examples
+    --------
     >>> pairs(np.array([5, 7, 8]), np.array([5, 5, 8]))
     (array([0, 0, 2]), array([0, 1, 2]))
     """
@@ -40,13 +45,18 @@ def near(
 
     Parameters
     ----------
-    recording_of_item, begin_s, end_s : (N,) arrays
-    recording_of_event, onset_s, offset_s : (E,) arrays, ordered by recording, then time; events do not overlap
+    recording_of_item, begin_s, end_s : np.ndarray
+        (N,) arrays
+    recording_of_event, onset_s, offset_s : np.ndarray
+        (E,) arrays, ordered by recording, then time; events do not overlap
 
     Returns
     -------
-    (P,) positions of items, in their order, and (P,) positions of events
+    tuple[np.ndarray, np.ndarray]
+        (P,) positions of items, in their order, and (P,) positions of events
 
+    Examples
+    --------
     >>> same = np.zeros(2)
     >>> near(same, np.array([0.0, 3.0]), np.array([2.0, 4.0]), same, np.array([1.0, 5.0]), np.array([2.0, 6.0]))
     (array([0]), array([0]))
@@ -71,15 +81,21 @@ def matched_changes(
 
     Parameters
     ----------
-    scores : (F,) float array
-    event : (P,) int array, the event that a run adds to
-    row, parent_row : (P,) int arrays, rows at whose scores the run comes and, unless -1, goes
-    amount : (P,) float array, what the run adds to the event while it is alive
-    needed : (E,) float array, the amount from which on an event is matched
+    scores : np.ndarray
+        (F,) float array
+    event : np.ndarray
+        (P,) int array, the event that a run adds to
+    row, parent_row : np.ndarray
+        (P,) int arrays, rows at whose scores the run comes and, unless -1, goes
+    amount : np.ndarray
+        (P,) float array, what the run adds to the event while it is alive
+    needed : np.ndarray
+        (E,) float array, the amount from which on an event is matched
 
     Returns
     -------
-    (F,) float array
+    np.ndarray
+        (F,) float array
     """
     goes = parent_row >= 0
     event = np.concatenate([event, event[goes]])

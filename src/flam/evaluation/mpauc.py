@@ -20,9 +20,12 @@ class MPAUC:
 
     Parameters
     ----------
-    value : in [0, 1]; NaN where no prompt has both positive and negative segments
-    per_prompt : the same of each prompt; NaN where all segments have one label
-    left_out : prompts that are NaN and not in the mean
+    value : float
+        in [0, 1]; NaN where no prompt has both positive and negative segments
+    per_prompt : dict[str, float]
+        the same of each prompt; NaN where all segments have one label
+    left_out : tuple[str, ...]
+        prompts that are NaN and not in the mean
     """
 
     value: float
@@ -37,13 +40,20 @@ def mpauc(table: ScoreTable, max_fpr: float = 0.1, segment_s: float = 1.0, pooli
 
     Parameters
     ----------
-    max_fpr : share of negative segments up to which the curve counts, in (0, 1]
-    segment_s, pooling : see ``segments``
+    max_fpr : float, default 0.1
+        share of negative segments up to which the curve counts, in (0, 1]
+    segment_s : float, default 1.0
+        see ``segments``
+    pooling : Pooling, default "max"
+        see ``segments``
 
     Raises
     ------
-    ValueError : max_fpr outside of (0, 1]
+    ValueError
+        max_fpr outside of (0, 1]
 
+    Examples
+    --------
     >>> from flam.core import Event, FrameScores, RecordingEvents, TimeGrid
     >>> scores = FrameScores(np.array([[0.2], [0.9], [0.8]], np.float32), ("dog",), TimeGrid(10, 10), 0, 30)
     >>> table = ScoreTable.build({"a": scores}, [RecordingEvents("a", None, (Event(1.1, 2.3, "dog"),))])

@@ -16,9 +16,12 @@ class OnsetErrors:
 
     Parameters
     ----------
-    errors_s : (N,) float array, onset of the detection less onset of the event, seconds: negative is early
-    n_events : events that are there, found or not
-    threshold : at which they were looked for
+    errors_s : np.ndarray
+        (N,) float array, onset of the detection less onset of the event, seconds: negative is early
+    n_events : int
+        events that are there, found or not
+    threshold : float
+        at which they were looked for
     """
 
     errors_s: np.ndarray
@@ -55,6 +58,8 @@ def onset_errors(table: ScoreTable, threshold: float, min_overlap: float = 0.3) 
     They overlap where they share at least ``min_overlap`` of the shorter of the two, as in
     ``flam.evaluation.detections``.
 
+    Examples
+    --------
     >>> from flam.core import Event, FrameScores, RecordingEvents, TimeGrid
     >>> scores = FrameScores(np.array([[0.2], [0.9], [0.8]], np.float32), ("dog",), TimeGrid(10, 10), 0, 30)
     >>> table = ScoreTable.build({"a": scores}, [RecordingEvents("a", None, (Event(1.25, 3.0, "dog"),))])

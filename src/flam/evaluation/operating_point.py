@@ -20,12 +20,18 @@ class OperatingPoint:
 
     Parameters
     ----------
-    recall : share of the events that were found
-    recall_by_length : the same of events shorter than 0.6 s, of 0.6 to 1.5 s, of 1.5 to 5 s, and from 5 s on
-    n_by_length : events of each of these lengths
-    false_alarms_per_minute : of all prompts together
-    false_alarms_without_events : the same in recordings without any event
-    onset_error_s : median distance of onsets of found events, seconds
+    recall : Interval
+        share of the events that were found
+    recall_by_length : tuple[Interval, ...]
+        the same of events shorter than 0.6 s, of 0.6 to 1.5 s, of 1.5 to 5 s, and from 5 s on
+    n_by_length : tuple[int, ...]
+        events of each of these lengths
+    false_alarms_per_minute : Interval
+        of all prompts together
+    false_alarms_without_events : Interval
+        the same in recordings without any event
+    onset_error_s : Interval
+        median distance of onsets of found events, seconds
     """
 
     recall: Interval
@@ -48,10 +54,19 @@ def operating_point(
 
     Parameters
     ----------
-    detections, events : of each of R recordings
-    durations_s : (R,) lengths of the recordings, seconds
-    n_draws, share, seed : as for ``flam.evaluation.frames.frame_auroc``
+    detections, events : Sequence[Sequence[Event]]
+        of each of R recordings
+    durations_s : Sequence[float]
+        (R,) lengths of the recordings, seconds
+    n_draws : int, default 200
+        as for ``flam.evaluation.frames.frame_auroc``
+    share : float, default 0.95
+        as for ``flam.evaluation.frames.frame_auroc``
+    seed : int, default 0
+        as for ``flam.evaluation.frames.frame_auroc``
 
+    Examples
+    --------
     >>> there, found = [Event(1.0, 3.0, "siren")], [Event(1.25, 3.0, "siren"), Event(7.0, 8.0, "siren")]
     >>> point = operating_point([found, found], [there, []], [30.0, 30.0])
     >>> point.recall.value, point.false_alarms_per_minute.value, point.false_alarms_without_events.value

@@ -26,12 +26,18 @@ class PSDSConfig:
 
     Parameters
     ----------
-    dtc_threshold : share of a detection that events must cover, else it is a false positive
-    gtc_threshold : share of an event that detections must cover, else it is missed
-    cttc_threshold : share of a false positive that another prompt's events must cover to make it a cross trigger
-    alpha_ct : weight of cross triggers beside false positives; 0 if and only if ``cttc_threshold`` is None
-    alpha_st : weight of the standard deviation over prompts against the mean
-    max_efpr : effective false positives per hour and prompt up to which the curve counts
+    dtc_threshold : float, default 0.7
+        share of a detection that events must cover, else it is a false positive
+    gtc_threshold : float, default 0.7
+        share of an event that detections must cover, else it is missed
+    cttc_threshold : float | None, optional
+        share of a false positive that another prompt's events must cover to make it a cross trigger
+    alpha_ct : float, default 0.0
+        weight of cross triggers beside false positives; 0 if and only if ``cttc_threshold`` is None
+    alpha_st : float, default 1.0
+        weight of the standard deviation over prompts against the mean
+    max_efpr : float, default 100.0
+        effective false positives per hour and prompt up to which the curve counts
     """
 
     dtc_threshold: float = 0.7
@@ -65,12 +71,16 @@ class PSDS:
 
     Parameters
     ----------
-    value : the score in [0, 1]; NaN where no prompt has events
-    per_prompt : the same of each prompt's own curve; NaN without events
-    efpr, etpr : steps of the curve: effective false positives per hour, and effective share of events found from there
-        on
-    without_events : prompts that sound nowhere, left out as if they had not been scored
-    config : how it was counted
+    value : float
+        the score in [0, 1]; NaN where no prompt has events
+    per_prompt : dict[str, float]
+        the same of each prompt's own curve; NaN without events
+    efpr, etpr : np.ndarray
+        steps of the curve: effective false positives per hour, and effective share of events found from there on
+    without_events : tuple[str, ...]
+        prompts that sound nowhere, left out as if they had not been scored
+    config : PSDSConfig
+        how it was counted
     """
 
     value: float
@@ -99,6 +109,8 @@ def psds1_alpha_st_0(table: ScoreTable) -> PSDS:
 def psds(table: ScoreTable, config: PSDSConfig) -> PSDS:
     """Polyphonic sound detection score.
 
+    Examples
+    --------
     >>> from flam.core import Event, FrameScores, RecordingEvents, TimeGrid
     >>> scores = FrameScores(np.array([[0.2], [0.9], [0.8]], np.float32), ("dog",), TimeGrid(10, 10), 0, 30)
     >>> table = ScoreTable.build({"a": scores}, [RecordingEvents("a", None, (Event(1.0, 3.0, "dog"),))])
@@ -111,6 +123,8 @@ def psds(table: ScoreTable, config: PSDSConfig) -> PSDS:
 def psds_table(table: ScoreTable) -> dict[str, PSDS]:
     """PSDS1, PSDS1 with alpha_st 0 and PSDS2 by name; the first two from one count.
 
+    Examples
+    --------
     >>> from flam.core import Event, FrameScores, RecordingEvents, TimeGrid
     >>> scores = FrameScores(np.array([[0.2], [0.9], [0.8]], np.float32), ("dog",), TimeGrid(10, 10), 0, 30)
     >>> table = ScoreTable.build({"a": scores}, [RecordingEvents("a", None, (Event(1.0, 3.0, "dog"),))])
@@ -132,7 +146,12 @@ def psds_intervals(table: ScoreTable, n_draws: int = 100, share: float = 0.95, s
 
     Parameters
     ----------
-    n_draws, share, seed : as for ``flam.evaluation.frames.frame_auroc``
+    n_draws : int, default 100
+        as for ``flam.evaluation.frames.frame_auroc``
+    share : float, default 0.95
+        as for ``flam.evaluation.frames.frame_auroc``
+    seed : int, default 0
+        as for ``flam.evaluation.frames.frame_auroc``
     """
     weights = recording_weights(len(table.recordings), n_draws, seed)
     low, high = _drawn_rocs(table, PSDS1, weights), _drawn_rocs(table, PSDS2, weights)

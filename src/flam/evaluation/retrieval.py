@@ -13,10 +13,14 @@ class RetrievalScores:
 
     Parameters
     ----------
-    recall_at_k : share of queries with a right answer among the first k, by k
-    map_at_10 : mean over queries of the average precision among the first 10
-    median_rank : median over queries of the rank of the first right answer, 1 is the top
-    n_queries : queries
+    recall_at_k : dict[int, float]
+        share of queries with a right answer among the first k, by k
+    map_at_10 : float
+        mean over queries of the average precision among the first 10
+    median_rank : float
+        median over queries of the rank of the first right answer, 1 is the top
+    n_queries : int
+        queries
     """
 
     recall_at_k: dict[int, float]
@@ -43,14 +47,20 @@ def retrieval(similarities: np.ndarray, clip_of_caption: np.ndarray, ks: tuple[i
 
     Parameters
     ----------
-    similarities : (A, C) float array, finite
-    clip_of_caption : (C,) int array, the right clip of each caption; every clip has at least one
-    ks : ranks at which recall is counted
+    similarities : np.ndarray
+        (A, C) float array, finite
+    clip_of_caption : np.ndarray
+        (C,) int array, the right clip of each caption; every clip has at least one
+    ks : tuple[int, ...], default (1, 5, 10)
+        ranks at which recall is counted
 
     Raises
     ------
-    ValueError : similarities that are not finite, captions of other clips, clips without captions
+    ValueError
+        similarities that are not finite, captions of other clips, clips without captions
 
+    Examples
+    --------
     >>> similarities = np.array([[0.9, 0.1, 0.3], [0.2, 0.4, 0.8]])
     >>> found = retrieval(similarities, np.array([0, 0, 1]))
     >>> found.text_to_audio.recall_at_k[1], found.audio_to_text.recall_at_k[1], found.audio_to_text.median_rank

@@ -21,10 +21,14 @@ class NestedRuns:
 
     Parameters
     ----------
-    first, last : (N,) int arrays, rows of the table; ``last`` belongs to the run
-    row : (N,) int array, a row that has the run's level as its score
-    parent_row : (N,) int array, a row that has the score at which the run is swallowed; -1 for one that never is
-    n_rows : rows of the table
+    first, last : np.ndarray
+        (N,) int arrays, rows of the table; ``last`` belongs to the run
+    row : np.ndarray
+        (N,) int array, a row that has the run's level as its score
+    parent_row : np.ndarray
+        (N,) int array, a row that has the score at which the run is swallowed; -1 for one that never is
+    n_rows : int
+        rows of the table
     """
 
     first: np.ndarray
@@ -45,10 +49,15 @@ def nested_runs(scores: np.ndarray, recording_of_row: np.ndarray, chosen: np.nda
 
     Parameters
     ----------
-    scores : (F,) float array, finite
-    recording_of_row : (F,) int array, not decreasing
-    chosen : (R,) bool array, the recordings to look at
+    scores : np.ndarray
+        (F,) float array, finite
+    recording_of_row : np.ndarray
+        (F,) int array, not decreasing
+    chosen : np.ndarray
+        (R,) bool array, the recordings to look at
 
+    Examples
+    --------
     >>> runs = nested_runs(np.array([0.4, 1.0, 0.6, 1.0, 0.4]), np.zeros(5, int), np.array([True]))
     >>> sorted(zip(runs.first.tolist(), runs.last.tolist()))
     [(0, 4), (1, 1), (1, 3), (3, 3)]
@@ -75,6 +84,8 @@ def run_count_changes(scores: np.ndarray, recording_of_row: np.ndarray) -> np.nd
 
     That is 1 where a score is above its left neighbour, less 1 where the right neighbour is above it.
 
+    Examples
+    --------
     >>> run_count_changes(np.array([0.4, 1.0, 0.6, 1.0, 0.4]), np.zeros(5, int)).tolist()
     [0, 1, -1, 1, 0]
     """

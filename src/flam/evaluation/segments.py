@@ -26,9 +26,12 @@ class Segments:
 
     Parameters
     ----------
-    recording : (S,) int array
-    scores : (S, K) float array; 0 where a segment has no frame
-    labels : (S, K) bool array, where an event of the prompt shares any time with the segment
+    recording : np.ndarray
+        (S,) int array
+    scores : np.ndarray
+        (S, K) float array; 0 where a segment has no frame
+    labels : np.ndarray
+        (S, K) bool array, where an event of the prompt shares any time with the segment
     """
 
     recording: np.ndarray
@@ -41,10 +44,14 @@ def segments(table: ScoreTable, segment_s: float = 1.0, pooling: Pooling = "max"
 
     Parameters
     ----------
-    segment_s : length of a segment, seconds
-    pooling : the largest score of the frames that share time with a segment, as ``sed_scores_eval`` takes it, or their
-        mean weighted by the time they share, as the DCASE 2024 task 4 baseline takes it for MAESTRO Real
+    segment_s : float, default 1.0
+        length of a segment, seconds
+    pooling : Pooling, default "max"
+        the largest score of the frames that share time with a segment, as ``sed_scores_eval`` takes it, or their mean
+        weighted by the time they share, as the DCASE 2024 task 4 baseline takes it for MAESTRO Real
 
+    Examples
+    --------
     >>> from flam.core import FrameScores, RecordingEvents, TimeGrid
     >>> scores = FrameScores(np.array([[0.25], [0.75], [0.5]], np.float32), ("dog",), TimeGrid(10, 5), 0, 15)
     >>> table = ScoreTable.build({"a": scores}, [RecordingEvents("a", None, (Event(1.1, 1.3, "dog"),))])
@@ -98,6 +105,8 @@ def _labels(
 def segment_f1(table: ScoreTable, segment_s: float = 1.0, pooling: Pooling = "max") -> F1Curves:
     """Counts of segments in which a prompt is rightly and wrongly detected, at every threshold.
 
+    Examples
+    --------
     >>> from flam.core import FrameScores, RecordingEvents, TimeGrid
     >>> scores = FrameScores(np.array([[0.2], [0.9], [0.8]], np.float32), ("dog",), TimeGrid(10, 10), 0, 30)
     >>> table = ScoreTable.build({"a": scores}, [RecordingEvents("a", None, (Event(1.1, 2.3, "dog"),))])
@@ -125,9 +134,13 @@ def soft_label_events(
 
     Parameters
     ----------
-    soft_labels : (S, K) float array in [0, 1], the share of annotators who heard each prompt
-    threshold : a label equal to it is no event
+    soft_labels : np.ndarray
+        (S, K) float array in [0, 1], the share of annotators who heard each prompt
+    threshold : float, default 0.5
+        a label equal to it is no event
 
+    Examples
+    --------
     >>> soft_label_events(np.array([[0.2], [0.7], [0.9], [0.5]]), ["birds"])
     [Event(onset_s=1.0, offset_s=3.0, prompt='birds', mean_score=None, max_score=None)]
     """

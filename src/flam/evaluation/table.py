@@ -20,15 +20,23 @@ class ScoreTable:
 
     Parameters
     ----------
-    recordings : R names
-    prompts : K texts, in column order
-    durations_s : (R,) float64 array, lengths of the recordings in seconds
-    scores : (F, K) float array, finite; a prompt's scores lie beside each other in memory
-    first_row : (R + 1,) int array; recording r has the rows ``first_row[r]:first_row[r + 1]``
-    starts_s, ends_s : (F,) float64 arrays, seconds from the start of the frame's recording; the last frame of a
-        recording ends where its scores end
-    grid : the time axis of every recording
-    truth : the events, see ``Truth`` for what was joined, cut, dropped and ignored
+    recordings : tuple[str, ...]
+        R names
+    prompts : tuple[str, ...]
+        K texts, in column order
+    durations_s : np.ndarray
+        (R,) float64 array, lengths of the recordings in seconds
+    scores : np.ndarray
+        (F, K) float array, finite; a prompt's scores lie beside each other in memory
+    first_row : np.ndarray
+        (R + 1,) int array; recording r has the rows ``first_row[r]:first_row[r + 1]``
+    starts_s, ends_s : np.ndarray
+        (F,) float64 arrays, seconds from the start of the frame's recording; the last frame of a recording ends where
+        its scores end
+    grid : TimeGrid
+        the time axis of every recording
+    truth : Truth
+        the events, see ``Truth`` for what was joined, cut, dropped and ignored
     """
 
     recordings: tuple[str, ...]
@@ -52,18 +60,24 @@ class ScoreTable:
 
         Parameters
         ----------
-        scores : the whole score of each recording, by name
-        truth : the events of each recording, none where nothing sounds; a ``duration_s`` of None is the end of its
-            scores
-        outside : for events that reach beyond the end of their recording or have no length: "error"; "trim" cuts or
-            drops and counts them; "keep" leaves the long ones as they are and counts them
-        other_prompts : for events of prompts that were not scored: "error"; "ignore" leaves them out and counts them
+        scores : Mapping[str, FrameScores]
+            the whole score of each recording, by name
+        truth : Iterable[RecordingEvents]
+            the events of each recording, none where nothing sounds; a ``duration_s`` of None is the end of its scores
+        outside : Outside, default "error"
+            for events that reach beyond the end of their recording or have no length: "error"; "trim" cuts or drops and
+            counts them; "keep" leaves the long ones as they are and counts them
+        other_prompts : OtherPrompts, default "error"
+            for events of prompts that were not scored: "error"; "ignore" leaves them out and counts them
 
         Raises
         ------
-        FlamError : recordings or prompts missing on either side, scores that are not finite, grids that differ, no
-            frames, events outside of their recording
+        FlamError
+            recordings or prompts missing on either side, scores that are not finite, grids that differ, no frames,
+            events outside of their recording
 
+        Examples
+        --------
         >>> from flam.core import Event
         >>> scores = FrameScores(np.array([[0.1], [0.9]], np.float32), ("dog",), TimeGrid(100, 50), 0, 100)
         >>> table = ScoreTable.build({"a.wav": scores}, [RecordingEvents("a.wav", None, (Event(0.5, 1.0, "dog"),))])
@@ -127,11 +141,13 @@ class ScoreTable:
 
         Parameters
         ----------
-        n_frames : odd length of the filter
+        n_frames : int, default 3
+            odd length of the filter
 
         Raises
         ------
-        ValueError : n_frames is even or not positive
+        ValueError
+            n_frames is even or not positive
         """
         if n_frames < 1 or n_frames % 2 == 0:
             raise ValueError(f"median filter of {n_frames} frames; it needs an odd, positive number")

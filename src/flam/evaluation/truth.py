@@ -24,13 +24,19 @@ class Truth:
 
     Parameters
     ----------
-    recording, prompt : (E,) int arrays, positions in the table's recordings and prompts
-    onset_s, offset_s : (E,) float arrays, seconds
-    n_joined : events that vanished into an event of the same prompt that they touch or overlap, which frame scores
-        could not tell apart
-    n_outside : events that reach beyond the end of their recording: cut there, or kept as they are
-    n_dropped : events without any length inside of their recording, left out
-    n_ignored : events of prompts that nobody scored, left out
+    recording, prompt : np.ndarray
+        (E,) int arrays, positions in the table's recordings and prompts
+    onset_s, offset_s : np.ndarray
+        (E,) float arrays, seconds
+    n_joined : int
+        events that vanished into an event of the same prompt that they touch or overlap, which frame scores could not
+        tell apart
+    n_outside : int
+        events that reach beyond the end of their recording: cut there, or kept as they are
+    n_dropped : int
+        events without any length inside of their recording, left out
+    n_ignored : int
+        events of prompts that nobody scored, left out
     """
 
     recording: np.ndarray
@@ -60,16 +66,23 @@ def collect_truth(
 
     Parameters
     ----------
-    truth : the events of each of ``recordings``
-    durations_s : (R,) float array
-    outside : what to do with events that are not wholly inside of their recording, or have no length: tell of them;
-        cut them at the end and drop what has no length left; or keep those that reach beyond the end as they are
-    other_prompts : what to do with events whose prompt is not among ``prompts``
+    truth : Mapping[str, RecordingEvents]
+        the events of each of ``recordings``
+    durations_s : np.ndarray
+        (R,) float array
+    outside : Outside
+        what to do with events that are not wholly inside of their recording, or have no length: tell of them; cut them
+        at the end and drop what has no length left; or keep those that reach beyond the end as they are
+    other_prompts : OtherPrompts
+        what to do with events whose prompt is not among ``prompts``
 
     Raises
     ------
-    FlamError : an event is outside, or of another prompt, and this is not allowed
+    FlamError
+        an event is outside, or of another prompt, and this is not allowed
 
+    Examples
+    --------
     >>> from flam.core import Event
     >>> truth = {"a": RecordingEvents("a", 9.0, (Event(1.0, 3.0, "dog"), Event(2.5, 4.0, "dog")))}
     >>> found = collect_truth(truth, ["a"], ["dog"], np.array([9.0]), "error", "error")
@@ -122,6 +135,8 @@ def collect_truth(
 def shown(names: Sequence[str]) -> str:
     """The first few of many names.
 
+    Examples
+    --------
     >>> shown(["a", "b"]), shown(list("abcdefg"))
     ('a, b', 'a, b, c, d, e and 2 more')
     """

@@ -20,8 +20,10 @@ class ZeroShot:
 
     Parameters
     ----------
-    labels : K class names
-    confusion : (K, K) int array, clips by true class (row) and class named (column)
+    labels : tuple[str, ...]
+        K class names
+    confusion : np.ndarray
+        (K, K) int array, clips by true class (row) and class named (column)
     """
 
     labels: tuple[str, ...]
@@ -44,14 +46,20 @@ def zero_shot(similarities: np.ndarray, answers: Sequence[str], labels: Sequence
 
     Parameters
     ----------
-    similarities : (N, K) float array, finite, of clips and classes
-    answers : N true class names
-    labels : K class names, in column order
+    similarities : np.ndarray
+        (N, K) float array, finite, of clips and classes
+    answers : Sequence[str]
+        N true class names
+    labels : Sequence[str]
+        K class names, in column order
 
     Raises
     ------
-    ValueError : shapes that do not fit, no clips, similarities that are not finite, answers that are no label
+    ValueError
+        shapes that do not fit, no clips, similarities that are not finite, answers that are no label
 
+    Examples
+    --------
     >>> similarities = np.array([[0.9, 0.1], [0.4, 0.2], [0.3, 0.7]])
     >>> named = zero_shot(similarities, ["dog", "cat", "cat"], ["dog", "cat"])
     >>> round(named.accuracy, 3), named.per_label, named.confusion.tolist()
@@ -79,6 +87,8 @@ def zero_shot(similarities: np.ndarray, answers: Sequence[str], labels: Sequence
 def fill_templates(labels: Sequence[str], templates: Sequence[str] = TEMPLATES) -> list[str]:
     """The texts of each label, one label after another; underscores of file names become spaces.
 
+    Examples
+    --------
     >>> fill_templates(["dog_bark", "siren"], ("{}", "the sound of {}"))
     ['dog bark', 'the sound of dog bark', 'siren', 'the sound of siren']
     """
@@ -91,6 +101,8 @@ def fill_templates(labels: Sequence[str], templates: Sequence[str] = TEMPLATES) 
 def average_templates(text_features: np.ndarray, n_templates: int) -> np.ndarray:
     """(K * n_templates, D) features of ``fill_templates`` to (K, D), one unit vector per label: their mean's direction.
 
+    Examples
+    --------
     >>> average_templates(np.array([[1.0, 0.0], [0.0, 1.0]]), 2).round(3).tolist()
     [[0.707, 0.707]]
     """

@@ -1,4 +1,4 @@
-"""Floor 2: the losses as functions of tensors."""
+"""The losses as functions of tensors."""
 
 from flam.losses.framewise import framewise_loss
 from flam.losses.infonce import infonce_loss

@@ -1,1 +1,1 @@
-"""Floor 2: the two towers, the heads and the score; checkpoints."""
+"""The two towers, the heads and the score; checkpoints."""

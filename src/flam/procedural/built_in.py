@@ -35,19 +35,27 @@ def built_in_library(
 
     Parameters
     ----------
-    n_takes : takes per class
-    seed : any integer >= 0; each seed is another library
-    labels : the classes, all of them by default
-    cache_bytes : most memory that takes are kept in
+    n_takes : int
+        takes per class
+    seed : int, default 0
+        any integer >= 0; each seed is another library
+    labels : Sequence[str] | None, optional
+        the classes, all of them by default
+    cache_bytes : int, default 256000000
+        most memory that takes are kept in
 
     Returns
     -------
-    the clips, ordered by label and take, and their source
+    tuple[list[SourceClip], ProceduralSource]
+        the clips, ordered by label and take, and their source
 
     Raises
     ------
-    ConfigError : no takes, a negative seed, or an unknown label
+    ConfigError
+        no takes, a negative seed, or an unknown label
 
+    Examples
+    --------
     >>> clips, source = built_in_library(n_takes=2, seed=5, labels=["door slam"])
     >>> clips[1].clip_id, clips[1].kind, len(source.waveform(clips[1].clip_id)) == source.n_samples(clips[1].clip_id)
     ('door slam/1', 'event', True)
@@ -85,8 +93,10 @@ class ProceduralSource:
 
     Parameters
     ----------
-    seed : of the library
-    cache_bytes : most memory that takes are kept in; their measures, which are small, are all kept
+    seed : int
+        of the library
+    cache_bytes : int
+        most memory that takes are kept in; their measures, which are small, are all kept
     """
 
     sample_rate = SAMPLE_RATE

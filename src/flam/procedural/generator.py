@@ -24,11 +24,16 @@ class Generator:
 
     Parameters
     ----------
-    label : class name, lower case
-    caption : what one hears, as a person would write it
-    kind : "event" has an onset and an offset, "background" can fill a whole recording
-    typical_s : shortest and longest natural duration in seconds
-    synthesis : ``(rng, duration_s, sample_rate) -> (N,) array`` of any level
+    label : str
+        class name, lower case
+    caption : str
+        what one hears, as a person would write it
+    kind : Literal['event', 'background']
+        "event" has an onset and an offset, "background" can fill a whole recording
+    typical_s : tuple[float, float]
+        shortest and longest natural duration in seconds
+    synthesis : Synthesis
+        ``(rng, duration_s, sample_rate) -> (N,) array`` of any level
     """
 
     label: str
@@ -42,11 +47,13 @@ class Generator:
 
         Returns
         -------
-        (N,) float32 array, N = duration in samples, mean 0, peak 0.9
+        np.ndarray
+            (N,) float32 array, N = duration in samples, mean 0, peak 0.9
 
         Raises
         ------
-        ConfigError : the duration is too short to hold a sound, or the sample rate is below 8,000 Hz
+        ConfigError
+            the duration is too short to hold a sound, or the sample rate is below 8,000 Hz
         """
         n_samples = seconds_to_samples(duration_s, sample_rate)
         if duration_s < SHORTEST_S:

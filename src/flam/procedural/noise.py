@@ -28,8 +28,10 @@ def band_noise(
 
     Parameters
     ----------
-    tilt_db : slope inside the band in dB per octave: -3 pink, -6 brown
-    order : steepness of the Butterworth edges
+    tilt_db : float, default 0.0
+        slope inside the band in dB per octave: -3 pink, -6 brown
+    order : int, default 2
+        steepness of the Butterworth edges
     """
     n_transform = transform_length(n_samples)
     frequency = np.fft.rfftfreq(n_transform, 1 / sample_rate)
@@ -85,9 +87,12 @@ def scattered(
 
     Parameters
     ----------
-    grain : (M,) array
-    rate_hz : copies per second, or a curve of N values
-    spread_db : standard deviation of their levels
+    grain : np.ndarray
+        (M,) array
+    rate_hz : float | np.ndarray
+        copies per second, or a curve of N values
+    spread_db : float, default 6.0
+        standard deviation of their levels
     """
     onsets = np.flatnonzero(rng.random(n_samples) < np.asarray(rate_hz) / sample_rate)
     sizes = rng.choice([-1.0, 1.0], len(onsets)) * 10 ** (spread_db * rng.standard_normal(len(onsets)) / 20)
@@ -104,13 +109,17 @@ def room(
 
     Parameters
     ----------
-    waveform : (N,) array
-    decay_s : time for 60 dB of decay
-    reverberant_db : level of the reverberation against the direct sound
+    waveform : np.ndarray
+        (N,) array
+    decay_s : float
+        time for 60 dB of decay
+    reverberant_db : float
+        level of the reverberation against the direct sound
 
     Returns
     -------
-    (N + tail,) array
+    np.ndarray
+        (N + tail,) array
     """
     n_tail = seconds_to_samples(decay_s, sample_rate)
     t = np.arange(n_tail) / sample_rate
@@ -129,8 +138,10 @@ def hush(rng: np.random.Generator, waveform: np.ndarray, sample_rate: int, level
 
     Parameters
     ----------
-    waveform : (N,) array
-    level_db : RMS of the noise against the waveform's peak
+    waveform : np.ndarray
+        (N,) array
+    level_db : float
+        RMS of the noise against the waveform's peak
     """
     noise = band_noise(rng, len(waveform), sample_rate, 40, 6000, -4, order=1)
     return waveform + 10 ** (level_db / 20) * np.abs(waveform).max() * noise

@@ -20,20 +20,29 @@ def speak(
 
     Parameters
     ----------
-    text : what to say
-    voice : espeak-ng voice, with an optional variant: "en-us", "en-gb+f3"
-    words_per_minute : speed, 80 to 450
-    pitch : 0 (low) to 99 (high)
-    sample_rate : of the result, Hz
+    text : str
+        what to say
+    voice : str, default "en-us"
+        espeak-ng voice, with an optional variant: "en-us", "en-gb+f3"
+    words_per_minute : int, default 160
+        speed, 80 to 450
+    pitch : int, default 50
+        0 (low) to 99 (high)
+    sample_rate : int, default 48000
+        of the result, Hz
 
     Returns
     -------
-    (N,) float32 array with peak 0.9, without silence at its ends
+    np.ndarray
+        (N,) float32 array with peak 0.9, without silence at its ends
 
     Raises
     ------
-    FlamError : espeak-ng is not installed, refuses the voice, or has nothing to say
+    FlamError
+        espeak-ng is not installed, refuses the voice, or has nothing to say
 
+    Examples
+    --------
     >>> speak("hello").ndim  # doctest: +SKIP
     1
     """

@@ -54,18 +54,25 @@ def generate(label: str, seed: int, duration_s: float | None = None) -> np.ndarr
 
     Parameters
     ----------
-    label : a key of ``GENERATORS``
-    seed : any integer >= 0; each seed is another take
-    duration_s : seconds; drawn from the class's natural range where not given
+    label : str
+        a key of ``GENERATORS``
+    seed : int
+        any integer >= 0; each seed is another take
+    duration_s : float | None, optional
+        seconds; drawn from the class's natural range where not given
 
     Returns
     -------
-    (N,) float32 array with peak 0.9
+    np.ndarray
+        (N,) float32 array with peak 0.9
 
     Raises
     ------
-    ConfigError : unknown label, negative seed, or a duration too short to hold a sound
+    ConfigError
+        unknown label, negative seed, or a duration too short to hold a sound
 
+    Examples
+    --------
     >>> generate("siren", seed=1, duration_s=2.0).shape
     (96000,)
     """
@@ -80,8 +87,11 @@ def natural_duration_s(label: str, seed: int) -> float:
 
     Raises
     ------
-    ConfigError : unknown label or negative seed
+    ConfigError
+        unknown label or negative seed
 
+    Examples
+    --------
     >>> len(generate("door slam", seed=1)) == round(natural_duration_s("door slam", seed=1) * SAMPLE_RATE)
     True
     """

@@ -70,12 +70,18 @@ def voice(
 
     Parameters
     ----------
-    pitch_hz : (N,) curve of the fundamental
-    formants_hz : each a number or an (N,) curve
-    bandwidths_hz : one per formant
-    tilt_db : slope of the source in dB per octave
-    roughness : random wobble of the pitch, as a part of it
-    breath : noise against tone
+    pitch_hz : np.ndarray
+        (N,) curve of the fundamental
+    formants_hz : Sequence[np.ndarray | float]
+        each a number or an (N,) curve
+    bandwidths_hz : Sequence[float]
+        one per formant
+    tilt_db : float, default -9.0
+        slope of the source in dB per octave
+    roughness : float, default 0.01
+        random wobble of the pitch, as a part of it
+    breath : float, default 0.02
+        noise against tone
     """
     n_samples = len(pitch_hz)
     samples = np.arange(n_samples)

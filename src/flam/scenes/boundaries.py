@@ -16,10 +16,14 @@ class Boundaries:
 
     Parameters
     ----------
-    threshold_db : a frame below this level is inactive, dB re full scale
-    below_loudest_db : so is a frame so far below the event's loudest one; None for no such rule
-    fill_s : shorter gaps between active frames are filled, first
-    drop_s : shorter active spans are dropped, afterwards
+    threshold_db : float, default -70.0
+        a frame below this level is inactive, dB re full scale
+    below_loudest_db : float | None, optional
+        so is a frame so far below the event's loudest one; None for no such rule
+    fill_s : float, default 0.2
+        shorter gaps between active frames are filled, first
+    drop_s : float, default 0.04
+        shorter active spans are dropped, afterwards
     """
 
     threshold_db: float = -70.0
@@ -43,15 +47,22 @@ def correct_spans(
 
     Parameters
     ----------
-    active : spans of active frames, samples of the scene, in any order
-    placed : spans of the event's pieces
-    sample_rate : Hz
-    boundaries : the rules
+    active : Sequence[Span]
+        spans of active frames, samples of the scene, in any order
+    placed : Sequence[Span]
+        spans of the event's pieces
+    sample_rate : int
+        Hz
+    boundaries : Boundaries
+        the rules
 
     Returns
     -------
-    list of (start, end) in time order, samples; each begins no earlier than a piece and ends no later than one
+    list[Span]
+        list of (start, end) in time order, samples; each begins no earlier than a piece and ends no later than one
 
+    Examples
+    --------
     >>> correct_spans([(0, 960), (4800, 9600), (20000, 20500)], [(480, 30000)], 48000, Boundaries())
     [(480, 9600)]
     """

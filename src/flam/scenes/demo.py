@@ -41,11 +41,20 @@ class Placement:
 
     Parameters
     ----------
-    onset_s, duration_s : where it lies; speech takes as long as its words
-    label : a key of ``GENERATORS`` or ``CLASSES``, or "speech"
-    snr_db : A-weighted level of the sound above the background
-    distance_m : farther sounds are duller and more reverberant
-    words, voice : what is said and by whom, for speech
+    onset_s : float
+        where it lies; speech takes as long as its words
+    duration_s : float, default 0.0
+        where it lies; speech takes as long as its words
+    label : str
+        a key of ``GENERATORS`` or ``CLASSES``, or "speech"
+    snr_db : float, default 14.0
+        A-weighted level of the sound above the background
+    distance_m : float, default 3.0
+        farther sounds are duller and more reverberant
+    words : str, default ""
+        what is said and by whom, for speech
+    voice : str, default "en-us"
+        what is said and by whom, for speech
     """
 
     onset_s: float
@@ -144,19 +153,26 @@ def render_demo(name: str, seed: int | None = None) -> tuple[np.ndarray, list[Ev
 
     Parameters
     ----------
-    name : a key of ``SCENES``
-    seed : any integer >= 0; None for the bundled takes
+    name : str
+        a key of ``SCENES``
+    seed : int | None, optional
+        any integer >= 0; None for the bundled takes
 
     Returns
     -------
-    (N,) float32 array at 48 kHz, and its events by onset: the background where it is a sound of its own, then each
-    placed sound from its first to its last sample within 30 dB of its peak, without the room's echo
+    tuple[np.ndarray, list[Event]]
+        (N,) float32 array at 48 kHz, and its events by onset: the background where it is a sound of its own, then each
+        placed sound from its first to its last sample within 30 dB of its peak, without the room's echo
 
     Raises
     ------
-    ConfigError : unknown scene or negative seed
-    FlamError : espeak-ng is not installed
+    ConfigError
+        unknown scene or negative seed
+    FlamError
+        espeak-ng is not installed
 
+    Examples
+    --------
     >>> waveform, events = render_demo("nature")
     >>> len(waveform) / 48000, events[1].prompt
     (36.0, 'birds chirping')
@@ -216,16 +232,20 @@ def write_demo(folder: str | Path) -> list[Path]:
 
     Parameters
     ----------
-    folder : is made where it does not exist
+    folder : str | Path
+        is made where it does not exist
 
     Returns
     -------
-    the recordings' paths
+    list[Path]
+        the recordings' paths
 
     Raises
     ------
-    OutputError : the folder can't be made or written to
-    FlamError : espeak-ng is not installed
+    OutputError
+        the folder can't be made or written to
+    FlamError
+        espeak-ng is not installed
     """
     folder = Path(folder)
     try:

@@ -16,6 +16,8 @@ import numpy as np
 class Constant:
     """Always the same number.
 
+    Examples
+    --------
     >>> Constant(3.0).draw(np.random.default_rng(0))
     3.0
     """
@@ -34,6 +36,8 @@ class Constant:
 class Uniform:
     """Any number from the lowest to the highest, all alike.
 
+    Examples
+    --------
     >>> 6 <= Uniform((6.0, 30.0)).draw(np.random.default_rng(0)) <= 30
     True
     """
@@ -55,6 +59,8 @@ class Uniform:
 class LogUniform:
     """Any positive number from the lowest to the highest, uniform in its logarithm.
 
+    Examples
+    --------
     >>> 3500 <= LogUniform((3500.0, 16000.0)).draw(np.random.default_rng(0)) <= 16000
     True
     """
@@ -79,6 +85,8 @@ class LogUniform:
 class Integers:
     """A whole number from the first to the last, both included, all alike.
 
+    Examples
+    --------
     >>> Integers((2, 3)).draw(np.random.default_rng(0)) in (2, 3)
     True
     """
@@ -100,6 +108,8 @@ class Integers:
 class Normal:
     """Normal with this mean and standard deviation; without bounds, so not for quantities that must be positive.
 
+    Examples
+    --------
     >>> Normal((0.0, 5.0)).bounds
     (-inf, inf)
     """
@@ -124,6 +134,8 @@ class Normal:
 class TruncatedNormal:
     """Normal with this mean and standard deviation, of which only the part from lowest to highest is drawn.
 
+    Examples
+    --------
     >>> 0.5 <= TruncatedNormal((1.0, 0.2, 0.5, 2.0)).draw(np.random.default_rng(0)) <= 2.0
     True
     """
@@ -154,6 +166,8 @@ class TruncatedNormal:
 class Choice:
     """One of some numbers, all alike.
 
+    Examples
+    --------
     >>> Choice((1.0, 2.0)).draw(np.random.default_rng(0)) in (1.0, 2.0)
     True
     """
@@ -176,6 +190,8 @@ class Choice:
 class Weighted:
     """One of some numbers, each as often as its weight says: pairs of (number, weight).
 
+    Examples
+    --------
     >>> Weighted(((1.0, 0.0), (2.0, 3.0))).draw(np.random.default_rng(0))
     2.0
     """
@@ -206,8 +222,11 @@ def check_bounds(name: str, distribution: Distribution | None, low: float, high:
 
     Raises
     ------
-    ValueError : it can
+    ValueError
+        it can
 
+    Examples
+    --------
     >>> check_bounds("speed", Uniform((0.0, 2.0)), 0.25, 4.0)
     Traceback (most recent call last):
     ValueError: speed is drawn from 0.0 to 2.0; it must stay within 0.25 to 4.0
@@ -222,7 +241,8 @@ def check_share(name: str, share: float) -> None:
 
     Raises
     ------
-    ValueError : it is outside
+    ValueError
+        it is outside
     """
     if not 0 <= share <= 1:
         raise ValueError(f"{name} is {share}; a share must lie within 0 to 1")

@@ -14,16 +14,24 @@ def free_onsets(taken: Sequence[Span], own: Sequence[Span], duration: int, end: 
 
     Parameters
     ----------
-    taken : (start, end) of the pieces of other events, in whole units of time, half-open
-    own : (start, end) of the pieces of the same event, which never overlap; they count to the polyphony as well
-    duration : of the new piece
-    end : of the scene; the piece lies within [0, end]
-    most : events that may sound at once, the new one included
+    taken : Sequence[Span]
+        (start, end) of the pieces of other events, in whole units of time, half-open
+    own : Sequence[Span]
+        (start, end) of the pieces of the same event, which never overlap; they count to the polyphony as well
+    duration : int
+        of the new piece
+    end : int
+        of the scene; the piece lies within [0, end]
+    most : int
+        events that may sound at once, the new one included
 
     Returns
     -------
-    (lowest, highest) onsets, both included, in time order; empty where there is no room
+    list[Span]
+        (lowest, highest) onsets, both included, in time order; empty where there is no room
 
+    Examples
+    --------
     >>> free_onsets([(2, 5), (4, 8)], [], duration=1, end=10, most=2)
     [(0, 3), (5, 9)]
     """
@@ -38,6 +46,8 @@ def free_onsets(taken: Sequence[Span], own: Sequence[Span], duration: int, end: 
 def draw_from(rng: np.random.Generator, spans: Sequence[Span]) -> int:
     """A whole number from the intervals, all alike.
 
+    Examples
+    --------
     >>> draw_from(np.random.default_rng(0), [(1, 1), (5, 5)]) in (1, 5)
     True
     """

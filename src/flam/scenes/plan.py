@@ -39,8 +39,10 @@ class _Part:
 
     Parameters
     ----------
-    first_s, available_s : the active part of the clip: where it begins, and how long it is in the scene
-    duration : length in the scene, ms
+    first_s, available_s : float
+        the active part of the clip: where it begins, and how long it is in the scene
+    duration : int
+        length in the scene, ms
     """
 
     clip: SourceClip
@@ -58,15 +60,21 @@ class SceneDrawer:
 
     Parameters
     ----------
-    clips : the library; their order does not matter
-    measures : lengths and active spans
-    config : how to draw
+    clips : Sequence[SourceClip]
+        the library; their order does not matter
+    measures : ClipMeasures
+        lengths and active spans
+    config : SceneConfig
+        how to draw
 
     Raises
     ------
-    ConfigError : no labelled event, no background, speech or music where the configuration asks for some, or a pool
-        without labelled event
+    ConfigError
+        no labelled event, no background, speech or music where the configuration asks for some, or a pool without
+        labelled event
 
+    Examples
+    --------
     >>> from pathlib import Path
     >>> class Measures:
     ...     sample_rate = 48_000
@@ -109,7 +117,8 @@ class SceneDrawer:
 
         Raises
         ------
-        ConfigError : a negative seed or index
+        ConfigError
+            a negative seed or index
         """
         if seed < 0 or index < 0:
             raise ConfigError(f"seed {seed} and index {index} must be 0 or greater")

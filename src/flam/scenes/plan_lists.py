@@ -24,11 +24,16 @@ class PlanSettings:
 
     Parameters
     ----------
-    clips_from : the library, as it was named
-    clips_sha256 : ``clips_sha256`` of its clips
-    seed, n_scenes : of the drawing
-    scene : how scenes were drawn
-    version : of this package
+    clips_from : str
+        the library, as it was named
+    clips_sha256 : str
+        ``clips_sha256`` of its clips
+    seed, n_scenes : int
+        of the drawing
+    scene : SceneConfig
+        how scenes were drawn
+    version : str, optional
+        of this package
     """
 
     clips_from: str
@@ -67,17 +72,23 @@ class PlanFile:
 
     Parameters
     ----------
-    path : one ``plan_to_json`` a line; empty lines are passed over
+    path : str | Path
+        one ``plan_to_json`` a line; empty lines are passed over
 
     Attributes
     ----------
-    sha256 : of the whole file
-    settings : what it was drawn from; None where nothing lies beside it
+    sha256
+        of the whole file
+    settings
+        what it was drawn from; None where nothing lies beside it
 
     Raises
     ------
-    ConfigError : the file or its settings can't be read, or it holds no plan
+    ConfigError
+        the file or its settings can't be read, or it holds no plan
 
+    Examples
+    --------
     >>> import tempfile
     >>> plan = ScenePlan(10.0, None, ())
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -129,13 +140,17 @@ def write_plans(
 
     Parameters
     ----------
-    plans : taken one after the other
-    path : the file
-    settings : what they are drawn from, written beside them
+    plans : Iterator[ScenePlan] | Sequence[ScenePlan]
+        taken one after the other
+    path : str | Path
+        the file
+    settings : PlanSettings | None, optional
+        what they are drawn from, written beside them
 
     Raises
     ------
-    OutputError : the file can't be written
+    OutputError
+        the file can't be written
     """
     path = Path(path)
     with atomic_text(path) as file:
@@ -148,6 +163,8 @@ def write_plans(
 def clips_sha256(clips: Sequence[SourceClip], measures: ClipMeasures) -> str:
     """A checksum of what scenes draw from: who the clips are and what they measure, wherever their files lie.
 
+    Examples
+    --------
     >>> from flam.procedural.built_in import built_in_library
     >>> one, other = (built_in_library(1, seed, labels=["door slam"]) for seed in (0, 1))
     >>> clips_sha256(*one) == clips_sha256(*other)

@@ -65,9 +65,12 @@ class Renderer:
 
     Parameters
     ----------
-    source : the clips
-    labels : clip id to label; clips without a label sound but make no event
-    impulse_responses : folder of the recordings that plans name
+    source : WaveformSource
+        the clips
+    labels : Mapping[str, str]
+        clip id to label; clips without a label sound but make no event
+    impulse_responses : str | Path | None, optional
+        folder of the recordings that plans name
     """
 
     def __init__(self, source: WaveformSource, labels: Mapping[str, str], impulse_responses: str | Path | None = None):
@@ -82,14 +85,19 @@ class Renderer:
 
         Parameters
         ----------
-        plan : what to mix
-        stems : whether the sources are also given one by one
+        plan : ScenePlan
+            what to mix
+        stems : bool, default False
+            whether the sources are also given one by one
 
         Raises
         ------
-        AudioError : a clip can't be read, or a codec does not take the sample rate
-        ConfigError : the plan names impulse responses and no folder was given, or pyroomacoustics is not installed
-        KeyError : the source does not have a clip
+        AudioError
+            a clip can't be read, or a codec does not take the sample rate
+        ConfigError
+            the plan names impulse responses and no folder was given, or pyroomacoustics is not installed
+        KeyError
+            the source does not have a clip
         """
         sample_rate = self.source.sample_rate
         n_samples = seconds_to_samples(plan.duration_s, sample_rate)
@@ -201,9 +209,19 @@ def render(
 
     Parameters
     ----------
-    plan, stems : as ``Renderer.render``
-    source, labels, impulse_responses : as ``Renderer``
+    plan : ScenePlan
+        as ``Renderer.render``
+    stems : bool, default False
+        as ``Renderer.render``
+    source : WaveformSource
+        as ``Renderer``
+    labels : Mapping[str, str]
+        as ``Renderer``
+    impulse_responses : str | Path | None, optional
+        as ``Renderer``
 
+    Examples
+    --------
     >>> from flam.scenes.scene import Piece
     >>> class Tone:
     ...     sample_rate = 48_000
@@ -227,9 +245,14 @@ def cuts(placement: Placement, plan: ScenePlan, n_clip: int, sample_rate: int) -
 
     Parameters
     ----------
-    placement, plan : the source and its scene
-    n_clip : samples of the clip
-    sample_rate : Hz
+    placement : Placement
+        the source and its scene
+    plan : ScenePlan
+        the source and its scene
+    n_clip : int
+        samples of the clip
+    sample_rate : int
+        Hz
     """
     plain = is_plain(placement, plan)
     n_scene = seconds_to_samples(plan.duration_s, sample_rate)
@@ -262,9 +285,13 @@ def scene_gain(peak: float, peak_db: float | None) -> float:
 
     Parameters
     ----------
-    peak : largest absolute sample
-    peak_db : where the peak is to be; None to scale only a scene that would clip
+    peak : float
+        largest absolute sample
+    peak_db : float | None
+        where the peak is to be; None to scale only a scene that would clip
 
+    Examples
+    --------
     >>> scene_gain(0.5, None), round(scene_gain(2.0, -20.0), 3)
     (1.0, 0.05)
     """

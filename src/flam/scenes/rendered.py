@@ -16,11 +16,15 @@ class StemLevels:
 
     Parameters
     ----------
-    clip_id : which clip
-    level_db : A-weighted level of its active frames, dB re full scale, see ``Placement``; -120 for silence
-    rms_db : plain RMS over its pieces, dB re full scale, the part of its reverberation in the scene included
-    snr_db : ``level_db`` above that of the background, or above the level at which the plan puts the background where
-        there is none; None for the background itself
+    clip_id : str
+        which clip
+    level_db : float
+        A-weighted level of its active frames, dB re full scale, see ``Placement``; -120 for silence
+    rms_db : float
+        plain RMS over its pieces, dB re full scale, the part of its reverberation in the scene included
+    snr_db : float | None
+        ``level_db`` above that of the background, or above the level at which the plan puts the background where there
+        is none; None for the background itself
     """
 
     clip_id: str
@@ -35,13 +39,20 @@ class RenderedScene:
 
     Parameters
     ----------
-    waveform : (N,) float32, the sum of the stems
-    events : where labelled events can be heard, by onset; the background is not among them
-    placed : where their pieces were placed, to the sample, before the boundary correction
-    levels : of every source, in the order of the stems
-    gain_db : by which the scene was scaled as a whole; the levels are those after it
-    sample_rate : Hz
-    stems : (S, N) float32, background first where there is one, then events, then overlays; None unless asked for
+    waveform : np.ndarray
+        (N,) float32, the sum of the stems
+    events : tuple[Event, ...]
+        where labelled events can be heard, by onset; the background is not among them
+    placed : tuple[Event, ...]
+        where their pieces were placed, to the sample, before the boundary correction
+    levels : tuple[StemLevels, ...]
+        of every source, in the order of the stems
+    gain_db : float
+        by which the scene was scaled as a whole; the levels are those after it
+    sample_rate : int
+        Hz
+    stems : np.ndarray | None, optional
+        (S, N) float32, background first where there is one, then events, then overlays; None unless asked for
     """
 
     waveform: np.ndarray
@@ -60,6 +71,8 @@ class RenderedScene:
     def annotation(self, recording: str) -> RecordingEvents:
         """The events as ``flam.annotations.write_events`` writes them, in DCASE's format, as JAMS or any other.
 
+        Examples
+        --------
         >>> scene = RenderedScene(np.zeros(48_000, np.float32), (Event(0.2, 0.6, "siren"),), (), (), 0.0, 48_000)
         >>> scene.annotation("a.flac").duration_s
         1.0
@@ -71,13 +84,18 @@ class RenderedScene:
 
         Parameters
         ----------
-        grid : the frames, at the scene's sample rate
-        prompts : K labels
+        grid : TimeGrid
+            the frames, at the scene's sample rate
+        prompts : Sequence[str]
+            K labels
 
         Returns
         -------
-        (T, K) bool array
+        np.ndarray
+            (T, K) bool array
 
+        Examples
+        --------
         >>> scene = RenderedScene(np.zeros(40, np.float32), (Event(0.0, 2.0, "siren"),), (), (), 0.0, 10)
         >>> scene.frame_labels(TimeGrid(10, 10), ["siren", "dog"]).tolist()
         [[True, False], [True, False], [False, False], [False, False]]

@@ -18,8 +18,10 @@ class Piece:
 
     Parameters
     ----------
-    source_s : where in the clip the part begins
-    onset_s, duration_s : where it lies in the scene, once its speed is changed
+    source_s : float
+        where in the clip the part begins
+    onset_s, duration_s : float
+        where it lies in the scene, once its speed is changed
     """
 
     source_s: float
@@ -41,10 +43,14 @@ class Placement:
 
     Parameters
     ----------
-    clip_id : which clip
-    pieces : where it sounds: one piece, or several of an event that is repeated or split, or of a looped background
-    level_db : in the scene, dB re full scale, before the scene is scaled as a whole
-    effects : what happens to it before it is mixed
+    clip_id : str
+        which clip
+    pieces : tuple[Piece, ...]
+        where it sounds: one piece, or several of an event that is repeated or split, or of a looped background
+    level_db : float
+        in the scene, dB re full scale, before the scene is scaled as a whole
+    effects : Effects, optional
+        what happens to it before it is mixed
     """
 
     clip_id: str
@@ -69,18 +75,30 @@ class ScenePlan:
 
     Parameters
     ----------
-    duration_s : length
-    background : sounds throughout; None for none
-    events : the foreground, in the order in which it was drawn
-    overlays : speech or music over events
-    background_db : level to which the levels of the events refer, dB re full scale
-    peak_db : level of the highest peak, dB re full scale; None to scale only a scene that would clip
-    fade_s : linear fade at both ends of every piece
-    boundaries : how labels are corrected to where events can be heard
-    filter : an equaliser and band limit of every source
-    n_wanted : events that were asked for
-    left_out : pieces of events that found no room
-    seed, index : of the drawing
+    duration_s : float
+        length
+    background : Placement | None
+        sounds throughout; None for none
+    events : tuple[Placement, ...]
+        the foreground, in the order in which it was drawn
+    overlays : tuple[Placement, ...], default ()
+        speech or music over events
+    background_db : float, default -50.0
+        level to which the levels of the events refer, dB re full scale
+    peak_db : float | None, optional
+        level of the highest peak, dB re full scale; None to scale only a scene that would clip
+    fade_s : float, default 0.01
+        linear fade at both ends of every piece
+    boundaries : Boundaries, optional
+        how labels are corrected to where events can be heard
+    filter : Filter | None, optional
+        an equaliser and band limit of every source
+    n_wanted : int, default 0
+        events that were asked for
+    left_out : int, default 0
+        pieces of events that found no room
+    seed, index : int, default 0
+        of the drawing
     """
 
     duration_s: float
@@ -106,6 +124,8 @@ class ScenePlan:
 def plan_to_json(plan: ScenePlan) -> str:
     """A plan as one line of JSON; what equals its default is left out.
 
+    Examples
+    --------
     >>> plan = ScenePlan(10.0, None, (Placement("dog", (Piece(0.0, 1.5, 0.8),), -30.0),))
     >>> plan_to_json(plan)
     '{"duration_s":10.0,"background":null,"events":[{"clip_id":"dog","pieces":[[0.0,1.5,0.8]],"level_db":-30.0}]}'
@@ -120,7 +140,8 @@ def plan_from_json(line: str) -> ScenePlan:
 
     Raises
     ------
-    ConfigError : not JSON, or not a plan; the message names the place
+    ConfigError
+        not JSON, or not a plan; the message names the place
     """
     try:
         mapping = json.loads(line)

@@ -23,8 +23,10 @@ class Pool:
 
     Parameters
     ----------
-    share : part of the events that come from it; the shares of all pools add up to 1
-    sources : as the library's source column names them; empty for all that no other pool names
+    share : float
+        part of the events that come from it; the shares of all pools add up to 1
+    sources : tuple[str, ...], default ()
+        as the library's source column names them; empty for all that no other pool names
     """
 
     share: float
@@ -37,9 +39,12 @@ class SplitConfig:
 
     Parameters
     ----------
-    share : part of the events
-    pieces : how many fragments
-    shortest_s : no fragment is shorter; an event too short for two stays whole
+    share : float, default 0.1
+        part of the events
+    pieces : Distribution, optional
+        how many fragments
+    shortest_s : float, default 0.25
+        no fragment is shorter; an event too short for two stays whole
     """
 
     share: float = 0.1
@@ -59,10 +64,14 @@ class RepeatConfig:
 
     Parameters
     ----------
-    share : part of the events; none of them is split
-    single_share : the same for scenes of a single source
-    times : how often they occur
-    longest_part : events longer than this part of the scene are never repeated
+    share : float, default 0.1
+        part of the events; none of them is split
+    single_share : float, default 0.1
+        the same for scenes of a single source
+    times : Distribution, optional
+        how often they occur
+    longest_part : float, optional
+        events longer than this part of the scene are never repeated
     """
 
     share: float = 0.1
@@ -83,9 +92,12 @@ class OverlayConfig:
 
     Parameters
     ----------
-    share : part of the scenes
-    kinds : what is laid over
-    snr_db : its level above the background
+    share : float, default 0.0
+        part of the scenes
+    kinds : tuple[Literal['speech', 'music'], ...], default ('speech', 'music')
+        what is laid over
+    snr_db : Distribution, optional
+        its level above the background
     """
 
     share: float = 0.0
@@ -104,32 +116,59 @@ class SceneConfig:
 
     Parameters
     ----------
-    duration_s : length of a scene
-    background_share : part of the scenes that have a background
-    background_db : A-weighted level of the background, dB re full scale; where there is none, events are still placed
-        above this level
-    single_share : part of the scenes that hold one source only, so that clips are also heard unmixed
-    unlabelled_share : part of the single scenes whose source has no label, where the library has such clips
-    n_events : events of a mixed scene; those that find no room are left out and counted
-    max_polyphony : most events active at once
-    pools : parts of the library and how often events come from them; empty for one pool of everything
-    label_power, label_cap : a label is drawn in proportion to its number of clips, at most ``label_cap``, to this
-        power; then one of its clips, all alike. 1 without cap draws all clips alike, 0 all labels alike
-    snr_db : level of an event above the background, both A-weighted, see ``Placement``
-    source_s : where in the active part of a clip the event begins; None for anywhere
-    event_s : length of an event, where the clip is long enough; None for all of its active part
-    max_event_s : longer events are cut to a part of this length
-    onset_s : when events begin; None for anywhere that the polyphony allows
-    onset_attempts : a drawn onset without room is drawn again, so often in all, before the event is left out
-    split, repeat : events in fragments, events that occur several times
-    fade_s : linear fade at both ends of every piece
-    peak_db : level of the scene's highest peak, to which the whole scene is scaled; None to scale only scenes that
-        would clip
-    boundaries : how labels are corrected to where events can be heard
-    overlay : speech or music over events
-    effects : what happens to single sounds
-    filter : an equaliser and band limit of the whole scene
-    room : reverberation
+    duration_s : float, default 10.0
+        length of a scene
+    background_share : float, default 1.0
+        part of the scenes that have a background
+    background_db : Distribution, optional
+        A-weighted level of the background, dB re full scale; where there is none, events are still placed above this
+        level
+    single_share : float, default 0.0
+        part of the scenes that hold one source only, so that clips are also heard unmixed
+    unlabelled_share : float, default 0.0
+        part of the single scenes whose source has no label, where the library has such clips
+    n_events : Distribution, optional
+        events of a mixed scene; those that find no room are left out and counted
+    max_polyphony : int, default 3
+        most events active at once
+    pools : tuple[Pool, ...], default ()
+        parts of the library and how often events come from them; empty for one pool of everything
+    label_power : float, default 1.0
+        a label is drawn in proportion to its number of clips, at most ``label_cap``, to this power; then one of its
+        clips, all alike. 1 without cap draws all clips alike, 0 all labels alike
+    label_cap : int | None, optional
+        a label is drawn in proportion to its number of clips, at most ``label_cap``, to this power; then one of its
+        clips, all alike. 1 without cap draws all clips alike, 0 all labels alike
+    snr_db : Distribution, optional
+        level of an event above the background, both A-weighted, see ``Placement``
+    source_s : Distribution | None, optional
+        where in the active part of a clip the event begins; None for anywhere
+    event_s : Distribution | None, optional
+        length of an event, where the clip is long enough; None for all of its active part
+    max_event_s : float, default 10.0
+        longer events are cut to a part of this length
+    onset_s : Distribution | None, optional
+        when events begin; None for anywhere that the polyphony allows
+    onset_attempts : int, default 8
+        a drawn onset without room is drawn again, so often in all, before the event is left out
+    split : SplitConfig, optional
+        events in fragments, events that occur several times
+    repeat : RepeatConfig, optional
+        events in fragments, events that occur several times
+    fade_s : float, default 0.01
+        linear fade at both ends of every piece
+    peak_db : Distribution | None, optional
+        level of the scene's highest peak, to which the whole scene is scaled; None to scale only scenes that would clip
+    boundaries : Boundaries, optional
+        how labels are corrected to where events can be heard
+    overlay : OverlayConfig, optional
+        speech or music over events
+    effects : EffectsConfig, optional
+        what happens to single sounds
+    filter : FilterConfig, optional
+        an equaliser and band limit of the whole scene
+    room : RoomConfig, optional
+        reverberation
     """
 
     duration_s: float = 10.0

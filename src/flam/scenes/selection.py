@@ -16,13 +16,18 @@ class ClipDrawer:
 
     Parameters
     ----------
-    clips : the labelled events, at least one
-    config : its pools, ``label_power`` and ``label_cap``
+    clips : Sequence[SourceClip]
+        the labelled events, at least one
+    config : SceneConfig
+        its pools, ``label_power`` and ``label_cap``
 
     Raises
     ------
-    ConfigError : a pool has no clip, or two pools name the same source
+    ConfigError
+        a pool has no clip, or two pools name the same source
 
+    Examples
+    --------
     >>> from pathlib import Path
     >>> clip = SourceClip("dog", Path("dog.wav"), "dog bark", "", "event", "g", "", "made", "CC0")
     >>> ClipDrawer([clip], SceneConfig()).draw(np.random.default_rng(0)).clip_id

@@ -1,1 +1,1 @@
-"""Floor 4: how the models are trained."""
+"""How the models are trained."""

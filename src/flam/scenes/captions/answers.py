@@ -35,6 +35,8 @@ class AnswerCounts:
 def prompt_text(name: str) -> str:
     """A prompt of the package: "clip" or "mixture".
 
+    Examples
+    --------
     >>> prompt_text("clip").splitlines()[0][:46]
     'You write captions for short sound recordings.'
     """
@@ -50,18 +52,26 @@ def answers(
 
     Parameters
     ----------
-    questions : each is asked unless its answer is remembered
-    prompt : what the model is told first
-    endpoint, memory : whom to ask, and where answers are kept
-    counts : is counted up
+    questions : Iterable[Question]
+        each is asked unless its answer is remembered
+    prompt : str
+        what the model is told first
+    endpoint : ChatEndpoint
+        whom to ask, and where answers are kept
+    memory : AnswerMemory
+        whom to ask, and where answers are kept
+    counts : AnswerCounts
+        is counted up
 
     Returns
     -------
-    iterator of (question, answer), in no particular order; None for a question that got no usable answer
+    Iterator[tuple[Question, str | None]]
+        iterator of (question, answer), in no particular order; None for a question that got no usable answer
 
     Raises
     ------
-    ConfigError : the endpoint refuses: wrong address, key or model
+    ConfigError
+        the endpoint refuses: wrong address, key or model
     """
     config, waiting, silent_in_a_row = endpoint.config, iter(questions), 0
     running: dict[Future[str], tuple[Question, str]] = {}

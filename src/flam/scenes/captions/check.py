@@ -19,6 +19,8 @@ _ODD = re.compile(r"[^\w\s,'’\-]|_")
 def tidied(answer: str) -> str:
     """An answer without thoughts, quotation marks, the word "Caption:", a last full stop or doubled spaces.
 
+    Examples
+    --------
     >>> tidied('<think>a dog...</think> Caption: "A dog barking  twice."')
     'A dog barking twice'
     """
@@ -29,6 +31,8 @@ def tidied(answer: str) -> str:
 def caption_problem(text: str, most_words: int = MOST_WORDS) -> str | None:
     """Why a text can't be a caption, in words that tell its author; None for one that can.
 
+    Examples
+    --------
     >>> caption_problem("a dog barking twice") is None
     True
     >>> caption_problem("dog_bark_01.wav")

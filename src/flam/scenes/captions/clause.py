@@ -36,9 +36,12 @@ class Clause:
 
     Parameters
     ----------
-    subject : with its article
-    action : finite verb and what follows, split where a count goes
-    participle : the same as a phrase after "with": "rain falling"
+    subject : str
+        with its article
+    action : tuple[str, str]
+        finite verb and what follows, split where a count goes
+    participle : str
+        the same as a phrase after "with": "rain falling"
     """
 
     subject: str
@@ -57,8 +60,11 @@ def clause(phrase: str) -> Clause:
 
     Parameters
     ----------
-    phrase : a label or caption: "dog barking", "a can being opened", "church bells", "rain falls"
+    phrase : str
+        a label or caption: "dog barking", "a can being opened", "church bells", "rain falls"
 
+    Examples
+    --------
     >>> clause("dog barking behind a fence").told(2)
     'a dog barks twice behind a fence'
     >>> clause("a can being opened").told(), clause("church bells").told(3), clause("rain falls").told(again=True)

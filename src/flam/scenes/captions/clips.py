@@ -40,20 +40,29 @@ def caption_library(
 
     Parameters
     ----------
-    library : the table; captions that were written by rule or by a model before are written again
-    endpoint : the model to ask; None for the rule alone
-    memory : where its answers are kept; None for this call only
-    replace_given : also for clips that came with a caption, which then serves as a note
-    progress : called with (questions ended, questions in all)
+    library : SourceLibrary
+        the table; captions that were written by rule or by a model before are written again
+    endpoint : ChatEndpoint | None, optional
+        the model to ask; None for the rule alone
+    memory : AnswerMemory | None, optional
+        where its answers are kept; None for this call only
+    replace_given : bool, default False
+        also for clips that came with a caption, which then serves as a note
+    progress : Callable[[int, int], None] | None, optional
+        called with (questions ended, questions in all)
 
     Returns
     -------
-    the library with its captions, and how they came about
+    tuple[SourceLibrary, CaptionCounts]
+        the library with its captions, and how they came about
 
     Raises
     ------
-    ConfigError : the endpoint refuses: wrong address, key or model
+    ConfigError
+        the endpoint refuses: wrong address, key or model
 
+    Examples
+    --------
     >>> caption_library(SourceLibrary([]))[1].none
     0
     """

@@ -33,15 +33,26 @@ class EndpointConfig:
 
     Parameters
     ----------
-    url : of the API, as in ``http://localhost:11434/v1``
-    model : its name at the endpoint
-    api_key_variable : environment variable that holds the key; empty where none is needed
-    concurrency : questions asked at a time, which servers answer as a batch
-    timeout_s : longest wait for one answer
-    attempts : how often a question is asked that gets no answer, or one that can't be used
-    backoff_s : pause after the first failure; it doubles with each further one
-    temperature, max_tokens : of the answer
-    give_up_after : so many questions without any answer in a row, and the endpoint is taken to be gone
+    url : str
+        of the API, as in ``http://localhost:11434/v1``
+    model : str
+        its name at the endpoint
+    api_key_variable : str, default ""
+        environment variable that holds the key; empty where none is needed
+    concurrency : int, default 8
+        questions asked at a time, which servers answer as a batch
+    timeout_s : float, default 60.0
+        longest wait for one answer
+    attempts : int, default 4
+        how often a question is asked that gets no answer, or one that can't be used
+    backoff_s : float, default 1.0
+        pause after the first failure; it doubles with each further one
+    temperature : float, default 0.0
+        of the answer
+    max_tokens : int, default 200
+        of the answer
+    give_up_after : int, default 20
+        so many questions without any answer in a row, and the endpoint is taken to be gone
     """
 
     url: str
@@ -70,7 +81,8 @@ class ChatEndpoint:
 
     Raises
     ------
-    ConfigError : the variable that should hold the key is not set
+    ConfigError
+        the variable that should hold the key is not set
     """
 
     def __init__(self, config: EndpointConfig):
@@ -98,12 +110,15 @@ class ChatEndpoint:
 
         Parameters
         ----------
-        messages : each with ``role`` and ``content``
+        messages : Sequence[Mapping[str, str]]
+            each with ``role`` and ``content``
 
         Raises
         ------
-        NoAnswerError : no answer after all attempts
-        ConfigError : the endpoint refuses: wrong address, key or model
+        NoAnswerError
+            no answer after all attempts
+        ConfigError
+            the endpoint refuses: wrong address, key or model
         """
         body = {
             "model": self.config.model,

@@ -41,6 +41,8 @@ _LOST_E_AFTER_TWO_VOWELS = re.compile(r"[^aeiou]([aio]d|in|[auio]r|ag|at)$|(i|e)
 def is_gerund(word: str) -> bool:
     """Whether a word is the -ing form of a verb.
 
+    Examples
+    --------
     >>> is_gerund("barking"), is_gerund("string")
     (True, False)
     """
@@ -50,6 +52,8 @@ def is_gerund(word: str) -> bool:
 def base_verb(gerund: str) -> str:
     """The verb of an -ing form.
 
+    Examples
+    --------
     >>> [base_verb(w) for w in ("barking", "dripping", "rumbling", "closing", "firing", "hissing", "exploding")]
     ['bark', 'drip', 'rumble', 'close', 'fire', 'hiss', 'explode']
     """
@@ -71,6 +75,8 @@ def base_verb(gerund: str) -> str:
 def third_person(verb: str) -> str:
     """How a single subject does it.
 
+    Examples
+    --------
     >>> [third_person(verb) for verb in ("bark", "hiss", "be", "cry", "play", "go", "have")]
     ['barks', 'hisses', 'is', 'cries', 'plays', 'goes', 'has']
     """
@@ -88,6 +94,8 @@ def third_person(verb: str) -> str:
 def is_plural(noun: str) -> bool:
     """Whether a noun that has no article before it is a plural.
 
+    Examples
+    --------
     >>> is_plural("footsteps"), is_plural("people"), is_plural("glass"), is_plural("thunder")
     (True, True, False, False)
     """
@@ -99,6 +107,8 @@ def is_plural(noun: str) -> bool:
 def is_mass(noun: str) -> bool:
     """Whether a noun takes no "a": thunder, rain, music.
 
+    Examples
+    --------
     >>> is_mass("thunder"), is_mass("dog")
     (True, False)
     """
@@ -108,6 +118,8 @@ def is_mass(noun: str) -> bool:
 def indefinite(words: str) -> str:
     """The words with "a" or "an" before them.
 
+    Examples
+    --------
     >>> [indefinite(words) for words in ("dog bark", "engine", "hour bell", "ukulele")]
     ['a dog bark', 'an engine', 'an hour bell', 'a ukulele']
     """

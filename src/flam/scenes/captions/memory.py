@@ -16,12 +16,16 @@ class AnswerMemory:
 
     Parameters
     ----------
-    path : is made where it does not exist; ``:memory:`` keeps nothing
+    path : str | Path
+        is made where it does not exist; ``:memory:`` keeps nothing
 
     Raises
     ------
-    ConfigError : the file is something else, or can't be opened
+    ConfigError
+        the file is something else, or can't be opened
 
+    Examples
+    --------
     >>> with AnswerMemory(":memory:") as memory:
     ...     key = answer_key("some-model", "prompt", "label: siren")
     ...     memory.keep(key, "a siren wailing")
@@ -55,7 +59,8 @@ class AnswerMemory:
 
         Raises
         ------
-        OutputError : it can't be written
+        OutputError
+            it can't be written
         """
         try:
             self._connection.execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", (key, answer))

@@ -32,15 +32,22 @@ def mixture_caption(
 
     Parameters
     ----------
-    events : in any order; ``prompt`` is the label
-    background : label of what sounds throughout; None for nothing
-    phrases : how to say a label: "a dog barking" for "dog bark"; labels that are missing are said as they are
-    merge_gap_s : events of one label that are closer are one occurrence
+    events : Sequence[Event]
+        in any order; ``prompt`` is the label
+    background : str | None, optional
+        label of what sounds throughout; None for nothing
+    phrases : Mapping[str, str] | None, optional
+        how to say a label: "a dog barking" for "dog bark"; labels that are missing are said as they are
+    merge_gap_s : float, default 0.5
+        events of one label that are closer are one occurrence
 
     Raises
     ------
-    ConfigError : neither event nor background
+    ConfigError
+        neither event nor background
 
+    Examples
+    --------
     >>> barks = [Event(1.0, 1.4, "dog bark"), Event(3.0, 3.3, "dog bark")]
     >>> phrases = {"dog bark": "a dog barking", "rain": "rain falling"}
     >>> mixture_caption(barks, "rain", phrases)
@@ -66,6 +73,8 @@ def mixture_caption(
 def label_phrases(clips: Iterable[SourceClip]) -> dict[str, str]:
     """For each label, the caption that most of its clips have.
 
+    Examples
+    --------
     >>> from pathlib import Path
     >>> texts = ("a dog barking", "a dog barking", "a hound")
     >>> label_phrases([SourceClip(str(i), Path(), "dog", t, "event", "", "", "", "") for i, t in enumerate(texts)])

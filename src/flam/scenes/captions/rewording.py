@@ -28,16 +28,22 @@ def reword(
 
     Parameters
     ----------
-    captions : each with the phrases of its sounds, as ``mixture_caption`` was given them
-    endpoint, memory : whom to ask, and where answers are kept
+    captions : Sequence[tuple[str, Sequence[str]]]
+        each with the phrases of its sounds, as ``mixture_caption`` was given them
+    endpoint : ChatEndpoint
+        whom to ask, and where answers are kept
+    memory : AnswerMemory
+        whom to ask, and where answers are kept
 
     Returns
     -------
-    the captions in the same order, and how the questions ended
+    tuple[list[str], AnswerCounts]
+        the captions in the same order, and how the questions ended
 
     Raises
     ------
-    ConfigError : the endpoint refuses: wrong address, key or model
+    ConfigError
+        the endpoint refuses: wrong address, key or model
     """
     counts = AnswerCounts()
     questions = {caption: Question(caption, partial(_problem, caption, phrases)) for caption, phrases in captions}
@@ -55,6 +61,8 @@ def _problem(caption: str, phrases: Sequence[str], text: str) -> str | None:
 def missing_sound(text: str, phrases: Sequence[str]) -> str | None:
     """Which sound a text does not name: it must hold the beginning of one of the words of each phrase.
 
+    Examples
+    --------
     >>> missing_sound("a dog barks as rain pours", ["a dog barking", "rain falling", "a siren"])
     "does not name 'a siren'"
     """
@@ -69,6 +77,8 @@ def missing_sound(text: str, phrases: Sequence[str]) -> str | None:
 def missing_count(text: str, caption: str) -> str | None:
     """Which count of a caption a text lacks.
 
+    Examples
+    --------
     >>> missing_count("a dog barks and rain falls", "a dog barks twice while rain falls")
     "does not say 'twice'"
     """

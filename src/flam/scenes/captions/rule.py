@@ -19,14 +19,20 @@ def rule_caption(clip_id: str, label: str, about: str) -> str | None:
 
     Parameters
     ----------
-    clip_id : its last part is the file's name
-    label : class of the clip, may be empty
-    about : what people wrote of it; the part before the first semicolon or full stop may serve as a whole
+    clip_id : str
+        its last part is the file's name
+    label : str
+        class of the clip, may be empty
+    about : str
+        what people wrote of it; the part before the first semicolon or full stop may serve as a whole
 
     Returns
     -------
-    None where there is neither description nor label nor a word in the name
+    str | None
+        None where there is neither description nor label nor a word in the name
 
+    Examples
+    --------
     >>> rule_caption("a/DogBark_03", "", "")
     'dog bark'
     >>> rule_caption("a/0017", "thunder", "")

@@ -21,8 +21,10 @@ class Sometimes:
 
     Parameters
     ----------
-    share : part of the sounds
-    value : what is drawn for them
+    share : float, default 0.0
+        part of the sounds
+    value : Distribution, optional
+        what is drawn for them
     """
 
     share: float = 0.0
@@ -42,11 +44,16 @@ class EffectsConfig:
 
     Parameters
     ----------
-    speed : faster or slower as a tape, pitch and length together; not for backgrounds
-    stretch : length afterwards over length before, at the same pitch; not for backgrounds
-    pitch_semitones : change of pitch at the same length; not for backgrounds
-    filter : equaliser and band limit
-    codec : lossy compression
+    speed : Sometimes, optional
+        faster or slower as a tape, pitch and length together; not for backgrounds
+    stretch : Sometimes, optional
+        length afterwards over length before, at the same pitch; not for backgrounds
+    pitch_semitones : Sometimes, optional
+        change of pitch at the same length; not for backgrounds
+    filter : FilterConfig, optional
+        equaliser and band limit
+    codec : CodecConfig, optional
+        lossy compression
     """
 
     speed: Sometimes = Sometimes(0.0, Uniform((0.85, 1.18)))
@@ -67,12 +74,20 @@ class Effects:
 
     Parameters
     ----------
-    speed : playback speed as of a tape
-    stretch : length afterwards over length before
-    pitch_semitones : change of pitch
-    filter, codec : None for none
-    room : a computed reverberation
-    impulse_response : the recording of one, named relative to the recipe's folder; empty for none
+    speed : float, default 1.0
+        playback speed as of a tape
+    stretch : float, default 1.0
+        length afterwards over length before
+    pitch_semitones : float, default 0.0
+        change of pitch
+    filter : Filter | None, optional
+        None for none
+    codec : Codec | None, optional
+        None for none
+    room : Room | None, optional
+        a computed reverberation
+    impulse_response : str, default ""
+        the recording of one, named relative to the recipe's folder; empty for none
     """
 
     speed: float = 1.0
@@ -103,6 +118,8 @@ def in_room(effects: Effects, room: Room | str) -> Effects:
 def source_seconds(effects: Effects, duration_s: float) -> float:
     """How much of a clip a part of this length in the scene takes.
 
+    Examples
+    --------
     >>> source_seconds(Effects(speed=2.0, stretch=4.0), 1.0)
     0.5
     """
@@ -112,6 +129,8 @@ def source_seconds(effects: Effects, duration_s: float) -> float:
 def change_time(waveform: np.ndarray, sample_rate: int, effects: Effects) -> np.ndarray:
     """The first of the effects: speed, stretch and pitch.
 
+    Examples
+    --------
     >>> len(change_time(np.zeros(4800, np.float32), 48000, Effects(stretch=2.0)))
     9600
     """
@@ -136,22 +155,33 @@ def apply_effects(
 
     Parameters
     ----------
-    waveform : (M,) float32 array, as much of the clip as ``source_seconds`` says
-    sample_rate : Hz
-    effects : what to apply
-    fade : (N,) float32 gain of the part; the reverberation of what it lets pass is kept whole
-    scene_filter : a filter that the whole scene has
-    impulse_responses : folder of the recorded responses
+    waveform : np.ndarray
+        (M,) float32 array, as much of the clip as ``source_seconds`` says
+    sample_rate : int
+        Hz
+    effects : Effects
+        what to apply
+    fade : np.ndarray
+        (N,) float32 gain of the part; the reverberation of what it lets pass is kept whole
+    scene_filter : Filter | None, optional
+        a filter that the whole scene has
+    impulse_responses : Path | None, optional
+        folder of the recorded responses
 
     Returns
     -------
-    (N + tail,) float32 array; the tail is the reverberation's
+    np.ndarray
+        (N + tail,) float32 array; the tail is the reverberation's
 
     Raises
     ------
-    ConfigError : the plan names an impulse response but no folder was given
-    AudioError : the response can't be read, or the codec does not take the sample rate
+    ConfigError
+        the plan names an impulse response but no folder was given
+    AudioError
+        the response can't be read, or the codec does not take the sample rate
 
+    Examples
+    --------
     >>> apply_effects(np.ones(48000, np.float32), 48000, Effects(speed=2.0), np.ones(24000, np.float32)).shape
     (24000,)
     """

@@ -28,9 +28,12 @@ class CodecConfig:
 
     Parameters
     ----------
-    share : part of the sounds that are encoded and decoded
-    names : codecs to choose from, all alike
-    kbps : bit rate; mp3 takes the nearest that it has (32 to 320), vorbis 48 to 240, opus 6 to 256
+    share : float, default 0.0
+        part of the sounds that are encoded and decoded
+    names : tuple[CodecName, ...], optional
+        codecs to choose from, all alike
+    kbps : Distribution, optional
+        bit rate; mp3 takes the nearest that it has (32 to 320), vorbis 48 to 240, opus 6 to 256
     """
 
     share: float = 0.0
@@ -50,8 +53,10 @@ class Codec:
 
     Parameters
     ----------
-    name : mp3, vorbis or opus
-    kbps : bit rate of one channel
+    name : CodecName
+        mp3, vorbis or opus
+    kbps : float
+        bit rate of one channel
     """
 
     name: CodecName
@@ -72,18 +77,25 @@ def apply_codec(waveform: np.ndarray, sample_rate: int, codec: Codec) -> np.ndar
 
     Parameters
     ----------
-    waveform : (N,) float32 array within [-1, 1]; what lies beyond is clipped
-    sample_rate : Hz
-    codec : what to apply
+    waveform : np.ndarray
+        (N,) float32 array within [-1, 1]; what lies beyond is clipped
+    sample_rate : int
+        Hz
+    codec : Codec
+        what to apply
 
     Returns
     -------
-    (N,) float32 array
+    np.ndarray
+        (N,) float32 array
 
     Raises
     ------
-    AudioError : the codec does not take this sample rate
+    AudioError
+        the codec does not take this sample rate
 
+    Examples
+    --------
     >>> len(apply_codec(np.zeros(4800, np.float32), 48000, Codec("opus", 24.0)))
     4800
     """

@@ -17,11 +17,16 @@ class FilterConfig:
 
     Parameters
     ----------
-    share : part of the sounds with an equaliser
-    gain_db : of each of the equaliser's points
-    n_points : points of the equaliser, evenly spaced on a logarithmic axis from 50 Hz to 20 kHz
-    band_limit_share : part of the equalised sounds that are also band-limited
-    band_limit_hz : what lies above is removed
+    share : float, default 0.0
+        part of the sounds with an equaliser
+    gain_db : Distribution, optional
+        of each of the equaliser's points
+    n_points : int, default 4
+        points of the equaliser, evenly spaced on a logarithmic axis from 50 Hz to 20 kHz
+    band_limit_share : float, default 0.4
+        part of the equalised sounds that are also band-limited
+    band_limit_hz : Distribution, optional
+        what lies above is removed
     """
 
     share: float = 0.0
@@ -44,8 +49,10 @@ class Filter:
 
     Parameters
     ----------
-    gain_db : at evenly spaced points of a logarithmic axis from 50 Hz to 20 kHz
-    band_limit_hz : what lies above is removed, 48 dB per octave; None for no limit
+    gain_db : tuple[float, ...]
+        at evenly spaced points of a logarithmic axis from 50 Hz to 20 kHz
+    band_limit_hz : float | None, optional
+        what lies above is removed, 48 dB per octave; None for no limit
     """
 
     gain_db: tuple[float, ...]
@@ -66,14 +73,20 @@ def apply_filter(waveform: np.ndarray, sample_rate: int, filter: Filter) -> np.n
 
     Parameters
     ----------
-    waveform : (N,) float32 array
-    sample_rate : Hz
-    filter : what to apply
+    waveform : np.ndarray
+        (N,) float32 array
+    sample_rate : int
+        Hz
+    filter : Filter
+        what to apply
 
     Returns
     -------
-    (N,) float32 array
+    np.ndarray
+        (N,) float32 array
 
+    Examples
+    --------
     >>> tone = np.sin(2 * np.pi * 9000 * np.arange(4800) / 48000).astype(np.float32)
     >>> float(np.abs(apply_filter(tone, 48000, Filter((0.0, 0.0), band_limit_hz=3000.0))[1000:-1000]).max()) < 0.001
     True
@@ -95,6 +108,8 @@ def filter_size(n_samples: int) -> int:
 def transform_size(n_samples: int) -> int:
     """The smallest length of 2, 3 or 5 times a power of two that holds so many samples.
 
+    Examples
+    --------
     >>> transform_size(700), transform_size(1000)
     (768, 1024)
     """

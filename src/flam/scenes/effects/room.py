@@ -22,12 +22,18 @@ class RoomConfig:
 
     Parameters
     ----------
-    share : part of the scenes with a room
-    length_m, width_m, height_m : of the room
-    reverberation_s : time in which the reverberation falls by 60 dB (Sabine)
-    wall_distance_m : microphone and sounds keep this far from the walls
-    max_reflections : walls that a path may meet; more make long reverberation truer, and slower
-    impulse_responses : folder of recorded responses that are drawn instead of computed ones; None for computed
+    share : float, default 0.0
+        part of the scenes with a room
+    length_m, width_m, height_m : Distribution, optional
+        of the room
+    reverberation_s : Distribution, optional
+        time in which the reverberation falls by 60 dB (Sabine)
+    wall_distance_m : float, default 0.4
+        microphone and sounds keep this far from the walls
+    max_reflections : int, default 25
+        walls that a path may meet; more make long reverberation truer, and slower
+    impulse_responses : Path | None, optional
+        folder of recorded responses that are drawn instead of computed ones; None for computed
     """
 
     share: float = 0.0
@@ -54,10 +60,14 @@ class Room:
 
     Parameters
     ----------
-    size_m : length, width, height
-    reverberation_s : time in which the reverberation falls by 60 dB
-    microphone_m, source_m : from the corner
-    max_reflections : walls that a path may meet
+    size_m : Position
+        length, width, height
+    reverberation_s : float
+        time in which the reverberation falls by 60 dB
+    microphone_m, source_m : Position
+        from the corner
+    max_reflections : int
+        walls that a path may meet
     """
 
     size_m: Position
@@ -72,7 +82,8 @@ class RoomDrawer:
 
     Raises
     ------
-    ConfigError : the folder of impulse responses holds no recording
+    ConfigError
+        the folder of impulse responses holds no recording
     """
 
     def __init__(self, config: RoomConfig):
@@ -112,17 +123,23 @@ def room_response(room: Room, sample_rate: int) -> np.ndarray:
 
     Parameters
     ----------
-    room : the room and the places in it
-    sample_rate : Hz
+    room : Room
+        the room and the places in it
+    sample_rate : int
+        Hz
 
     Returns
     -------
-    (N,) float32 array
+    np.ndarray
+        (N,) float32 array
 
     Raises
     ------
-    ConfigError : pyroomacoustics is not installed, or no wall can be so dead as this reverberation time asks
+    ConfigError
+        pyroomacoustics is not installed, or no wall can be so dead as this reverberation time asks
 
+    Examples
+    --------
     >>> room = Room((5.0, 4.0, 3.0), 0.3, (1.0, 1.0, 1.2), (2.0, 1.5, 1.2), 4)
     >>> response = room_response(room, 48000)
     >>> int(np.argmax(np.abs(response)))
@@ -164,16 +181,20 @@ def recorded_response(path: Path, sample_rate: int) -> np.ndarray:
 
     Parameters
     ----------
-    path : the recording
-    sample_rate : Hz
+    path : Path
+        the recording
+    sample_rate : int
+        Hz
 
     Returns
     -------
-    (N,) float32 array
+    np.ndarray
+        (N,) float32 array
 
     Raises
     ------
-    AudioError : the recording can't be read, or is silent
+    AudioError
+        the recording can't be read, or is silent
     """
     response = read_audio(path, sample_rate)
     if not np.any(response):
@@ -186,13 +207,18 @@ def reverberate(waveform: np.ndarray, response: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    waveform : (N,) float32 array
-    response : (M,) float32 array, sample 0 is the direct sound
+    waveform : np.ndarray
+        (N,) float32 array
+    response : np.ndarray
+        (M,) float32 array, sample 0 is the direct sound
 
     Returns
     -------
-    (N + M - 1,) float32 array
+    np.ndarray
+        (N + M - 1,) float32 array
 
+    Examples
+    --------
     >>> reverberate(np.array([1, 2], np.float32), np.array([1, 0, 1], np.float32)).round(3).tolist()
     [1.0, 2.0, 1.0, 2.0]
     """

@@ -16,14 +16,20 @@ def change_speed(waveform: np.ndarray, sample_rate: int, speed: float) -> np.nda
 
     Parameters
     ----------
-    waveform : (N,) float32 array
-    sample_rate : Hz
-    speed : 2 is twice as fast and an octave higher
+    waveform : np.ndarray
+        (N,) float32 array
+    sample_rate : int
+        Hz
+    speed : float
+        2 is twice as fast and an octave higher
 
     Returns
     -------
-    (about N / speed,) float32 array
+    np.ndarray
+        (about N / speed,) float32 array
 
+    Examples
+    --------
     >>> len(change_speed(np.zeros(48000, np.float32), 48000, 2.0))
     24000
     """
@@ -38,14 +44,20 @@ def stretch(waveform: np.ndarray, sample_rate: int, factor: float) -> np.ndarray
 
     Parameters
     ----------
-    waveform : (N,) float32 array
-    sample_rate : Hz
-    factor : length afterwards over length before
+    waveform : np.ndarray
+        (N,) float32 array
+    sample_rate : int
+        Hz
+    factor : float
+        length afterwards over length before
 
     Returns
     -------
-    (N * factor, rounded half up,) float32 array
+    np.ndarray
+        (N * factor, rounded half up,) float32 array
 
+    Examples
+    --------
     >>> len(stretch(np.zeros(48000, np.float32), 48000, 1.25))
     60000
     """
@@ -85,14 +97,20 @@ def shift_pitch(waveform: np.ndarray, sample_rate: int, semitones: float) -> np.
 
     Parameters
     ----------
-    waveform : (N,) float32 array
-    sample_rate : Hz
-    semitones : 12 is an octave up
+    waveform : np.ndarray
+        (N,) float32 array
+    sample_rate : int
+        Hz
+    semitones : float
+        12 is an octave up
 
     Returns
     -------
-    (N,) float32 array
+    np.ndarray
+        (N,) float32 array
 
+    Examples
+    --------
     >>> len(shift_pitch(np.zeros(4801, np.float32), 48000, -3.0))
     4801
     """
