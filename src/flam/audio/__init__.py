@@ -9,6 +9,7 @@ from flam.audio.loudness import (
 )
 from flam.audio.recording import Recording, mono_blocks, open_recording, read_audio
 from flam.audio.resample import resample, resample_blocks, resampled_length
+from flam.audio.start_time import parse_time_zone, start_time
 from flam.audio.walk import RECORDING_SUFFIXES, find_recordings
 from flam.audio.windows import Window, windows
 from flam.audio.write import write_audio
@@ -24,11 +25,13 @@ __all__ = [
     "find_recordings",
     "mono_blocks",
     "open_recording",
+    "parse_time_zone",
     "read_audio",
     "resample",
     "resample_blocks",
     "resampled_length",
     "spans_of_levels_s",
+    "start_time",
     "windows",
     "write_audio",
 ]
