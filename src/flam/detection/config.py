@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flam.core import ScoreMethod
+from flam.detection.false_alarms import FalseAlarmCurve
 
 LOW_THRESHOLD_SHARE = 0.85
 
@@ -57,6 +58,8 @@ class DetectionConfig:
     overlap : share of a window that it has in common with the next, in [0, 0.5]
     silence_db : a frame whose level is below it scores 0 for every prompt, dB relative to full scale, in [-120, 0]
     prompts : prompt to what differs for it; prompts that nobody asks for do no harm
+    false_alarm_curve : how often the model is wrong at each threshold, from which follows a threshold
+        for a number of false alarms; None where nobody measured it
     batch_windows : windows that the model gets at once; more is faster on a GPU and takes more memory
 
     >>> config = DetectionConfig(prompts={"siren": PromptSettings(threshold=0.3)})
@@ -73,6 +76,7 @@ class DetectionConfig:
     overlap: float = 0.2
     silence_db: float = -80.0
     prompts: dict[str, PromptSettings] = field(default_factory=dict)
+    false_alarm_curve: FalseAlarmCurve | None = None
     batch_windows: int = 4
 
     def __post_init__(self) -> None:
