@@ -58,9 +58,11 @@ def test_help_is_quick_and_imports_nothing_heavy(verb):
         "heavy = {'torch', 'transformers', 'matplotlib', 'soundfile', 'huggingface_hub', 'numpy'} & sys.modules.keys();"
         "sys.exit(str(heavy) if heavy else code)"
     )
-    start = time.perf_counter()
+    before = os.times()
     subprocess.run([sys.executable, "-c", code, *verb, "--help"], check=True, stdout=subprocess.DEVNULL)
-    assert time.perf_counter() - start < 1.5  # 0.2 s where nothing else runs
+    after = os.times()
+    cpu_s = after.children_user - before.children_user + after.children_system - before.children_system
+    assert cpu_s < 1.5  # 0.2 s on an idle machine
 
 
 def test_detects_in_a_process_of_its_own(model_folder, demo, tmp_path):

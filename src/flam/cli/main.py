@@ -30,6 +30,9 @@ app.command("flam.cli.synth:app", name="synth", help="Plan, render and inspect s
 app.command("flam.cli.finetune:finetune", name="finetune", help="Teach a model the sounds of a folder.")
 app.command("flam.cli.train:train", name="train", help="Train a model as a recipe says.")
 app.command("flam.cli.evaluate:evaluate", name="evaluate", help="Score models on benchmarks.")
+app.command(
+    "flam.cli.doctor:doctor", name="doctor", help="Report versions, processor, extras, models; what is missing."
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
