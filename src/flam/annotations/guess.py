@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from flam.core import AnnotationError
+from flam.core import AnnotationError, parse_json
 
 _BY_SUFFIX = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".jams": "jams", ".srt": "srt", ".vtt": "vtt"}
 
@@ -53,8 +52,8 @@ def _by_content(text: str) -> str | None:
 
 def _json_kind(text: str) -> str | None:
     try:
-        document = json.loads(text)
-    except json.JSONDecodeError:
+        document = parse_json(text, "document", AnnotationError)
+    except AnnotationError:
         first = text.lstrip().split("\n", maxsplit=1)[0]
         return "jsonl" if first.rstrip().endswith("}") and '"recording"' in first else None
     if isinstance(document, dict):

@@ -11,7 +11,7 @@ from flam.annotations.format import Format
 from flam.annotations.json import event_from_mapping
 from flam.annotations.parsing import group_by_recording
 from flam.annotations.writing import event_mapping
-from flam.core import AnnotationError, Event, RecordingEvents
+from flam.core import AnnotationError, Event, RecordingEvents, parse_json
 
 
 def write_jsonl(recordings: Iterable[RecordingEvents], file: TextIO) -> None:
@@ -38,10 +38,7 @@ def _rows(text: str, path: Path) -> Iterator[tuple[str, Event | None]]:
         if not line.strip():
             continue
         where = f"{path}, line {number}"
-        try:
-            item = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise AnnotationError(f"{where}: not valid JSON ({error.msg}); write one object per line") from None
+        item = parse_json(line, where, AnnotationError, "write one object per line")
         if not isinstance(item, dict) or not isinstance(item.get("recording"), str):
             raise AnnotationError(f"{where}: no object with a text under 'recording'; add the recording's name")
         yield item["recording"], None if item.keys() == {"recording"} else event_from_mapping(item, where)

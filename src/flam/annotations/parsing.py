@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from flam.core import AnnotationError, Event, RecordingEvents
+from flam.core import AnnotationError, Event, RecordingEvents, parse_json
 
 
 def parse_event(
@@ -103,12 +102,7 @@ def load_json(text: str, path: Path) -> Any:
     ------
     AnnotationError : not JSON; the message names the line
     """
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise AnnotationError(
-            f"{path}, line {error.lineno}: not valid JSON ({error.msg}); correct it or name the format of the file"
-        ) from None
+    return parse_json(text, str(path), AnnotationError, "correct it or name the format of the file")
 
 
 def objects_under(container: Any, key: str, where: str) -> list[dict[str, Any]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 import flam
 from flam.benchmark.operating_point import in_terms_of
 from flam.benchmark.system import System
-from flam.core import FrameScores, ScoreMethod, from_mapping
+from flam.core import ConfigError, FrameScores, ScoreMethod, from_mapping, parse_json
 from flam.detection import DetectionConfig, Detector
 from flam.hub.card import read_config
 from flam.hub.hub import resolve
@@ -99,9 +98,10 @@ def _is_foreign(path: Path) -> bool:
     if path.is_file():
         return path.suffix in WEIGHTS
     try:
-        return json.loads((path / "config.json").read_text(encoding="utf-8")).get("model_type") == "clap"
-    except (OSError, ValueError, AttributeError):
+        config = parse_json((path / "config.json").read_bytes(), f"{path}/config.json")
+    except (OSError, ConfigError):
         return False
+    return isinstance(config, dict) and config.get("model_type") == "clap"
 
 
 def _converted(source: Path, cache: Path) -> Path:

@@ -13,7 +13,7 @@ import flam
 from flam.audio import write_audio
 from flam.benchmark.benchmark import Benchmark, Item
 from flam.benchmark.recipes import ClassifyRecipe, ScenesRecipe
-from flam.core import ConfigError, Event, atomic_text, to_mapping
+from flam.core import ConfigError, Event, atomic_text, parse_json, to_mapping
 from flam.data.clip_source import ManifestConfig, said_of
 from flam.data.scene_source import SceneLibrary
 from flam.jobs.manifest import make_folder
@@ -64,7 +64,9 @@ def scenes_benchmark(
             spans = [[event.onset_s, event.offset_s, event.prompt] for event in scene.events]
             with atomic_text(notes) as file:
                 json.dump(spans, file)
-        events = tuple(Event(*event) for event in json.loads(notes.read_text(encoding="utf-8")))
+        events = tuple(
+            Event(*event) for event in parse_json(notes.read_bytes(), str(notes), remedy="delete it to make it again")
+        )
         items.append(Item(audio.stem, audio, recipe.scene.duration_s, events))
         progress(index + 1, n_scenes)
     prompts = tuple(sorted({texts[clip.clip_id] for clip in clips if clip.kind != "background"} - {""}))
@@ -133,7 +135,7 @@ def _sources(
         skipped = WaveformBank.build(clips, folder, progress=progress)
         with atomic_text(skipped_path) as file:
             json.dump(skipped, file)
-    skipped = json.loads(skipped_path.read_text(encoding="utf-8"))
+    skipped = parse_json(skipped_path.read_bytes(), str(skipped_path), remedy="delete it to make it again")
     line = f"{len(skipped)} of {len(clips)} clips are silent or can't be read: {', '.join(skipped[:5])}"
     bank = WaveformBank(folder)
     return [clip for clip in clips if clip.clip_id in bank], bank, [line] if skipped else []

@@ -13,7 +13,7 @@ import numpy as np
 
 from flam.benchmark.benchmark import Item
 from flam.benchmark.system import HasOperatingPoint, System
-from flam.core import FlamError, FrameScores, atomic_path, atomic_text, from_mapping, to_mapping
+from flam.core import FlamError, FrameScores, atomic_path, atomic_text, from_mapping, parse_json, to_mapping
 from flam.detection import DetectionConfig
 from flam.jobs.manifest import make_folder
 
@@ -93,13 +93,13 @@ class ScoreStore:
             self._count(path)
             with atomic_text(path) as file:
                 json.dump(None if rules is None else to_mapping(rules), file)
-        stored = json.loads(path.read_text(encoding="utf-8"))
+        stored = parse_json(path.read_bytes(), str(path), remedy="delete it to make it again")
         return None if stored is None else from_mapping(DetectionConfig, stored, str(path))
 
     def _kept(self, path: Path, system: System, ask: Callable[[], np.ndarray]) -> np.ndarray:
         if path.exists():
             with contextlib.suppress(OSError, ValueError, EOFError):
-                return np.load(path)
+                return np.array(np.load(path, mmap_mode="r"))  # refuses a header that claims more than there is
         features = ask()
         _require_finite(system, features, "features")
         self._count(path)

@@ -237,20 +237,15 @@ def _drawer(clips: list[Any], measures: Any, scene: SceneConfig, reporter: Repor
 
 def _scene_config(recipe: Path | None) -> SceneConfig:
     """A recipe from its YAML, or from the key ``scene`` of the settings that a run saves."""
-    import yaml
-
-    from flam.core import ConfigError, from_mapping, load_yaml, read_text
+    from flam.core import ConfigError, from_mapping, parse_yaml, read_text
     from flam.scenes.scene_config import SceneConfig
 
     if recipe is None:
         return SceneConfig()
-    try:
-        mapping = yaml.safe_load(read_text(recipe, ConfigError))
-    except yaml.YAMLError:
-        mapping = None  # load_yaml says what is wrong
+    mapping = parse_yaml(read_text(recipe, ConfigError), str(recipe))
     if isinstance(mapping, dict) and "scene" in mapping:
         return from_mapping(SceneConfig, mapping["scene"], f"{recipe}: scene")
-    return load_yaml(SceneConfig, recipe)
+    return from_mapping(SceneConfig, {} if mapping is None else mapping, str(recipe))
 
 
 def _count(number: int | None, default: int) -> int:

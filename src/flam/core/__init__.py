@@ -1,9 +1,11 @@
 """Events, frame scores, the time axis, errors and configuration."""
 
 from flam.core.config import from_mapping, load_yaml, save_yaml, to_mapping
+from flam.core.documents import parse_json, parse_yaml
 from flam.core.errors import AnnotationError, AudioError, ConfigError, FlamError, ModelError, OutputError
 from flam.core.events import Event, RecordingEvents
 from flam.core.files import atomic_path, atomic_text, read_text
+from flam.core.locks import output_lock
 from flam.core.scores import FrameScores, ScoreMethod
 from flam.core.timegrid import TimeGrid, round_half_up, seconds_to_samples
 
@@ -23,6 +25,9 @@ __all__ = [
     "atomic_text",
     "from_mapping",
     "load_yaml",
+    "output_lock",
+    "parse_json",
+    "parse_yaml",
     "read_text",
     "round_half_up",
     "save_yaml",

@@ -57,7 +57,7 @@ def parse_json(text: str | bytes, where: str, error_class: type[FlamError] = Con
     try:
         if isinstance(text, bytes):
             text = text.decode("utf-8-sig")
-        value = json.loads(text, parse_int=_integer)
+        value = _DECODER.decode(text)
         if _levels(value) > MOST_LEVELS:
             raise RecursionError
     except json.JSONDecodeError as error:
@@ -113,6 +113,15 @@ def parse_yaml(text: str, where: str) -> Any:
         raise ConfigError(f"{where}: can't be read as YAML ({' '.join(str(error).split())})") from error
 
 
+def _integer(digits: str) -> int:
+    if len(digits) > 20 or abs(int(digits)) > LARGEST_INTEGER:
+        raise ValueError(f"integer {digits[:20]}... of {len(digits)} digits does not fit 64 bits")
+    return int(digits)
+
+
+_DECODER = json.JSONDecoder(parse_int=_integer)
+
+
 class _PlainLoader(yaml.SafeLoader):
     """Values that JSON has too, and no key twice."""
 
@@ -147,12 +156,6 @@ _PlainLoader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+$"), list("-+0123456789")
 )
 _PlainLoader.add_constructor("tag:yaml.org,2002:int", _PlainLoader.construct_whole_number)
-
-
-def _integer(digits: str) -> int:
-    if len(digits) > 20 or abs(int(digits)) > LARGEST_INTEGER:
-        raise ValueError(f"integer {digits[:20]}... of {len(digits)} digits does not fit 64 bits")
-    return int(digits)
 
 
 def _levels(value: Any) -> int:

@@ -46,7 +46,10 @@ def output_lock(output: str | Path) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout:
-        raise OutputError(f"{output}: {holder} writes there; wait until it is done, or name another output") from None
+        problem = f"{holder} writes there; wait until it is done, or name another output"
+        if not path.exists():
+            problem = "can't be written; check that the folder allows writing"
+        raise OutputError(f"{output}: {problem}") from None
     except OSError as error:
         raise OutputError(
             f"{output}: can't be written ({error.strerror}); check that the folder exists, allows writing and has space"

@@ -8,8 +8,11 @@ import numpy as np
 import soundfile
 
 from flam.audio.recording import downmix
+from flam.audio.sndfile import SequentialFile
 from flam.audio.write import FORMATS, WRITE_SAMPLES
 from flam.core import AudioError, OutputError
+
+READ_SAMPLES = 1 << 18
 
 
 def encode_audio(waveform: np.ndarray, sample_rate: int, suffix: str) -> bytes:
@@ -63,10 +66,15 @@ def decode_audio(data: bytes, where: str) -> tuple[np.ndarray, int]:
     AudioError : damaged, of another format, or holding samples that are not finite
     """
     try:
-        samples, sample_rate = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
+        with SequentialFile(io.BytesIO(data)) as file:
+            sample_rate = file.samplerate
+            blocks = [np.zeros(0, np.float32)]
+            # by blocks: there may be no memory for all that a damaged header claims
+            while len(block := file.read(READ_SAMPLES, dtype="float32", always_2d=True)):
+                blocks.append(downmix(block))
+            mono = np.concatenate(blocks)
     except (OSError, ValueError, soundfile.SoundFileError) as error:
         raise AudioError(f"{where}: can't be decoded ({error}); make the shard again") from error
-    mono = downmix(samples)
     if not np.isfinite(mono).all():
         raise AudioError(f"{where}: holds samples that are not finite numbers; make the shard again")
     return mono, sample_rate

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from flam.core import ConfigError, from_mapping, read_text
+from flam.core import ConfigError, from_mapping, parse_yaml, read_text
 
 MAX_PHRASE_WORDS = 13
 
@@ -104,25 +102,10 @@ def ancestors(sets: dict[str, PhraseSet], label: str) -> frozenset[str]:
 
 
 def _read(path: Path) -> dict[Any, Any]:
-    text = read_text(path, ConfigError)
-    try:
-        content = yaml.load(text, Loader=_NoRepeatLoader)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: can't be read as YAML ({' '.join(str(error).split())})") from error
+    content = parse_yaml(read_text(path, ConfigError), str(path))
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: does not hold a mapping; write one 'label: {{phrases, near, parents}}' per sound")
     return content
-
-
-class _NoRepeatLoader(yaml.SafeLoader):
-    """Refuses a repeated key, which plain YAML loading resolves silently to the last one."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for index, key in enumerate(keys):
-            if key in keys[:index]:
-                raise yaml.YAMLError(f"key {key!r} appears twice; keep one of the two")
-        return super().construct_mapping(node, deep)
 
 
 def _problems(sets: dict[str, PhraseSet]) -> Iterator[tuple[str, str]]:

@@ -22,6 +22,7 @@ from flam.core import (
     atomic_text,
     from_mapping,
     load_yaml,
+    parse_json,
     save_yaml,
     to_mapping,
 )
@@ -211,8 +212,8 @@ class SceneSet:
     def recall(self, path: Path) -> ShardRecord | None:
         """What is remembered of a shard; None where it is not finished, or not of this set."""
         try:
-            record = from_mapping(ShardRecord, json.loads(_record_path(path).read_text(encoding="utf-8")))
-        except (OSError, ValueError, ConfigError):
+            record = from_mapping(ShardRecord, parse_json(_record_path(path).read_bytes(), str(path)))
+        except (OSError, ConfigError):
             return None
         if record.fingerprint != self._fingerprint:
             return None
@@ -361,7 +362,11 @@ def stored_remarks(folder: Path) -> Mapping[str, Any]:
     """
     for name in ("shards.json", "scenes.json"):
         try:
-            return {"n_scenes": 0, "left_out": {}, **json.loads((folder / name).read_text(encoding="utf-8"))}
-        except (OSError, ValueError):
+            index = parse_json(
+                (folder / name).read_bytes(), f"{folder}/{name}", remedy="make it with flam synth render"
+            )
+        except OSError:
             continue
+        if isinstance(index, dict):
+            return {"n_scenes": 0, "left_out": {}, **index}
     raise ConfigError(f"{folder}: has no index of scenes; make it with flam synth render")

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from flam.core import AudioError, ConfigError, FlamError, load_yaml, read_text
+from flam.core import AudioError, ConfigError, FlamError, load_yaml, parse_json, read_text
 from flam.core.progress import Reporter
 from flam.data.audio_bytes import decode_audio
 from flam.data.scene_facts import scene_facts
@@ -144,10 +144,10 @@ def _facts(place: Path) -> Iterator[dict[str, Any]]:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(read_text(path, AudioError))
-    except ValueError as error:
-        raise AudioError(f"{path}: is not JSON ({error}); make the scenes again") from error
+    facts = parse_json(read_text(path, AudioError), str(path), AudioError, "make the scenes again")
+    if not isinstance(facts, dict):
+        raise AudioError(f"{path}: is not a mapping of keys to values; make the scenes again")
+    return facts
 
 
 def _plan(facts: dict[str, Any], place: Path) -> ScenePlan:

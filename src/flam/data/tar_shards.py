@@ -15,7 +15,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from flam.core import AudioError, ConfigError, OutputError, atomic_path, atomic_text, from_mapping, to_mapping
+from flam.core import (
+    AudioError,
+    ConfigError,
+    OutputError,
+    atomic_path,
+    atomic_text,
+    from_mapping,
+    parse_json,
+    to_mapping,
+)
 
 INDEX_NAME = "shards.json"
 AUDIO_SUFFIXES = (".flac", ".opus", ".ogg", ".wav", ".mp3")
@@ -135,8 +144,8 @@ def parse_index(text: str, where: str) -> list[ShardEntry]:
     ConfigError : not such an index, or one without samples
     """
     try:
-        shards = json.loads(text)["shardlist"]
-    except (ValueError, KeyError, TypeError) as error:
+        shards = list(parse_json(text, where)["shardlist"])
+    except (LookupError, TypeError) as error:
         raise ConfigError(f"{where}: is not an index of shards; make it with flam.data.write_index") from error
     entries = [from_mapping(ShardEntry, shard, f"{where}, shard {number}") for number, shard in enumerate(shards)]
     if sum(entry.nsamples for entry in entries) == 0:
@@ -189,10 +198,7 @@ class Shard:
     def facts(self, row: int) -> dict[str, Any]:
         """What the json of a sample says; its audio is not read."""
         key, _, _, facts = self._sample(row)
-        try:
-            mapping = json.loads(self._bytes(*facts))
-        except ValueError as error:
-            raise AudioError(f"{self.path}, {key}.json: is not JSON ({error}); make the shard again") from error
+        mapping = parse_json(self._bytes(*facts), f"{self.path}, {key}.json", AudioError, "make the shard again")
         if not isinstance(mapping, dict):
             raise AudioError(f"{self.path}, {key}.json: is not a mapping of keys to values; make the shard again")
         return mapping
@@ -222,10 +228,8 @@ def _entry_path(path: Path) -> Path:
 
 
 def _read_entry(path: Path) -> ShardEntry:
-    try:
-        return from_mapping(ShardEntry, json.loads(path.read_text(encoding="utf-8")), str(path))
-    except ValueError as error:
-        raise ConfigError(f"{path}: is not the entry of a shard; remove it and write the index again") from error
+    remedy = "remove it and write the index again"
+    return from_mapping(ShardEntry, parse_json(path.read_bytes(), str(path), remedy=remedy), str(path))
 
 
 def _require_sample(sample: ShardSample, keys: set[str], path: Path) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from flam.core import ModelError, from_mapping
+from flam.core import ModelError, from_mapping, parse_json, read_text
 
 FORMAT = "flam-checkpoint-1"
 
@@ -40,8 +39,8 @@ def read_config(folder: str | Path) -> dict[str, Any]:
     """
     path = Path(folder) / "config.json"
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        config = parse_json(read_text(path, ModelError), str(path), ModelError)
+    except ModelError as error:
         raise ModelError(
             f"{folder}: not a model folder ({error}); it needs config.json and model.safetensors, "
             "as flam models convert and flam models download write them"

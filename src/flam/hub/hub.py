@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from flam.core import FlamError, ModelError, OutputError, atomic_text
+from flam.core import FlamError, ModelError, OutputError, atomic_text, parse_json
 from flam.hub.card import FORMAT, ModelCard, read_card
 from flam.hub.fetch import Progress, fetch, file_sha256
 from flam.hub.registry import REGISTRY, RemoteModel
@@ -207,8 +207,8 @@ def _check(folder: Path) -> None:
 
 def _read_lock(folder: Path) -> dict[str, Any]:
     try:
-        lock = json.loads(_lock_path(folder).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        lock = parse_json(_lock_path(folder).read_bytes(), str(_lock_path(folder)))
+    except (OSError, FlamError):
         return {}
     return lock if isinstance(lock, dict) else {}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from flam.audio import a_weighted_levels_db, read_audio
-from flam.core import AudioError, ConfigError, atomic_text
+from flam.core import AudioError, ConfigError, atomic_text, parse_json, read_text
 from flam.library.measure import LIBRARY_RATE as SAMPLE_RATE
 from flam.library.measure import active_part
 from flam.library.source_library import SourceClip
@@ -37,10 +38,7 @@ class WaveformBank:
     def __init__(self, folder: str | Path):
         self._folder = folder = Path(folder)
         self.sample_rate = SAMPLE_RATE
-        try:
-            self._index: dict[str, dict[str, Any]] = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"{folder}: not a waveform bank ({error}); make one with WaveformBank.build") from error
+        self._index = _read_index(folder / "index.json")
         n_samples = sum(entry["n_samples"] for entry in self._index.values())
         try:
             self.samples = np.memmap(folder / "samples.i16", np.int16, "r") if n_samples else np.zeros(0, np.int16)
@@ -48,6 +46,9 @@ class WaveformBank:
             raise ConfigError(f"{folder / 'samples.i16'}: can't be read ({error}); make the bank again") from error
         if len(self.samples) != n_samples:
             raise ConfigError(f"{folder}: {len(self.samples)} samples, {n_samples} in its index; make the bank again")
+        for clip_id, entry in self._index.items():
+            if entry["start"] + entry["n_samples"] > n_samples:
+                raise ConfigError(f"{folder}: clip {clip_id!r} ends behind the last sample; make the bank again")
 
     def __contains__(self, clip_id: str) -> bool:
         return clip_id in self._index
@@ -122,6 +123,35 @@ class WaveformBank:
         with atomic_text(folder / "index.json") as text_file:
             json.dump(index, text_file)
         return skipped
+
+
+def _read_index(path: Path) -> dict[str, dict[str, Any]]:
+    try:
+        index = parse_json(read_text(path, ConfigError), str(path))
+    except ConfigError as error:
+        raise ConfigError(f"{path.parent}: not a waveform bank ({error}); make one with WaveformBank.build") from error
+    if not isinstance(index, dict):
+        raise ConfigError(f"{path}: not the index of a waveform bank; make one with WaveformBank.build")
+    for clip_id, entry in index.items():
+        if not _is_entry(entry):
+            raise ConfigError(f"{path}: what it says of clip {clip_id!r} can't be; make the bank again")
+    return index
+
+
+def _is_entry(entry: Any) -> bool:
+    """Whether a bank can have written it; by hand, as there may be hundreds of thousands."""
+    if not isinstance(entry, dict):
+        return False
+    start, n_samples, spans_s = entry.get("start"), entry.get("n_samples"), entry.get("spans_s")
+    numbers = [entry.get("level_db"), entry.get("scale", 1.0)]
+    if not isinstance(spans_s, list) or not all(isinstance(span, list) and len(span) == 2 for span in spans_s):
+        return False
+    numbers += [time_s for span in spans_s for time_s in span]
+    return (
+        all(type(count) is int and count >= 0 for count in (start, n_samples))
+        and all(type(number) in (int, float) for number in numbers)
+        and all(map(math.isfinite, numbers))  # type: ignore[arg-type]
+    )
 
 
 def _measured(clip: SourceClip, relative_threshold_db: float) -> tuple[np.ndarray, dict[str, Any] | None]:

@@ -243,7 +243,7 @@ def _parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
             _require_columns(path, file.schema_arrow.names)
             for batch in file.iter_batches(columns=list(COLUMNS)):
                 yield from batch.to_pylist()
-    except (OSError, pyarrow.ArrowException) as error:
+    except (OSError, pyarrow.ArrowException, ValueError) as error:  # the last of names and texts that are not UTF-8
         raise ConfigError(f"{path}: can't be read as Parquet ({' '.join(str(error).split())})") from error
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import re
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from flam.audio import find_recordings
-from flam.core import AudioError, ConfigError, FlamError, read_text
+from flam.core import AudioError, ConfigError, FlamError, parse_json, read_text
 from flam.library.source_library import KINDS, SourceClip, read_manifest
 from flam.library.words import plain_words
 
@@ -188,10 +187,7 @@ def _with_sidecars(clip: SourceClip, on_problem: Callable[[str], None]) -> Found
 
 
 def _json_object(path: Path) -> dict[str, Any]:
-    try:
-        mapping = json.loads(read_text(path, ConfigError))
-    except ValueError as error:
-        raise ConfigError(f"{path}: can't be read as JSON ({error}); correct or remove it") from error
+    mapping = parse_json(read_text(path, ConfigError), str(path), remedy="correct or remove it")
     if not isinstance(mapping, dict):
         raise ConfigError(f"{path}: is not a JSON object with keys such as label or caption; correct or remove it")
     return mapping

@@ -9,14 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from flam.core import ConfigError, OutputError
+from flam.core import ConfigError, OutputError, from_mapping, parse_json
 from flam.core.processes import each_file
 from flam.library.clip_table import LibraryRow, SourceLibrary, read_library, require_table_name, write_library
 from flam.library.gather import FoundClip, LibraryConfig, gather_clips, settled_kind
 from flam.library.groups import merge_groups
-from flam.library.measure import Measures, Outcome, measure_file
+from flam.library.measure import Outcome, measure_file
 
 MEASURING_VERSION = 1
 
@@ -31,6 +30,14 @@ class _FileState:
     size_bytes: int
     mtime_ns: int
     measured_by: str
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """A line of what was measured before."""
+
+    file: _FileState
+    outcome: Outcome
 
 
 def scan_library(
@@ -187,14 +194,10 @@ class _Memory:
 
 def _remembered(line: bytes) -> tuple[_FileState, Outcome] | None:
     try:
-        entry: dict[str, Any] = json.loads(line)
-        outcome = entry["outcome"]
-        measures = outcome["measures"]
-        if measures is not None:
-            measures = Measures(**{**measures, "spans_s": tuple(map(tuple, measures["spans_s"]))})
-        return _FileState(**entry["file"]), Outcome(outcome["status"], outcome["remark"], measures)
-    except (ValueError, TypeError, KeyError):
+        entry = from_mapping(_Measured, parse_json(line, "a line"))
+    except ConfigError:
         return None
+    return entry.file, entry.outcome
 
 
 def _crashed(path: Path) -> Outcome:

@@ -22,6 +22,7 @@ MODELS: Mapping[type, Callable[..., TwoTowers]] = MappingProxyType({FLAMConfig: 
 # methods of tensors, and functions of nn.init and of transformers; what others draw, they draw by these
 DRAWING = {"normal_", "uniform_", "kaiming_uniform_"}
 NAMES_SHOWN = 8
+LARGEST_SIZE = 2**20
 
 
 def build_model(
@@ -46,8 +47,7 @@ def build_model(
     >>> bool((same.log_temperature_inverse == model.log_temperature_inverse).all())
     True
     """
-    with _NoDrawing():
-        model = MODELS[type(config)](config, tokenizer)
+    model = _built(config, tokenizer, where)
     shapes = {name: value.shape for name, value in model.state_dict().items()}
     problems = {
         "missing": sorted(shapes.keys() - weights.keys()),
@@ -72,11 +72,32 @@ def model_config(mapping: Mapping[str, Any], where: str) -> ModelConfig:
     >>> model_config({"kind": "mga_clap", "n_codewords": 512}, "config.json").n_codewords
     512
     """
+    if not isinstance(mapping, dict):
+        raise ModelError(f"{where}: is not a mapping of sizes; fetch or convert the model again")
+    _require_sizes(mapping, where)
     kinds: dict[str, type[FLAMConfig] | type[MGACLAPConfig]] = {"flam": FLAMConfig, "mga_clap": MGACLAPConfig}
     kind = mapping.get("kind", "flam")
     if kind not in kinds:
         raise ModelError(f"{where}: kind {kind!r} is unknown to this version; known kinds: {', '.join(kinds)}")
     return from_mapping(kinds[kind], mapping, where)
+
+
+def _built(config: ModelConfig, tokenizer: Tokenizer | None, where: str | Path) -> TwoTowers:
+    try:
+        with _NoDrawing():
+            return MODELS[type(config)](config, tokenizer)
+    except (RuntimeError, ValueError, TypeError, ArithmeticError, LookupError, MemoryError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ModelError(f"{where}: no model can have its sizes ({reason}); fetch or convert it again") from error
+
+
+def _require_sizes(value: Any, where: str) -> None:
+    """Refuse sizes that no model has, before memory is asked for."""
+    if isinstance(value, (dict, list)):
+        for inner in value.values() if isinstance(value, dict) else value:
+            _require_sizes(inner, where)
+    elif isinstance(value, (int, float)) and not -LARGEST_SIZE <= value <= LARGEST_SIZE:
+        raise ModelError(f"{where}: size {value} is beyond {LARGEST_SIZE}; fetch or convert the model again")
 
 
 def _some(names: Sequence[str]) -> str:

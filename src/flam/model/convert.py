@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import get_args
 
 from tokenizers import Tokenizer
 
-from flam.core import ModelError
+from flam.core import ModelError, parse_json
 from flam.hub.card import FORMAT, ModelCard
 from flam.hub.registry import CLAP_FACTS, REGISTRY, ModelKind
 from flam.model.checkpoint import save_checkpoint
@@ -72,11 +71,13 @@ def _guess_kind(source: Path) -> ModelKind:
     if source.is_file():
         return "openflam"
     try:
-        config = json.loads((source / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        config = parse_json((source / "config.json").read_bytes(), f"{source}/config.json", ModelError)
+    except OSError as error:
         raise ModelError(
             f"{source}: neither a file of weights nor a folder with config.json ({error}); give one of the two"
         ) from error
+    if not isinstance(config, dict):
+        raise ModelError(f"{source}: config.json is no object; give the folder of a model")
     if config.get("format") == FORMAT:
         raise ModelError(f"{source}: already a checkpoint of this package; use it as it is")
     if config.get("model_type") != "clap":

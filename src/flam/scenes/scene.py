@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from flam.core import ConfigError, from_mapping
+from flam.core import from_mapping, parse_json
 from flam.scenes.boundaries import Boundaries
 from flam.scenes.effects import Effects, Filter
 
@@ -143,10 +143,7 @@ def plan_from_json(line: str) -> ScenePlan:
     ConfigError
         not JSON, or not a plan; the message names the place
     """
-    try:
-        mapping = json.loads(line)
-    except ValueError as error:
-        raise ConfigError(f"plan: can't be read as JSON ({error}); a plan is one line of plan_to_json") from error
+    mapping = parse_json(line, "plan", remedy="a plan is one line of plan_to_json")
     for placement in _placements(mapping):
         pieces = placement.get("pieces")
         if isinstance(pieces, list):

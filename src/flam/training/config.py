@@ -7,9 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
-from flam.core import ConfigError, from_mapping, read_text
+from flam.core import ConfigError, from_mapping, parse_yaml, read_text
 from flam.data.config import DataConfig
 from flam.detection.config import DetectionConfig
 from flam.hub.card import ModelCard
@@ -164,10 +162,7 @@ def load_recipe(path: str | Path, changes: Sequence[str] = ()) -> TrainConfig:
         keys, equals, value = change.partition("=")
         if not equals:
             raise ConfigError(f"--set {change!r} must be key=value, for example optim.lr=1e-4")
-        try:
-            nested: Any = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise ConfigError(f"--set {change!r}: the value is no YAML ({' '.join(str(error).split())})") from error
+        nested: Any = parse_yaml(value, f"--set {change!r}")
         for key in reversed(keys.split(".")):
             nested = {key: nested}
         mapping = merged(mapping, nested)
@@ -205,10 +200,7 @@ def first_difference(one: Any, other: Any, where: str = "") -> str | None:
 def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     if path.resolve() in seen:
         raise ConfigError(f"{path}: extends itself; name another recipe")
-    try:
-        mapping = yaml.safe_load(read_text(path, ConfigError))
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: can't be read as YAML ({' '.join(str(error).split())})") from error
+    mapping = parse_yaml(read_text(path, ConfigError), str(path))
     if not isinstance(mapping, dict):
         raise ConfigError(f"{path}: is not a mapping of keys to values; see configs/ for recipes")
     base = mapping.pop("extends", None)

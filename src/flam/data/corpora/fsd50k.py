@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-from flam.core import read_text
+from flam.core import parse_json, read_text
 from flam.data.corpora.corpus import Corpus, CorpusError, CorpusItem, OnProblem
 from flam.data.corpora.licences import licence_name
 from flam.data.corpora.tables import read_table
@@ -49,10 +48,7 @@ def _info(path: Path, on_problem: OnProblem) -> dict[str, Any]:
     if not path.exists():
         on_problem(f"{path}: is missing, so no clip has a licence")
         return {}
-    try:
-        info = json.loads(read_text(path, CorpusError))
-    except json.JSONDecodeError as error:
-        raise CorpusError(f"{path}, line {error.lineno}: is not JSON ({error.msg}); get it again") from error
+    info = parse_json(read_text(path, CorpusError), str(path), CorpusError, "get it again")
     if not isinstance(info, dict):
         raise CorpusError(f"{path}: is not an object of clips; get it again")
     return info

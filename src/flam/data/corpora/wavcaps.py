@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from flam.audio import find_recordings
-from flam.core import AudioError, read_text
+from flam.core import AudioError, parse_json, read_text
 from flam.data.corpora.corpus import Corpus, CorpusError, CorpusItem, OnProblem
 from flam.data.corpora.youtube import video_of
 
@@ -57,10 +56,7 @@ def read(home: Path, split: str, on_problem: OnProblem) -> list[CorpusItem]:
 
 
 def _objects(path: Path) -> list[Any]:
-    try:
-        content = json.loads(read_text(path, CorpusError))
-    except json.JSONDecodeError as error:
-        raise CorpusError(f"{path}, line {error.lineno}: is not JSON ({error.msg}); get it again") from error
+    content = parse_json(read_text(path, CorpusError), str(path), CorpusError, "get it again")
     objects = content.get("data") if isinstance(content, dict) else content  # a bare list at first, later under "data"
     if not isinstance(objects, list):
         raise CorpusError(f"{path}: holds no list of recordings under 'data'; get it again")
@@ -71,9 +67,9 @@ def _blacklist(home: Path, source: str) -> set[str]:
     ids: set[str] = set()
     for path in sorted((home / BLACKLISTS).glob("[!.]*.json")) if source else []:
         try:
-            lists = json.loads(read_text(path, CorpusError))
+            lists = parse_json(read_text(path, CorpusError), str(path), CorpusError, "get it again or remove it")
             ids.update(lists.get(source, []))
-        except (json.JSONDecodeError, AttributeError, TypeError) as error:
+        except (AttributeError, TypeError) as error:
             # going on would train on what other corpora test with
             raise CorpusError(f"{path}: is not a blacklist of WavCaps ({error}); get it again or remove it") from error
     return ids

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flam.core import ConfigError, FlamError
+from flam.core import ConfigError, FlamError, parse_json
 
 MOST_ANSWER_BYTES = 2**20
 LONGEST_PAUSE_S = 60.0
@@ -172,8 +172,8 @@ class ChatEndpoint:
 
 def _content(reply: bytes) -> str:
     try:
-        content: Any = json.loads(reply)["choices"][0]["message"]["content"]
-    except (ValueError, LookupError, TypeError) as error:
+        content: Any = parse_json(reply, "reply")["choices"][0]["message"]["content"]
+    except (ConfigError, LookupError, TypeError) as error:
         raise ValueError(f"not a chat completion: {reply[:100]!r}") from error
     if not isinstance(content, str):
         raise ValueError(f"no text in the chat completion: {reply[:100]!r}")
