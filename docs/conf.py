@@ -1,0 +1,50 @@
+"""Configuration of the documentation site: ``make docs`` builds it, with warnings as errors."""
+
+import pkgutil
+from pathlib import Path
+
+import flam
+
+project = "FLAM"
+release = flam.__version__
+copyright = "the FLAM authors, Apache-2.0"
+extensions = ["myst_parser", "numpydoc", "sphinx.ext.autodoc"]
+exclude_patterns = ["_build"]
+html_theme = "furo"
+html_title = f"FLAM {release}"
+myst_heading_anchors = 3
+# pages link to source files, configurations and folders of the repository, which are no pages of the site
+suppress_warnings = ["myst.xref_missing"]
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"
+numpydoc_show_class_members = False
+
+HERE = Path(__file__).parent
+
+
+def write_reference() -> None:
+    """One page for each package, with every public class and function of each of its modules."""
+    folder = HERE / "reference"
+    folder.mkdir(exist_ok=True)
+    packages = [module.name for module in pkgutil.iter_modules(flam.__path__) if module.ispkg]
+    for package in packages:
+        name = f"flam.{package}"
+        path = [str(Path(flam.__path__[0]) / package)]
+        modules = [name] + sorted(
+            module.name for module in pkgutil.walk_packages(path, f"{name}.") if not module.name.endswith("__main__")
+        )
+        page = f"# {name}\n" + "".join(
+            f"\n```{{eval-rst}}\n.. automodule:: {module}\n   :members:\n```\n"
+            if module == name
+            else f"\n## {module.removeprefix(name + '.')}\n\n```{{eval-rst}}\n.. automodule:: {module}\n   :members:\n```\n"
+            for module in modules
+        )
+        (folder / f"{package}.md").write_text(page, encoding="utf-8")
+    toctree = "\n".join(packages)
+    (folder / "index.md").write_text(
+        f"# Reference\n\nGenerated from the docstrings, one page for each package.\n\n```{{toctree}}\n{toctree}\n```\n",
+        encoding="utf-8",
+    )
+
+
+write_reference()
