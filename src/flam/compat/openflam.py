@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,7 +14,10 @@ from flam.core import AudioError, ModelError, ScoreMethod
 from flam.detection.detector import Detector
 from flam.detection.load import load
 from flam.model.flam import score
-from flam.plots.detection import plot_sed_heatmap
+from flam.plots import detection as plots
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["OpenFLAM", "plot_sed_heatmap"]
 
@@ -130,6 +134,40 @@ class OpenFLAM:
 
     def _stacked(self, rows: list[np.ndarray]) -> Tensor:
         return torch.from_numpy(np.stack(rows)).to(self._detector.device)
+
+
+def plot_sed_heatmap(
+    audio: np.ndarray | Tensor,
+    sr: int,
+    post_similarity: Mapping[str, np.ndarray | Tensor],
+    duration: float | None = None,
+    negative_class: Sequence[str] = (),
+    figsize: tuple[float, float] = (14, 8),
+    save_path: str | Path | None = None,
+) -> Figure:
+    """Draw similarities under the spectrogram of a clip, by the names that the release gives its parameters.
+
+    Parameters
+    ----------
+    audio : (N,) or (1, N) samples
+    sr : Hz
+    post_similarity : text to (T,) values in [0, 1]; they span the picture
+    duration : seconds to show, from the start; None shows all
+    negative_class : those of the texts that are drawn below the others in another colour
+    figsize : width and height, inches
+    save_path : where to write the picture; None writes nothing
+
+    Raises
+    ------
+    AudioError, ConfigError, OutputError : as ``flam.plots.detection.plot_sed_heatmap``
+
+    >>> figure = plot_sed_heatmap(np.zeros(48000), 48000, post_similarity={"rain": np.linspace(0, 1, 32)}, duration=1)
+    """
+    waveform = np.atleast_2d(np.asarray(audio, np.float32)).reshape(-1)
+    if duration is not None:
+        waveform = waveform[: round(duration * sr)]
+    rows = {text: np.asarray(values, np.float32).reshape(-1) for text, values in post_similarity.items()}
+    return plots.plot_sed_heatmap((waveform, sr), rows, None, save_path, tuple(negative_class), figsize)
 
 
 def _clips(audio: np.ndarray | Tensor) -> list[np.ndarray | Tensor]:

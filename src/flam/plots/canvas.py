@@ -48,8 +48,10 @@ TIME_STEPS_S = (
     86400,
 )
 INK, FAINT = "#1b2733", "#d5dbe1"
-POSITIVE_COLOURS = ("#f7fafc", "#c6e3e6", "#6bbcc4", "#1d87a0", "#0d4f73", "#0a2c4a")
-NEGATIVE_COLOURS = ("#fdf9f5", "#f8dcc4", "#f0ac7c", "#dc7442", "#a8441d", "#6b2410")
+# Up to 0.5, where the cosine of sound and text is 0, a score is pale; what tells sounds apart lies near 1.
+SCALE = (0.0, 0.5, 0.7, 0.9, 0.97, 1.0)
+POSITIVE_COLOURS = ("#ffffff", "#eef1f3", "#bfe0e4", "#5cb3bd", "#1d87a0", "#0a2c4a")
+NEGATIVE_COLOURS = ("#ffffff", "#f3f0ee", "#f5d3b8", "#eb9c66", "#c85f2c", "#6b2410")
 OUTLINE = "#e4002b"
 FONTS = (
     "DejaVu Sans",
@@ -178,8 +180,8 @@ def draw_heat_map(layout: Layout, rows: list[Row], hop_s: float | None) -> None:
     from matplotlib.patches import Rectangle
 
     axes, duration_s = layout.heat_axes, layout.duration_s
-    positive = LinearSegmentedColormap.from_list("score", POSITIVE_COLOURS)
-    negative = LinearSegmentedColormap.from_list("suppressing score", NEGATIVE_COLOURS)
+    positive = LinearSegmentedColormap.from_list("score", list(zip(SCALE, POSITIVE_COLOURS, strict=True)))
+    negative = LinearSegmentedColormap.from_list("suppressing score", list(zip(SCALE, NEGATIVE_COLOURS, strict=True)))
     outlines = []
     for number, row in enumerate(rows):
         values = highest_in_columns(row.values)

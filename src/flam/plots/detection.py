@@ -66,6 +66,7 @@ def plot_sed_heatmap(
     prompts: Sequence[str] | None = None,
     path: str | Path | None = None,
     negatives: Sequence[str] = (),
+    figsize: tuple[float, float] | None = None,
 ) -> Figure:
     """Draw a spectrogram above a heat map of scores or similarities that any model computed.
 
@@ -76,6 +77,7 @@ def plot_sed_heatmap(
     prompts : K texts; None where ``scores`` is a mapping
     path : where to write the picture; None to write nothing
     negatives : those of the prompts that are drawn below the others in another colour
+    figsize : width and height, inches; None fits them to the number of prompts
 
     Raises
     ------
@@ -96,11 +98,16 @@ def plot_sed_heatmap(
             "give one prompt for each row, or a mapping of prompts to rows"
         )
     rows = [Row(prompt, values, prompt in set(negatives), []) for prompt, values in zip(prompts, table, strict=True)]
-    return _plot(audio, rows, None, None, path)
+    return _plot(audio, rows, None, None, path, figsize)
 
 
 def _plot(
-    audio: AudioSource, rows: list[Row], hop_s: float | None, end_s: float | None, path: str | Path | None
+    audio: AudioSource,
+    rows: list[Row],
+    hop_s: float | None,
+    end_s: float | None,
+    path: str | Path | None,
+    figsize: tuple[float, float] | None = None,
 ) -> Figure:
     spectrogram = reduced_spectrogram(audio, end_s)
     n_rows = len(rows)
@@ -116,6 +123,8 @@ def _plot(
     layout = Layout(rows, duration_s, title, note)
     draw_spectrogram(layout, spectrogram)
     draw_heat_map(layout, rows, hop_s)
+    if figsize is not None:
+        layout.figure.set_size_inches(figsize)
     if path is not None:
         save_figure(layout.figure, Path(path))
     return layout.figure
