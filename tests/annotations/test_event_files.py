@@ -107,8 +107,8 @@ def test_text_that_is_not_unicode_is_named(tmp_path):
 def test_unknown_formats_and_options():
     with pytest.raises(AnnotationError, match="format 'xml' is not known; choose one of table, csv, json"):
         write_events([SIREN], io.StringIO(), "xml")
-    with pytest.raises(ConfigError, match="format 'csv' has no option 'width'; its options: none"):
-        write_events([SIREN], io.StringIO(), "csv", width=3)
+    with pytest.raises(ConfigError, match="format 'jsonl' has no option 'width'; its options: none"):
+        write_events([SIREN], io.StringIO(), "jsonl", width=3)
     with pytest.raises(ConfigError, match="its options: high_freq_hz"):
         write_events([SIREN], io.StringIO(), "raven", low=3)
 

@@ -233,3 +233,12 @@ def test_times_beyond_an_hour_and_points_come_back(name, tmp_path):
     for one, other in zip(found.events, recording.events, strict=True):
         assert one.onset_s == other.onset_s
         assert one.offset_s - other.offset_s == pytest.approx(0, abs=FORMATS[name].resolution_s * 1.001)
+
+
+@pytest.mark.parametrize(("format", "options"), [("csv", {"with_probability": True}), ("json", {}), ("jsonl", {})])
+def test_fitted_probabilities_are_kept(tmp_path, format, options):
+    events = (Event(1.0, 2.0, "siren", 0.5, 0.9, 0.25), Event(3.0, 4.0, "dog", 0.5, 0.9))
+    recording = RecordingEvents("a.wav", None, events)
+    write_events([recording], tmp_path / "events", format, **options)
+    [back] = read_events(tmp_path / "events", format)
+    assert back.events == events

@@ -15,16 +15,17 @@ from flam.core import AnnotationError, Event, RecordingEvents
 COLUMNS = ("recording", "onset_s", "offset_s", "prompt", "mean_score", "max_score")
 
 
-def write_csv(recordings: Iterable[RecordingEvents], file: TextIO) -> None:
-    """Write one row per event, times to the microsecond."""
-    file.write(delimited_row(COLUMNS, ","))
+def write_csv(recordings: Iterable[RecordingEvents], file: TextIO, with_probability: bool = False) -> None:
+    """Write one row per event, times to the microsecond; True adds a column ``probability``."""
+    columns = (*COLUMNS, "probability") if with_probability else COLUMNS
+    file.write(delimited_row(columns, ","))
     for recording in recordings:
         for event in recording.events:
-            times, scores = (event.onset_s, event.offset_s), (event.mean_score, event.max_score)
+            times, scores = (event.onset_s, event.offset_s), (event.mean_score, event.max_score, event.probability)
             cells = (recording.recording, *map(decimal, times), event.prompt, *map(decimal, scores))
-            file.write(delimited_row(cells, ","))
+            file.write(delimited_row(cells[: len(columns)], ","))
         if not recording.events:
-            file.write(delimited_row((recording.recording, *[""] * (len(COLUMNS) - 1)), ","))
+            file.write(delimited_row((recording.recording, *[""] * (len(columns) - 1)), ","))
 
 
 def read_csv(text: str, path: Path) -> list[RecordingEvents]:
@@ -51,7 +52,7 @@ def _rows(text: str, path: Path) -> Iterator[tuple[str, Event | None]]:
                 f"{where}: {len(cells)} cells under a header of {len(header)}; put quotes around cells with commas"
             )
         row = dict(zip(header, cells, strict=True))
-        scores = row.get("mean_score"), row.get("max_score")
+        scores = row.get("mean_score"), row.get("max_score"), row.get("probability")
         empty = not (row["onset_s"] or row["offset_s"] or row["prompt"])
         event = None if empty else parse_event(where, row["onset_s"], row["offset_s"], row["prompt"], *scores)
         yield row["recording"], event

@@ -57,9 +57,8 @@ def event_from_mapping(item: dict[str, Any], where: str) -> Event:
     missing = [key for key in ("onset_s", "offset_s", "prompt") if key not in item]
     if missing:
         raise AnnotationError(f"{where}: no {missing[0]!r}; an event needs onset_s, offset_s and prompt")
-    return parse_event(
-        where, item["onset_s"], item["offset_s"], item["prompt"], item.get("mean_score"), item.get("max_score")
-    )
+    scores = (item.get(name) for name in ("mean_score", "max_score", "probability"))
+    return parse_event(where, item["onset_s"], item["offset_s"], item["prompt"], *scores)
 
 
 FORMAT = Format(

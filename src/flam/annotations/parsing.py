@@ -11,7 +11,13 @@ from flam.core import AnnotationError, Event, RecordingEvents, parse_json
 
 
 def parse_event(
-    where: str, onset: Any, offset: Any, prompt: Any, mean_score: Any = None, max_score: Any = None
+    where: str,
+    onset: Any,
+    offset: Any,
+    prompt: Any,
+    mean_score: Any = None,
+    max_score: Any = None,
+    probability: Any = None,
 ) -> Event:
     """Build an event from texts or numbers.
 
@@ -20,20 +26,21 @@ def parse_event(
     where : file and place in it, such as ``labels.txt, line 3``
     onset, offset : seconds
     prompt : the label
-    mean_score, max_score : None, an empty text or NaN where nobody scored
+    mean_score, max_score, probability : None, an empty text or NaN where nobody scored
 
     Raises
     ------
     AnnotationError : a time or score is not a number, the label is not text, or the event ends before it starts
 
     >>> parse_event("labels.txt, line 3", "1.5", "2", "siren")
-    Event(onset_s=1.5, offset_s=2.0, prompt='siren', mean_score=None, max_score=None)
+    Event(onset_s=1.5, offset_s=2.0, prompt='siren', mean_score=None, max_score=None, probability=None)
     """
     if not isinstance(prompt, str):
         raise AnnotationError(f"{where}: label {prompt!r} is not text; put it in quotes")
     onset_s, offset_s = _number(where, "onset", onset), _number(where, "offset", offset)
     try:
-        return Event(onset_s, offset_s, prompt, _score(where, mean_score), _score(where, max_score))
+        scores = [_score(where, value) for value in (mean_score, max_score, probability)]
+        return Event(onset_s, offset_s, prompt, *scores)
     except ValueError:
         raise AnnotationError(
             f"{where}: onset {onset!r} and offset {offset!r} must be finite with 0 <= onset <= offset; correct them"

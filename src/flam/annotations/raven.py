@@ -62,7 +62,7 @@ def read_raven(text: str, path: Path) -> list[RecordingEvents]:
     >>> text = "Selection\\tBegin Time (s)\\tEnd Time (s)\\tSpecies\\n1\\t2.5\\t3\\towl\\n"
     >>> [found] = read_raven(text, Path("night.txt"))
     >>> found.events
-    (Event(onset_s=2.5, offset_s=3.0, prompt='owl', mean_score=None, max_score=None),)
+    (Event(onset_s=2.5, offset_s=3.0, prompt='owl', mean_score=None, max_score=None, probability=None),)
     """
     stem = re.sub(r"\.Table\.\d+$", "", recording_name(path, FORMAT.suffix))
     recordings = group_by_recording(_rows(text, path, stem))

@@ -45,10 +45,11 @@ def single_line(text: str) -> str:
 
 def event_mapping(event: Event) -> dict[str, str | float | None]:
     """The event as JSON holds it: the names of its fields, rounded, never NaN."""
-    return {
+    mapping: dict[str, str | float | None] = {
         "onset_s": rounded(event.onset_s),
         "offset_s": rounded(event.offset_s),
         "prompt": event.prompt,
         "mean_score": rounded_score(event.mean_score),
         "max_score": rounded_score(event.max_score),
     }
+    return mapping if event.probability is None else mapping | {"probability": rounded_score(event.probability)}

@@ -14,7 +14,8 @@ class Event:
     ----------
     onset_s, offset_s : seconds from the start of the recording, ``0 <= onset_s <= offset_s``
     prompt : the text that was asked for, or the label an annotator gave
-    mean_score, max_score : probability in [0, 1] over the event's frames; None for an event that nobody scored
+    mean_score, max_score : score in [0, 1] over the event's frames; None for an event that nobody scored
+    probability : that the event is right, in [0, 1]; None where no review of the prompt has fitted it
 
     >>> event = Event(1.0, 2.5, "dog barking", mean_score=0.8, max_score=0.95)
     >>> event.duration_s
@@ -26,6 +27,7 @@ class Event:
     prompt: str
     mean_score: float | None = None
     max_score: float | None = None
+    probability: float | None = None
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.onset_s) and math.isfinite(self.offset_s) and 0 <= self.onset_s <= self.offset_s):

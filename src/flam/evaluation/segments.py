@@ -142,7 +142,7 @@ def soft_label_events(
     Examples
     --------
     >>> soft_label_events(np.array([[0.2], [0.7], [0.9], [0.5]]), ["birds"])
-    [Event(onset_s=1.0, offset_s=3.0, prompt='birds', mean_score=None, max_score=None)]
+    [Event(onset_s=1.0, offset_s=3.0, prompt='birds', mean_score=None, max_score=None, probability=None)]
     """
     is_on = np.zeros((len(soft_labels) + 2, len(prompts)), dtype=np.int8)
     is_on[1:-1] = soft_labels > threshold

@@ -1,0 +1,35 @@
+"""From a few answers to a threshold, a probability and a count of each prompt; numpy only."""
+
+from flam.review.candidates import Candidate, Pool, find_candidates, recording_hash
+from flam.review.counts import Estimate, call_density, count_right
+from flam.review.labels import Label, Verdict, match_labels, read_labels, write_labels, write_questions
+from flam.review.logistic import SHIPPED_PRIOR, LogisticFit, Prior, fit_logistic
+from flam.review.reference import answers_of
+from flam.review.session import ReviewConfig, ReviewSession
+from flam.review.thresholds import ChosenThreshold, Target, choose_threshold
+
+__all__ = [
+    "SHIPPED_PRIOR",
+    "Candidate",
+    "ChosenThreshold",
+    "Estimate",
+    "Label",
+    "LogisticFit",
+    "Pool",
+    "Prior",
+    "ReviewConfig",
+    "ReviewSession",
+    "Target",
+    "Verdict",
+    "answers_of",
+    "call_density",
+    "choose_threshold",
+    "count_right",
+    "find_candidates",
+    "fit_logistic",
+    "match_labels",
+    "read_labels",
+    "recording_hash",
+    "write_labels",
+    "write_questions",
+]

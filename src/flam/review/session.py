@@ -1,0 +1,246 @@
+"""One prompt under review: what to ask, what was answered, and what follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from flam.core import ConfigError, ScoreMethod
+from flam.detection.prompt_file import Probability, PromptEntry
+from flam.review.candidates import Candidate, pool_of
+from flam.review.counts import Estimate, count_right
+from flam.review.labels import Label, Verdict, label_of, match_labels
+from flam.review.logistic import SHIPPED_PRIOR, LogisticFit, Prior, fit_logistic
+from flam.review.selection import next_question
+from flam.review.thresholds import ChosenThreshold, Target, choose_threshold
+
+MAX_ANSWERS = 20
+PRECISE_ENOUGH = 0.07
+# A threshold that is about to be reached by nothing is still a threshold.
+LOWEST_THRESHOLD = 1e-6
+
+
+@dataclass(frozen=True)
+class ReviewConfig:
+    """How a review is held.
+
+    Parameters
+    ----------
+    target : Target
+        What the threshold is chosen for.
+    max_answers : int
+        Answers after which nothing more is asked; "unsure" doesn't count.
+    precise_enough : float
+        The review also ends when the 80 % interval of the precision reaches no further than this from its middle.
+    prior : Prior
+        What is known before the first answer.
+    seed : int
+        Of the candidates that are drawn by chance.
+    """
+
+    target: Target = field(default_factory=Target)
+    max_answers: int = MAX_ANSWERS
+    precise_enough: float = PRECISE_ENOUGH
+    prior: Prior = SHIPPED_PRIOR
+    seed: int = 0
+
+
+class ReviewSession:
+    """The review of one prompt, for the page and the terminal alike: ask, answer, undo, and read the result.
+
+    Every answer refits the logistic, so that ``threshold`` and ``summary`` are always those of all answers so far.
+
+    Parameters
+    ----------
+    prompt : str
+        The prompt under review.
+    candidates : sequence of Candidate
+        What ``find_candidates`` found, one at least.
+    labels : iterable of Label
+        Answers given before, to this or another model; the ones about these candidates count.
+    hashes : mapping
+        Recording to the hash of its bytes; empty compares paths.
+    model_id : str
+        Content hash of the model that found the candidates.
+    site : str
+        Keep to the answers of this site, and mark new ones with it; empty takes all.
+    config : ReviewConfig
+        How the review is held.
+
+    Attributes
+    ----------
+    pool : Pool
+        The scores of the candidates.
+    labels : list of Label
+        Answers about these candidates, in the order in which they were given.
+
+    Raises
+    ------
+    ConfigError
+        If there is no candidate.
+
+    Examples
+    --------
+    >>> scores = np.linspace(0.05, 0.95, 40)
+    >>> candidates = [Candidate(f"{n}.wav", 0.0, 1.0, float(score)) for n, score in enumerate(scores)]
+    >>> session = ReviewSession("siren", candidates)
+    >>> while (candidate := session.next()) is not None:
+    ...     session.answer(candidate, "right" if candidate.score > 0.6 else "wrong")
+    >>> 0.6 < session.threshold.score < 0.9
+    True
+    >>> session.summary().startswith("precision .")
+    True
+    """
+
+    def __init__(
+        self,
+        prompt: str,
+        candidates: Sequence[Candidate],
+        labels: Iterable[Label] = (),
+        hashes: Mapping[str, str] | None = None,
+        model_id: str = "",
+        site: str = "",
+        config: ReviewConfig | None = None,
+    ):
+        if not candidates:
+            raise ConfigError(f"prompt {prompt!r} has no candidates; lower the floor, or take more recordings")
+        self.prompt, self.candidates = prompt, tuple(candidates)
+        self.model_id, self.site = model_id, site
+        self.config = ReviewConfig() if config is None else config
+        self.pool = pool_of(self.candidates)
+        self._places = {candidate: place for place, candidate in enumerate(self.candidates)}
+        self._hashes = {} if hashes is None else dict(hashes)
+        self._answered = match_labels(labels, self.candidates, prompt, self._hashes, site)
+        self._refit()
+
+    @property
+    def labels(self) -> list[Label]:
+        """Answers about these candidates, in the order in which they were given."""
+        return list(self._answered.values())
+
+    @property
+    def answers(self) -> dict[int, bool]:
+        """Place of a candidate to whether it is right, for those that the person was sure of."""
+        return {place: label.verdict == "right" for place, label in self._answered.items() if label.verdict != "unsure"}
+
+    @property
+    def fit(self) -> LogisticFit:
+        """The logistic of all answers so far."""
+        return self._fit
+
+    @property
+    def threshold(self) -> ChosenThreshold:
+        """The threshold that follows from all answers so far."""
+        return self._threshold
+
+    def next(self) -> Candidate | None:
+        """The candidate to ask about now, the same until it is answered; None when nothing more needs to be asked."""
+        if self.is_finished():
+            return None
+        n_answers = len(self._answered)
+        place = next_question(self.pool, self._answered.keys(), n_answers, self._threshold.score, self.config.seed)
+        return None if place is None else self.candidates[place]
+
+    def is_finished(self) -> bool:
+        """Whether there are answers enough, or no candidates left."""
+        n_answers = len(self.answers)
+        if len(self._answered) == len(self.candidates) or n_answers >= self.config.max_answers:
+            return True
+        low, middle, high = self._threshold.precision
+        is_precise = max(middle - low, high - middle) <= self.config.precise_enough
+        return n_answers >= self.config.max_answers // 2 and self._threshold.is_reached and is_precise
+
+    def answer(
+        self, candidate: Candidate, verdict: Verdict, onset_s: float | None = None, offset_s: float | None = None
+    ) -> None:
+        """Take an answer; a second one to a candidate replaces the first.
+
+        Parameters
+        ----------
+        candidate : Candidate
+            One of ``candidates``.
+        verdict : {"right", "wrong", "unsure"}
+            The answer; "unsure" is not asked again and moves nothing.
+        onset_s, offset_s : float, optional
+            The span as the person corrected it, seconds.
+
+        Raises
+        ------
+        ConfigError
+            If the candidate is not of this review.
+        """
+        if candidate not in self._places:
+            raise ConfigError(f"{candidate} is no candidate of {self.prompt!r}; answer what next() gave")
+        recording_hash = self._hashes.get(candidate.recording, "")
+        label = label_of(candidate, self.prompt, verdict, recording_hash, self.model_id, self.site)
+        label = replace(
+            label,
+            onset_s=candidate.onset_s if onset_s is None else onset_s,
+            offset_s=candidate.offset_s if offset_s is None else offset_s,
+        )
+        place = self._places[candidate]
+        self._answered.pop(place, None)
+        self._answered[place] = label
+        self._refit()
+
+    def undo(self) -> Candidate | None:
+        """Take back the last answer; its candidate, which will be asked again, or None if there was none."""
+        if not self._answered:
+            return None
+        place, _ = self._answered.popitem()
+        self._refit()
+        return self.candidates[place]
+
+    def probabilities(self) -> np.ndarray:
+        """(N,) probability of being right of every candidate, answered ones included, by the fit."""
+        return self._fit.probability(self.pool.x)
+
+    def count(self) -> Estimate:
+        """How many of the candidates are right, with the interval."""
+        return count_right(self._fit, self.pool, self.answers)
+
+    def summary(self) -> str:
+        """The result in a line, such as ``precision .90 (.81-.95), expected recall .68, n = 20``."""
+        low, middle, high = self._threshold.precision
+        text = (
+            f"precision {_short(middle)} ({_short(low)}-{_short(high)}), "
+            f"expected recall {_short(self._threshold.recall)}, n = {len(self.answers)}"
+        )
+        if not self._threshold.is_reached:
+            text += f"; no threshold promises {_short(self.config.target.precision)}"
+        return text
+
+    def entry(self, score_method: ScoreMethod | None = None, base: PromptEntry | None = None) -> PromptEntry:
+        """What a prompts file keeps of this review.
+
+        Parameters
+        ----------
+        score_method : {"posterior", "unbiased", "approximate"}, optional
+            The kind of score that the candidates have.
+        base : PromptEntry, optional
+            An entry of the prompt to keep alternatives, negatives and minimum duration of.
+        """
+        base = PromptEntry(self.prompt) if base is None else base
+        slope = self._fit.slope / self.pool.sd
+        return replace(
+            base,
+            threshold=max(self._threshold.score, LOWEST_THRESHOLD),
+            probability=Probability(self._fit.intercept - slope * self.pool.mean, slope),
+            score=score_method,
+            n=len(self.answers),
+            model_id=self.model_id or None,
+        )
+
+    def _refit(self) -> None:
+        answers = self.answers
+        places = np.fromiter(answers, np.int64, len(answers))
+        is_right = np.fromiter(answers.values(), bool, len(answers))
+        self._fit = fit_logistic(self.pool.x[places], is_right, self.config.prior)
+        self._threshold = choose_threshold(self._fit, self.pool, self.config.target)
+
+
+def _short(share: float) -> str:
+    """A share without its leading zero: .90."""
+    return f"{share:.2f}".removeprefix("0")
