@@ -60,3 +60,38 @@ def test_every_package_is_in_the_list():
 def test_import_flam_does_not_import_torch():
     code = "import flam, sys; assert not {'torch', 'transformers', 'matplotlib'} & sys.modules.keys()"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+WITHOUT_TORCH = """
+import sys
+
+class Forbidden:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("torch", "transformers"):
+            raise ImportError(f"{name} is forbidden here")
+
+sys.meta_path.insert(0, Forbidden())
+import numpy as np
+import flam
+from flam.cli.main import main
+
+detector = flam.load()
+sound = np.random.default_rng(0).normal(0, 0.1, 24_000).astype(np.float32)
+detector.detect(sound, ["rain"], threshold=0.5)
+detector.embed_audio(sound)
+detector.embed_frames(sound)
+session = detector.session(["rain"])
+session.push(sound)
+session.finish()
+assert main(["models", "list"]) == main(["models", "info", "flam-mini"]) == 0
+assert main(["detect", sys.argv[1], "-p", "rain", "-q"]) == 0
+assert main(["detect", sys.argv[1], "-p", "rain", "--device", "cuda"]) == 2
+assert not {"torch", "transformers"} & sys.modules.keys()
+"""
+
+
+def test_detection_works_where_torch_is_forbidden():
+    recording = SOURCE / "assets" / "demo" / "home.ogg"
+    done = subprocess.run([sys.executable, "-c", WITHOUT_TORCH, recording], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert 'pip install "flam-audio[torch]"' in done.stderr

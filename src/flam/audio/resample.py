@@ -42,8 +42,7 @@ def resample_blocks(blocks: Iterable[np.ndarray], from_rate: int, to_rate: int) 
     >>> sum(map(len, resample_blocks(pieces, 44100, 48000)))
     480
     """
-    if from_rate <= 0 or to_rate <= 0:
-        raise AudioError(f"sample rates {from_rate} and {to_rate} Hz must be positive; check the recording's header")
+    _require_rates(from_rate, to_rate)
     return iter(blocks) if from_rate == to_rate else _converted(blocks, from_rate, to_rate)
 
 
@@ -67,17 +66,64 @@ def resample(waveform: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
 
 
 def _converted(blocks: Iterable[np.ndarray], from_rate: int, to_rate: int) -> Iterator[np.ndarray]:
-    stream = soxr.ResampleStream(from_rate, to_rate, num_channels=1, dtype="float32", quality=QUALITY)
-    n_read = n_given = 0
+    resampler = Resampler(from_rate, to_rate)
     for block in blocks:
-        n_read += len(block)
-        converted = stream.resample_chunk(np.ascontiguousarray(block, np.float32))
-        n_given += len(converted)
+        converted = resampler.push(block)
         if len(converted):
             yield converted
-    tail = stream.resample_chunk(np.zeros(0, np.float32), last=True)
-    # soxr rounds the total length its own way, one sample off ours at most
-    n_missing = resampled_length(n_read, from_rate, to_rate) - n_given
-    tail = np.pad(tail[:n_missing], (0, max(0, n_missing - len(tail))))
+    tail = resampler.finish()
     if len(tail):
         yield tail
+
+
+class Resampler:
+    """``resample_blocks`` for blocks that arrive one by one: ``push`` each of them, then ``finish``.
+
+    Parameters
+    ----------
+    from_rate, to_rate : int
+        Hz; blocks pass untouched where they are equal.
+
+    Raises
+    ------
+    AudioError
+        A rate that is not positive.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> resampler = Resampler(24_000, 48_000)
+    >>> len(resampler.push(np.zeros(1000, np.float32))) + len(resampler.finish())
+    2000
+    """
+
+    def __init__(self, from_rate: int, to_rate: int):
+        _require_rates(from_rate, to_rate)
+        self._rates = from_rate, to_rate
+        self._stream = None
+        if from_rate != to_rate:
+            self._stream = soxr.ResampleStream(from_rate, to_rate, num_channels=1, dtype="float32", quality=QUALITY)
+        self._n_read = self._n_given = 0
+
+    def push(self, block: np.ndarray) -> np.ndarray:
+        """Take the next (n,) samples; give the (m,) float32 samples that are final."""
+        if self._stream is None:
+            return np.asarray(block, np.float32)
+        self._n_read += len(block)
+        converted = self._stream.resample_chunk(np.ascontiguousarray(block, np.float32))
+        self._n_given += len(converted)
+        return converted
+
+    def finish(self) -> np.ndarray:
+        """The stream has ended: give the (m,) samples that are left."""
+        if self._stream is None:
+            return np.zeros(0, np.float32)
+        tail = self._stream.resample_chunk(np.zeros(0, np.float32), last=True)
+        # soxr rounds the total length its own way, one sample off ours at most
+        n_missing = resampled_length(self._n_read, *self._rates) - self._n_given
+        return np.pad(tail[:n_missing], (0, max(0, n_missing - len(tail))))
+
+
+def _require_rates(from_rate: int, to_rate: int) -> None:
+    if from_rate <= 0 or to_rate <= 0:
+        raise AudioError(f"sample rates {from_rate} and {to_rate} Hz must be positive; check the recording's header")

@@ -53,7 +53,7 @@ class DetectorSystem:
 
     def text_features(self, texts: Sequence[str]) -> np.ndarray:
         """As ``System``."""
-        return self._detector.embed_text(texts).text_features.cpu().numpy()
+        return self._detector.embed_text(texts).text_features
 
     def operating_point(self, prompts: Sequence[str]) -> DetectionConfig | None:
         """The rules that the checkpoint brings, in terms of the kind of score that is asked for."""

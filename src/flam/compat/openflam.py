@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from flam.core import AudioError, ModelError, ScoreMethod
+from flam.detection.backends.torch import TorchBackend
 from flam.detection.detector import Detector
 from flam.detection.load import load
-from flam.model.flam import score
+from flam.model.flam import TextFeatures, score
 from flam.plots import detection as plots
 
 if TYPE_CHECKING:
@@ -55,11 +56,11 @@ class OpenFLAM:
         name: str | Path = RELEASED_NAMES.get(model_name, model_name)
         if default_ckpt_path is not None and (Path(default_ckpt_path) / "config.json").exists():
             name = default_ckpt_path
-        self._detector = load(name, str(device))
+        self._detector = load(name, str(device), precision="fp32", backend="torch")
 
     def to(self, device: str | torch.device) -> OpenFLAM:
         """Move to a device; gives the same object."""
-        self._detector = Detector(self._detector.model, self._detector.config, device)
+        self._detector = Detector(self._backend.model, self._detector.config, device, "fp32", self._detector.card)
         return self
 
     def sanity_check(self) -> None:
@@ -96,7 +97,7 @@ class OpenFLAM:
 
     def get_text_features(self, text: Sequence[str]) -> Tensor:
         """K texts to (K, D) features."""
-        return self._detector.embed_text(text).text_features
+        return torch.from_numpy(self._detector.embed_text(text).text_features).to(self._backend.device)
 
     def get_local_similarity(
         self,
@@ -129,11 +130,16 @@ class OpenFLAM:
                 f"{len(text)} texts for {len(frames)} clips: without the cross product each clip needs one text; "
                 "set cross_product=True"
             )
-        scores = score(frames, self._detector.embed_text(text), method).transpose(1, 2)
+        texts = TextFeatures(*(torch.from_numpy(part).to(frames.device) for part in self._detector.embed_text(text)))
+        scores = score(frames, texts, method).transpose(1, 2)
         return scores if cross_product else torch.diagonal(scores).T
 
+    @property
+    def _backend(self) -> TorchBackend:
+        return cast(TorchBackend, self._detector.backend)
+
     def _stacked(self, rows: list[np.ndarray]) -> Tensor:
-        return torch.from_numpy(np.stack(rows)).to(self._detector.device)
+        return torch.from_numpy(np.stack(rows)).to(self._backend.device)
 
 
 def plot_sed_heatmap(

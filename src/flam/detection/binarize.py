@@ -55,6 +55,22 @@ def binarize(pieces: Iterable[FrameScores], config: DetectionConfig | None = Non
         yield from binarizer.finish()
 
 
+@dataclass(frozen=True, order=True)
+class Onset:
+    """Notice of an event that has begun, given as soon as nothing that follows can undo it.
+
+    Parameters
+    ----------
+    onset_s : float
+        Start of the event, in seconds; it is that of the ``Event`` that follows once it has ended.
+    prompt : str
+        What was found.
+    """
+
+    onset_s: float
+    prompt: str
+
+
 @dataclass
 class Run:
     """An event in the making: frames, and the running sum of scores before the first and after the last of them."""
@@ -68,6 +84,9 @@ class Run:
 
 class Binarizer:
     """``binarize`` for pieces that arrive one by one: ``push`` each of them, then ``finish``.
+
+    ``take_onsets`` tells after each of them which events have certainly begun: every event is announced once, at the
+    latest together with the event itself.
 
     Parameters
     ----------
@@ -93,6 +112,8 @@ class Binarizer:
         self._sums = np.zeros(len(prompts))
         self._open: dict[int, Run] = {}  # by column: above the low threshold until now
         self._waiting: dict[int, Run] = {}  # ended, but the next run may still join it
+        self._announced: dict[int, int] = {}  # by column: onset frame of the event that was last announced
+        self._onsets: list[Onset] = []
 
     def push(self, piece: FrameScores) -> list[Event]:
         """Take the next piece; give the events that became certain, in the order of onsets.
@@ -129,6 +150,11 @@ class Binarizer:
         self._waiting.clear()
         return sorted(events)
 
+    def take_onsets(self) -> list[Onset]:
+        """Give the notices since the last call, in the order of onsets."""
+        onsets, self._onsets = sorted(self._onsets), []
+        return onsets
+
     def _advance(self, rows: np.ndarray) -> list[Event]:
         """Smooth and threshold all frames that have ``margin`` rows on both sides; keep what the next ones need."""
         n_frames = len(rows) - 2 * self._margin
@@ -155,7 +181,26 @@ class Binarizer:
             next_onset = self._open[column].onset if column in self._open else self._next_frame
             if next_onset - run.offset > self._merge_frames[column]:
                 events += self._event(column, self._waiting.pop(column))
+        for column in self._open.keys() | self._waiting.keys():
+            self._announce_if_certain(column)
         return events
+
+    def _announce_if_certain(self, column: int) -> None:
+        """Announce the event in the making of a prompt, if it is long and loud enough already."""
+        run, before = self._open.get(column), self._waiting.get(column)
+        if run is not None and run.max_score >= self._high[column]:
+            onset, end = run.onset if before is None else before.onset, self._next_frame
+        elif before is not None:
+            onset, end = before.onset, before.offset
+        else:
+            return
+        if end - onset >= self._min_frames[column]:
+            self._announce(column, onset)
+
+    def _announce(self, column: int, onset: int) -> None:
+        if self._announced.get(column) != onset:
+            self._announced[column] = onset
+            self._onsets.append(Onset(self.grid.frame_s(onset), self.prompts[column]))
 
     def _follow(self, column: int, is_on: np.ndarray, scores: np.ndarray, sums: np.ndarray) -> list[Event]:
         """Carry one prompt through the frames of a step; ``sums`` has one entry more, at the front."""
@@ -189,6 +234,7 @@ class Binarizer:
         n_frames = run.offset - run.onset
         if n_frames < self._min_frames[column]:
             return []
+        self._announce(column, run.onset)
         offset_samples = min(run.offset * self.grid.hop_samples, self._end_sample)
         return [
             Event(

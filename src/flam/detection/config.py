@@ -60,7 +60,10 @@ class DetectionConfig:
     prompts : prompt to what differs for it; prompts that nobody asks for do no harm
     false_alarm_curve : how often the model is wrong at each threshold, from which follows a threshold
         for a number of false alarms; None where nobody measured it
-    batch_windows : windows that the model gets at once; more is faster on a GPU and takes more memory
+    batch_windows : windows that the model gets at once; more is faster on a GPU and takes more memory; None is 1 on a
+        processor and 4 elsewhere
+    latency_s : most seconds from a sound to its final scores, for sources that are still going on; the overlap of
+        windows is lowered as far as that needs. None waits for whole windows
 
     >>> config = DetectionConfig(prompts={"siren": PromptSettings(threshold=0.3)})
     >>> config.rule("siren").low_threshold, config.rule("rain").low_threshold
@@ -77,7 +80,8 @@ class DetectionConfig:
     silence_db: float = -80.0
     prompts: dict[str, PromptSettings] = field(default_factory=dict)
     false_alarm_curve: FalseAlarmCurve | None = None
-    batch_windows: int = 4
+    batch_windows: int | None = None
+    latency_s: float | None = None
 
     def __post_init__(self) -> None:
         _require_valid_rule(self)
@@ -85,7 +89,11 @@ class DetectionConfig:
         _require(
             -120 <= self.silence_db <= 0, "silence_db", self.silence_db, "within [-120, 0]", "-120 spares all but zeros"
         )
-        _require(self.batch_windows >= 1, "batch_windows", self.batch_windows, "at least 1", "1 takes least memory")
+        if self.batch_windows is not None:
+            _require(self.batch_windows >= 1, "batch_windows", self.batch_windows, "at least 1", "1 takes least memory")
+        if self.latency_s is not None:
+            is_valid = 0 < self.latency_s < math.inf
+            _require(is_valid, "latency_s", self.latency_s, "above 0 seconds", "leave it out to wait for whole windows")
         for prompt in self.prompts:
             try:
                 self.rule(prompt)

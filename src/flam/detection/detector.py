@@ -2,68 +2,80 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from flam.core import Event, FrameScores, ModelError, ScoreMethod, TimeGrid, from_mapping, to_mapping
-from flam.detection.binarize import binarize
+from flam.detection.backends.base import Backend, TextFeatures
 from flam.detection.config import DetectionConfig, overridden
-from flam.detection.embedding import FrameEmbedder, Progress
-from flam.detection.silence import power_of_db
-from flam.detection.source import Audio, audio_source
-from flam.detection.stitch import FramePiece
+from flam.detection.frames import Progress, stream_frames
+from flam.detection.pieces import Piece, PieceMaker
+from flam.detection.plan import WindowPlan, lowest_latency_s, plan_windows
+from flam.detection.session import Session
+from flam.detection.source import Audio, AudioSource, audio_source
 from flam.detection.text_cache import TextCache
 from flam.hub.card import ModelCard
-from flam.model.checkpoint import Checkpoint
-from flam.model.fast_htsat import Precision
-from flam.model.flam import TextFeatures, score
-from flam.model.towers import TwoTowers
 
-PROMPTS_AT_ONCE = 2048
+if TYPE_CHECKING:
+    from flam.detection.backends.torch import Precision
+    from flam.model.checkpoint import Checkpoint
+    from flam.model.towers import TwoTowers
+
+GPU_BATCH_WINDOWS = 4
+LIVE_LATENCY_S = 2.0
+
+logger = logging.getLogger(__name__)
 
 
 class Detector:
     """Finds sounds that words describe, in recordings of any length, rate and number of channels.
 
-    A recording is cut into windows, the same ones however it arrives, so that a file, an array and a stream give the
-    same numbers. Frame embeddings of neighbouring windows are blended where they overlap, and everything else follows
-    from the blended embeddings: scores are exactly what ``embed_frames`` and ``embed_text`` say.
+    A recording is cut into windows, the same ones however it arrives, so that a file, an array, a stream and blocks
+    that are pushed give the same numbers. Frame embeddings of neighbouring windows are blended where they overlap, and
+    everything else follows from the blended embeddings: scores are exactly what ``embed_frames`` and ``embed_text``
+    say. All methods read one stream of pieces, ``stream``; for sound that is still going on there is ``session``.
 
-    ``audio`` is the path of an audio or video file; or an array or tensor of shape (N,), (channels, N) or
-    (N, channels); or an iterator of (n,) blocks. All but a path are at the model's sample rate, or in a tuple with
-    their own. ``progress(completed_samples, total_samples)`` is called as work goes on, in samples at the model's rate,
-    the total None where it is not known beforehand.
+    ``audio`` is the path of an audio or video file; or its content, as bytes or an open binary file; or an array or
+    tensor of shape (N,), (channels, N) or (N, channels); or an iterator of (n,) blocks. Arrays and blocks are at the
+    model's sample rate, or in a tuple with their own. ``progress(completed_samples, total_samples)`` is called as work
+    goes on, in samples at the model's rate, the total None where it is not known beforehand.
+
+    A detector may be used by several threads at once, pickled for a pool of processes, and used in a forked process.
 
     Parameters
     ----------
-    model : a model, which is moved to ``device`` and put in evaluation mode; or a checkpoint, which also brings its
-        operating point and its card
-    config : None takes the checkpoint's operating point, or the defaults
-    device : as torch names it
-    precision : of the audio tower; "bf16" is faster where the processor knows it, and rounds to about three digits
+    model : Backend, TwoTowers or Checkpoint
+        What computes; a torch model or checkpoint is put into a ``TorchBackend``, and a checkpoint also brings its
+        operating point and its card.
+    config : DetectionConfig, optional
+        None takes the checkpoint's operating point, or the defaults.
+    device, precision : str
+        See ``TorchBackend``; of a backend they are what they are.
+    card : ModelCard, optional
+        What is known of the model.
 
     Attributes
     ----------
-    model, config, card, device : as given
-    grid : the time axis of frames
+    backend, config, card, device
+        As given.
+    grid : TimeGrid
+        The time axis of frames.
 
     Raises
     ------
-    ConfigError : an operating point with an unknown key or a value out of range
-    ModelError : unknown precision, or a device that is not there
+    ConfigError
+        An operating point with an unknown key or a value out of range.
+    ModelError
+        Unknown precision, or a device that is not there.
 
-    >>> from flam.model.convnet import ConvEncoderConfig
-    >>> from flam.model.flam import FLAM, FLAMConfig
-    >>> from flam.model.text import LightTextConfig
-    >>> from tokenizers import Tokenizer
-    >>> from tokenizers.models import WordLevel
-    >>> tokenizer = Tokenizer(WordLevel({"rain": 0, "?": 1}, unk_token="?"))
-    >>> config = FLAMConfig(audio=ConvEncoderConfig(), text=LightTextConfig(vocab_size=2))
-    >>> detector = Detector(FLAM(config, tokenizer))
+    Examples
+    --------
+    >>> import flam
+    >>> detector = flam.load("flam-mini")
     >>> detector.score((np.zeros(44100), 44100), ["rain"]).scores.shape
     (13, 1)
     >>> detector.detect((np.zeros(44100), 44100), ["rain"])
@@ -72,73 +84,212 @@ class Detector:
 
     def __init__(
         self,
-        model: TwoTowers | Checkpoint,
+        model: Backend | TwoTowers | Checkpoint,
         config: DetectionConfig | None = None,
-        device: str | torch.device = "cpu",
-        precision: Precision = "fp32",
+        device: Any = "cpu",
+        precision: Precision = "auto",
+        card: ModelCard | None = None,
     ):
         operating_point: dict[str, Any] = {}
-        self.card = ModelCard()
-        if isinstance(model, Checkpoint):
-            self.card, operating_point, model = model.card, model.detection, model.model
+        if isinstance(model, Backend):
+            self.backend = model
+        else:
+            from flam.detection.backends.torch import TorchBackend
+            from flam.model.checkpoint import Checkpoint
+
+            if isinstance(model, Checkpoint):
+                card = model.card if card is None else card
+                operating_point, model = model.detection, model.model
+            self.backend = TorchBackend(model, device, precision)
+        self.card = ModelCard() if card is None else card
         self.config = from_mapping(DetectionConfig, operating_point, "detection") if config is None else config
-        try:
-            self.device = torch.device(device)
-            self.model = model.to(self.device).eval()
-        except (RuntimeError, AssertionError) as error:
-            reason = str(error).splitlines()[0]
-            raise ModelError(f"device {str(device)!r} can't be used ({reason}); choose cpu") from error
-        self.grid: TimeGrid = model.grid
-        self._frames = FrameEmbedder(self.model, precision)
-        self._texts = TextCache(torch.inference_mode()(self.model.embed_text))
+        self.grid: TimeGrid = self.backend.grid
+        plan_windows(self.backend, replace(self.config, latency_s=None))  # a window that does not fit fails here
+        self._texts = TextCache(self._embed_new)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuilt, (self.backend, self.config, self.card)
 
     @property
     def sample_rate(self) -> int:
         """Hz that the model hears at."""
         return self.grid.sample_rate
 
+    @property
+    def device(self) -> str:
+        """Where the model computes."""
+        return self.backend.device
+
     def embed_text(self, texts: Sequence[str]) -> TextFeatures:
-        """Features, scale and bias of K texts; texts used before are remembered.
+        """Describe K texts by features, scale and bias; texts used before are remembered.
+
+        A text that is longer than the model reads, or of which it knows no word, is logged as a warning, once.
 
         Returns
         -------
-        TextFeatures, tensors (K, D), (K,) and (K,) on the detector's device
+        TextFeatures
+            (K, D), (K,) and (K,) float32 arrays.
 
         Raises
         ------
-        ModelError : an empty text, or one string instead of several
+        ModelError
+            An empty text, or one string instead of several.
         """
         return self._texts(texts)
 
-    @torch.inference_mode()
     def embed_audio(self, audio: Audio, progress: Progress | None = None) -> np.ndarray:
-        """One vector for the whole recording; that of FLAM is the mean of its frame embeddings, projected.
+        """Make one vector of the whole recording; that of FLAM is the mean of its frame embeddings, projected.
 
         Returns
         -------
-        (D,) float32 array of length 1
+        numpy.ndarray
+            (D,) float32, of length 1 for FLAM.
 
         Raises
         ------
-        AudioError : audio that can't be read, or holds no sample or one that is not finite
+        AudioError
+            Audio that can't be read, or holds no sample or one that is not finite.
         """
-        pieces = self._frames.stream(audio_source(audio, self.sample_rate), self.config, progress)
-        return self.model.pool_audio(piece.values[:, :-1] for piece in pieces).cpu().numpy()
+        pieces = self._pieces(audio, (), progress=progress)
+        return self.backend.pool(piece.embeddings for piece in pieces if len(piece.embeddings))
 
-    @torch.inference_mode()
     def embed_frames(self, audio: Audio, progress: Progress | None = None) -> np.ndarray:
-        """One vector for every frame of the recording.
+        """Make one vector of every frame of the recording.
 
         Returns
         -------
-        (T, D) float32 array, rows of length 1; frame t covers ``[t, t + 1) * grid.hop_s`` seconds
+        numpy.ndarray
+            (T, D) float32, rows of length 1 for FLAM; frame t covers ``[t, t + 1) * grid.hop_s`` seconds.
 
         Raises
         ------
-        AudioError : as ``embed_audio``
+        AudioError
+            As ``embed_audio``.
         """
-        pieces = self._frames.stream(audio_source(audio, self.sample_rate), self.config, progress)
-        return np.concatenate([self._features(piece)[0].cpu().numpy() for piece in pieces])
+        return np.concatenate([piece.features for piece in self._pieces(audio, (), progress=progress)])
+
+    def stream(
+        self,
+        audio: Audio,
+        prompts: Sequence[str] = (),
+        suppress: Sequence[str] = (),
+        config: DetectionConfig | None = None,
+        progress: Progress | None = None,
+        show_suppress: bool = False,
+        **overrides: Any,
+    ) -> Iterator[Piece]:
+        """Analyse a recording piece by piece: features, power, scores and events, each as soon as it is final.
+
+        The pieces are consecutive; joined, their features, power and scores are those of the whole recording. A piece
+        holds the events that ended, and the onsets of those that began, with its frames or shortly before: a median
+        filter and the joining of close events have to wait for what follows. The last piece holds no frames, only the
+        events that the end of the recording makes certain. Memory does not grow with the recording.
+
+        Without prompts there are features and power, no scores (K = 0) and no events: all that an index needs.
+
+        Parameters
+        ----------
+        audio : path, bytes, binary file, array, tensor, iterator or tuple
+            See the class.
+        prompts : sequence of str
+            K texts, the columns of the scores; one given twice has two columns and one set of events.
+        suppress : sequence of str
+            Sounds that must not be mistaken for a prompt: in a frame where one of them scores higher than a prompt,
+            that prompt scores 0.
+        config : DetectionConfig, optional
+            None takes the detector's own.
+        progress : callable, optional
+            See the class.
+        show_suppress : bool
+            True adds the scores of ``suppress`` as further columns, behind those of the prompts.
+        **overrides
+            Fields of ``DetectionConfig`` to use instead of those of ``config``. ``latency_s=2`` makes pieces come early
+            where the audio is an iterator over live sound.
+
+        Returns
+        -------
+        iterator of Piece
+            See ``flam.detection.pieces.Piece``.
+
+        Raises
+        ------
+        AudioError
+            Audio that can't be read, or holds no sample or one that is not finite; some only while reading.
+        ModelError
+            An empty prompt, one string instead of several, or a prompt that is suppressed as well.
+        ConfigError
+            An override that is unknown or out of range.
+
+        Examples
+        --------
+        >>> import flam
+        >>> detector = flam.load("flam-mini")
+        >>> for piece in detector.stream(np.zeros(20 * 48_000, np.float32), ["siren"]):
+        ...     print(piece.start_frame, piece.features.shape, piece.scores.scores.shape, piece.events)
+        0 (102, 256) (102, 1) ()
+        102 (102, 256) (102, 1) ()
+        204 (46, 256) (46, 1) ()
+        250 (0, 256) (0, 1) ()
+        """
+        return self._pieces(audio, prompts, suppress, self._with(overrides, config), progress, show_suppress, True)
+
+    def session(
+        self,
+        prompts: Sequence[str],
+        suppress: Sequence[str] = (),
+        sample_rate: int | None = None,
+        latency_s: float | None = None,
+        config: DetectionConfig | None = None,
+        show_suppress: bool = False,
+        **overrides: Any,
+    ) -> Session:
+        """Begin the analysis of sound that is still going on: push blocks of any length, get pieces.
+
+        ``push(block)`` gives the pieces that became final, mostly none; ``finish()`` ends the recording and gives the
+        rest. Joined they are what ``stream`` gives for the whole recording with ``latency_s=session.latency_s``: equal
+        events, and scores within 1e-5, however the sound was divided.
+
+        Parameters
+        ----------
+        prompts, suppress, config, show_suppress, **overrides
+            As for ``stream``.
+        sample_rate : int, optional
+            Hz of the blocks; None is the model's own.
+        latency_s : float, optional
+            Most seconds from a sound that was pushed to its final scores; shorter costs more computing, because what
+            surrounds a frame is encoded again. None takes ``config.latency_s`` or 2 s, or what the model needs where
+            that is more: models that hear whole windows need one, 10 s for HTS-AT.
+
+        Returns
+        -------
+        Session
+            Independent of any other session of this detector.
+
+        Raises
+        ------
+        ModelError
+            As for ``stream``.
+        ConfigError
+            A latency that the model can't keep, or an override that is unknown or out of range.
+
+        Examples
+        --------
+        >>> import flam
+        >>> session = flam.load("flam-mini").session(["siren"], latency_s=2.0)
+        >>> block = np.zeros(24_000, np.float32)
+        >>> [sum(len(piece.power) for piece in session.push(block)) for _ in range(6)]
+        [0, 0, 0, 10, 0, 10]
+        >>> [piece.n_samples for piece in session.finish()]
+        [67200, 0]
+        """
+        config = self._with(overrides, config)
+        if latency_s is None:
+            latency_s = config.latency_s
+        if latency_s is None:
+            latency_s = max(LIVE_LATENCY_S, lowest_latency_s(self.backend))
+        config = replace(config, latency_s=latency_s)
+        maker = self._maker(prompts, suppress, config, show_suppress, True)
+        return Session(self.backend, plan_windows(self.backend, config), maker, latency_s, sample_rate)
 
     def score(
         self,
@@ -148,7 +299,7 @@ class Detector:
         method: ScoreMethod | None = None,
         progress: Progress | None = None,
     ) -> FrameScores:
-        """A probability for every frame of the recording and every prompt; parameters as ``stream_scores``."""
+        """Give a probability for every frame of the recording and every prompt; parameters as ``stream_scores``."""
         return FrameScores.concatenate(self.stream_scores(audio, prompts, suppress, method, progress))
 
     def stream_scores(
@@ -160,25 +311,25 @@ class Detector:
         progress: Progress | None = None,
         show_suppress: bool = False,
     ) -> Iterator[FrameScores]:
-        """The pieces of ``score``, each as soon as it is final; memory does not grow with the recording.
+        """Give the scores of ``stream``, each piece as soon as it is final.
 
         Parameters
         ----------
-        audio, progress : see the class
-        prompts : K texts, the columns of the scores; K may be 0
-        suppress : sounds that must not be mistaken for a prompt: in a frame where one of them scores higher than a
-            prompt, that prompt scores 0
-        method : kind of score; None takes ``config.score``
-        show_suppress : True adds the scores of ``suppress`` as further columns, behind those of the prompts
+        audio, prompts, suppress, progress, show_suppress
+            As for ``stream``.
+        method : {"posterior", "unbiased", "approximate"}, optional
+            Kind of score; None takes ``config.score``.
 
         Raises
         ------
-        AudioError : audio that can't be read, or holds no sample or one that is not finite; some only while reading
-        ModelError : an empty prompt, one string instead of several, or a prompt that is suppressed as well
-        ConfigError : an unknown method
+        AudioError, ModelError
+            As ``stream``.
+        ConfigError
+            An unknown method.
         """
-        overrides = {} if method is None else {"score": method}
-        return self._scores(audio, prompts, suppress, self._with(overrides), progress, show_suppress)
+        config = self._with({} if method is None else {"score": method})
+        pieces = self._pieces(audio, prompts, suppress, config, progress, show_suppress)
+        return (piece.scores for piece in pieces if len(piece.scores.scores))
 
     def detect(
         self,
@@ -189,7 +340,7 @@ class Detector:
         progress: Progress | None = None,
         **overrides: Any,
     ) -> list[Event]:
-        """When each sound happens: events in the order of their onsets; parameters as ``stream_events``.
+        """Find when each sound happens: events in the order of their onsets; parameters as ``stream``.
 
         For example ``detector.detect("walk.wav", ["dog barking", "siren"], threshold=0.4)``.
         """
@@ -204,75 +355,74 @@ class Detector:
         progress: Progress | None = None,
         **overrides: Any,
     ) -> Iterator[Event]:
-        """The events of ``detect``, each as soon as nothing that follows can change it.
-
-        Parameters
-        ----------
-        audio, suppress, progress : as for ``stream_scores``
-        prompts : texts of the sounds to find; one given twice counts once
-        config : how to find events; None takes the detector's own
-        overrides : fields of ``DetectionConfig`` to use instead of those of ``config``
+        """Give the events of ``detect``, each as soon as nothing that follows can change it; parameters as ``stream``.
 
         Raises
         ------
-        AudioError, ModelError : as ``stream_scores``
-        ConfigError : an override that is unknown or out of range
+        AudioError, ModelError, ConfigError
+            As ``stream``.
         """
-        config = self._with(overrides, config)
-        unique_prompts = prompts if isinstance(prompts, str) else list(dict.fromkeys(prompts))
-        return binarize(self._scores(audio, unique_prompts, suppress, config, progress), config)
+        pieces = self.stream(audio, prompts, suppress, config, progress, **overrides)
+        return (event for piece in pieces for event in piece.events)
 
     def _with(self, overrides: dict[str, Any], config: DetectionConfig | None = None) -> DetectionConfig:
         config = self.config if config is None else config
         return from_mapping(DetectionConfig, overridden(to_mapping(config), to_mapping(overrides)), "detection")
 
-    def _scores(
+    def _embed_new(self, texts: Sequence[str]) -> TextFeatures:
+        features = self.backend.embed_text(texts)
+        for problem in self.backend.text_problems(texts):
+            logger.warning(problem)
+        return features
+
+    def _maker(
         self,
-        audio: Audio,
         prompts: Sequence[str],
         suppress: Sequence[str],
         config: DetectionConfig,
-        progress: Progress | None,
-        show_suppress: bool = False,
-    ) -> Iterator[FrameScores]:
-        """Check everything that can be checked before reading, then hand over to the stream."""
-        texts, rivals = self.embed_text(prompts), self.embed_text(suppress)
+        show_suppress: bool,
+        find_events: bool,
+    ) -> PieceMaker:
+        texts, rival_texts = self.embed_text(prompts), self.embed_text(suppress)
         for prompt in prompts:
             if prompt in suppress:
                 raise ModelError(f"prompt {prompt!r} is asked for and suppressed; take it out of one of the two")
-        pieces = self._frames.stream(audio_source(audio, self.sample_rate), config, progress)
-        shown = (*prompts, *suppress) if show_suppress else tuple(prompts)
-        return self._scored(pieces, shown, texts, rivals, config)
+        return PieceMaker(
+            self.backend, list(prompts), list(suppress), texts, rival_texts, config, show_suppress, find_events
+        )
 
-    @torch.inference_mode()
-    def _scored(
+    def _pieces(
         self,
-        pieces: Iterator[FramePiece],
-        shown: tuple[str, ...],
-        texts: TextFeatures,
-        rivals: TextFeatures,
-        config: DetectionConfig,
-    ) -> Iterator[FrameScores]:
-        silence_power = power_of_db(config.silence_db)
-        n_prompts = len(texts.logit_bias)
-        for piece in pieces:
-            features = self._features(piece)
-            scores = np.empty((features.shape[1], len(shown)), np.float32)
-            highest_rival = None
-            if len(rivals.logit_bias):
-                rival_scores = score(features, rivals, config.score)[0]
-                highest_rival = rival_scores.amax(dim=-1, keepdim=True)
-                if len(shown) > n_prompts:
-                    scores[:, n_prompts:] = rival_scores.cpu().numpy()
-            for start in range(0, n_prompts, PROMPTS_AT_ONCE):
-                columns = slice(start, min(start + PROMPTS_AT_ONCE, n_prompts))
-                values = score(features, TextFeatures(*(part[columns] for part in texts)), config.score)[0]
-                if highest_rival is not None:
-                    values = values * (values >= highest_rival)
-                scores[:, columns] = values.cpu().numpy()
-            scores[piece.values[:, -1].cpu().numpy() < silence_power] = 0
-            yield FrameScores(scores, shown, self.grid, piece.start_frame, piece.n_samples)
+        audio: Audio,
+        prompts: Sequence[str],
+        suppress: Sequence[str] = (),
+        config: DetectionConfig | None = None,
+        progress: Progress | None = None,
+        show_suppress: bool = False,
+        find_events: bool = False,
+    ) -> Iterator[Piece]:
+        """Check everything that can be checked before reading, then hand over to the stream."""
+        config = self.config if config is None else config
+        maker = self._maker(prompts, suppress, config, show_suppress, find_events)
+        plan = plan_windows(self.backend, config)
+        return self._run(audio_source(audio, self.sample_rate), plan, maker, config.batch_windows, progress)
 
-    def _features(self, piece: FramePiece) -> Tensor:
-        """(1, T, D) features of a piece of embeddings."""
-        return self.model.project_audio(piece.values[None, :, :-1]).frame_features
+    def _run(
+        self,
+        source: AudioSource,
+        plan: WindowPlan,
+        maker: PieceMaker,
+        batch_windows: int | None,
+        progress: Progress | None,
+    ) -> Iterator[Piece]:
+        if batch_windows is None:
+            batch_windows = 1 if self.device == "cpu" else GPU_BATCH_WINDOWS
+        for frames in stream_frames(self.backend, source, plan, batch_windows):
+            if progress is not None:
+                progress(frames.start_frame * self.grid.hop_samples + frames.n_samples, source.n_samples)
+            yield maker.push(frames)
+        yield maker.finish()
+
+
+def _rebuilt(backend: Backend, config: DetectionConfig, card: ModelCard) -> Detector:
+    return Detector(backend, config, card=card)

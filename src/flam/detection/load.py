@@ -5,17 +5,22 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-import torch
-
-from flam.core import from_mapping, to_mapping
+from flam.core import ModelError, from_mapping, to_mapping
+from flam.core.extras import require_extra
+from flam.detection.backends.base import Backend
 from flam.detection.config import DetectionConfig, overridden
 from flam.detection.detector import Detector
+from flam.hub.card import read_card, read_config
+from flam.hub.graphs import has_graphs
 from flam.hub.hub import resolve
 from flam.hub.registry import DEFAULT_MODEL
-from flam.model.checkpoint import load_checkpoint
-from flam.model.fast_htsat import Precision
+
+if TYPE_CHECKING:
+    from flam.detection.backends.torch import Precision
+
+BackendName = Literal["auto", "onnx", "torch"]
 
 logger = logging.getLogger(__name__)
 
@@ -23,34 +28,63 @@ logger = logging.getLogger(__name__)
 def load(
     name_or_path: str | Path = DEFAULT_MODEL,
     device: str = "auto",
-    precision: Precision = "fp32",
+    precision: Precision = "auto",
     notify: Callable[[str], None] = logger.warning,
+    backend: BackendName = "auto",
+    n_threads: int | None = None,
     **overrides: Any,
 ) -> Detector:
-    """A detector with the weights and the operating point of a model.
+    """Make a detector with the weights and the operating point of a model.
 
     ``flam.load().detect("walk.wav", ["dog barking"])`` is all it takes.
 
     Parameters
     ----------
-    name_or_path : name of a model, or folder of a checkpoint
-    device : as torch names it; "auto" takes a GPU where there is one
-    precision : see ``Detector``
-    notify : told, in one line with size and licence, before a model is fetched; by default a logged warning
-    overrides : fields of ``DetectionConfig`` to use instead of the model's own
+    name_or_path : str or Path
+        Name of a model, or folder of a checkpoint.
+    device : str
+        As torch names it. "auto" is the processor for a model with ONNX graphs; for others, a GPU where there is one.
+    precision : {"auto", "fp32", "bf16"}
+        Of the audio tower; "auto" takes bf16 only for large models on hardware that computes in it.
+    notify : callable
+        Told, in one line with size and licence, before a model is fetched; by default a logged warning.
+    backend : {"auto", "onnx", "torch"}
+        What computes. "auto" is ONNX Runtime for a model with graphs on the processor, which needs no torch.
+    n_threads : int, optional
+        Cores that ONNX Runtime may use; None takes those of this process.
+    **overrides
+        Fields of ``DetectionConfig`` to use instead of the model's own.
 
     Raises
     ------
-    ModelError : the model can't be found or loaded, or the device is not there
-    ConfigError : an override that is unknown or out of range
+    ModelError
+        The model can't be found or loaded, or the device is not there.
+    ConfigError
+        An override that is unknown or out of range.
+    MissingExtraError
+        The model needs torch, which is not installed.
     """
-    checkpoint = load_checkpoint(resolve(name_or_path, notify=notify))
-    config = from_mapping(DetectionConfig, overridden(checkpoint.detection, to_mapping(overrides)), "detection")
-    return Detector(checkpoint, config, best_device() if device == "auto" else device, precision)
+    if backend not in get_args(BackendName):
+        raise ModelError(f"unknown backend {backend!r}; choose one of {', '.join(get_args(BackendName))}")
+    folder = resolve(name_or_path, notify=notify)
+    operating_point = read_config(folder).get("detection", {})
+    config = from_mapping(DetectionConfig, overridden(operating_point, to_mapping(overrides)), "detection")
+    return Detector(_backend(folder, device, precision, backend, n_threads), config, card=read_card(folder))
 
 
-def best_device() -> str:
-    """The fastest kind of device that this machine has: cuda, mps or cpu."""
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
+def _backend(folder: Path, device: str, precision: Precision, backend: BackendName, n_threads: int | None) -> Backend:
+    suits_onnx = has_graphs(folder) and device in ("auto", "cpu") and precision in ("auto", "fp32")
+    if backend == "onnx" or (backend == "auto" and suits_onnx):
+        from flam.detection.backends.onnx import OnnxBackend
+
+        if not suits_onnx:
+            raise ModelError(
+                f"{folder}: ONNX Runtime needs a model with graphs, on the processor, in fp32; run flam models export "
+                f"{folder} --to onnx, or use backend torch"
+            )
+        return OnnxBackend(folder, n_threads)
+    require_extra("torch", "torch", f"for {folder.name} on this backend, device or precision")
+    from flam.detection.backends.torch import TorchBackend
+    from flam.model.checkpoint import load_checkpoint
+
+    return TorchBackend(load_checkpoint(folder).model, device, precision)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
-import torch
 
 from flam.audio import open_recording, resample_blocks, resampled_length
 from flam.audio.recording import downmix
@@ -15,9 +17,11 @@ from flam.core import AudioError
 
 BLOCK_SAMPLES = 65_536
 MAX_CHANNELS = 64
+IN_MEMORY = "recording in memory"
 
-Samples = np.ndarray | torch.Tensor | Iterator[np.ndarray]
-Audio = str | Path | Samples | tuple[Samples, int]
+# an array, a tensor of torch (which need not be installed) or an iterator of arrays; tensors have no type here
+Samples = np.ndarray | Iterator[np.ndarray] | Any
+Audio = str | Path | bytes | BinaryIO | Samples | tuple[Samples, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,20 +43,27 @@ def audio_source(audio: Audio, sample_rate: int) -> AudioSource:
 
     Parameters
     ----------
-    audio : path of an audio or video file; or an array or tensor, (N,), (channels, N) or (N, channels) with fewer
-        channels than samples, floating point with full scale 1.0; or an iterator of (n,) arrays, for audio that is
-        still being made; the last two as ``(samples, their sample rate)``, or alone if they have the model's rate
-    sample_rate : Hz of the result
+    audio : str, Path, bytes, binary file, numpy.ndarray, tensor, iterator or tuple
+        Path of an audio or video file; or its content, as bytes or an open binary file, which is read from where it
+        stands; or an array or tensor, (N,), (channels, N) or (N, channels) with fewer channels than samples, floating
+        point with full scale 1.0; or an iterator of (n,) arrays, for audio that is still being made; the last two as
+        ``(samples, their sample rate)``, or alone if they have the model's rate.
+    sample_rate : int
+        Hz of the result.
 
     Returns
     -------
-    AudioSource; channels become their mean
+    AudioSource
+        Channels become their mean.
 
     Raises
     ------
-    AudioError : a file that can't be read; samples of another shape or type, none at all, NaN or infinite, some of it
-        only when the blocks are read
+    AudioError
+        A file that can't be read; samples of another shape or type, none at all, NaN or infinite, some of it only when
+        the blocks are read.
 
+    Examples
+    --------
     >>> source = audio_source((np.zeros((2, 44100)), 44100), 48000)
     >>> source.n_samples, sum(len(block) for block in source.blocks)
     (48000, 48000)
@@ -62,6 +73,8 @@ def audio_source(audio: Audio, sample_rate: int) -> AudioSource:
         length = recording.n_samples
         n_samples = None if length is None else resampled_length(length, recording.sample_rate, sample_rate)
         return AudioSource(_not_empty(recording.mono_blocks(sample_rate), str(audio)), n_samples)
+    if isinstance(audio, (bytes, bytearray, memoryview)) or hasattr(audio, "read"):
+        return _content_source(audio, sample_rate)
     samples, own_rate = _with_rate(audio, sample_rate)
     n_samples = None
     if isinstance(samples, Iterator):
@@ -78,6 +91,35 @@ def audio_source(audio: Audio, sample_rate: int) -> AudioSource:
     return AudioSource(_not_empty(resample_blocks(_finite(blocks), own_rate, sample_rate), "waveform"), n_samples)
 
 
+def _content_source(content: bytes | BinaryIO, sample_rate: int) -> AudioSource:
+    """The content of a file, through a temporary one: readers go back and forth in it, and open it again."""
+    file = tempfile.NamedTemporaryFile(prefix="flam-", delete=False)  # noqa: SIM115 - closed below, removed when read
+    path = Path(file.name)
+    try:
+        with file:
+            if isinstance(content, (bytes, bytearray, memoryview)):
+                file.write(content)
+            else:
+                try:
+                    shutil.copyfileobj(content, file)
+                except TypeError as error:
+                    raise AudioError("file was opened as text; open it in binary mode, 'rb'") from error
+        source = audio_source(path, sample_rate)
+    except AudioError as error:
+        path.unlink(missing_ok=True)
+        raise AudioError(str(error).replace(str(path), IN_MEMORY)) from error
+
+    def blocks() -> Iterator[np.ndarray]:
+        try:
+            yield from source.blocks
+        except AudioError as error:
+            raise AudioError(str(error).replace(str(path), IN_MEMORY)) from error
+        finally:
+            path.unlink(missing_ok=True)
+
+    return AudioSource(blocks(), source.n_samples)
+
+
 def _with_rate(audio: Samples | tuple[Samples, int], sample_rate: int) -> tuple[Samples, int]:
     if not isinstance(audio, tuple):
         return audio, sample_rate
@@ -89,15 +131,15 @@ def _with_rate(audio: Samples | tuple[Samples, int], sample_rate: int) -> tuple[
     return audio[0], int(audio[1])
 
 
-def _as_columns(samples: np.ndarray | torch.Tensor) -> np.ndarray:
+def _as_columns(samples: Samples) -> np.ndarray:
     """(N, channels) view of a waveform."""
-    if isinstance(samples, torch.Tensor):
+    if type(samples).__module__.partition(".")[0] == "torch" and hasattr(samples, "detach"):
         samples = samples.detach().cpu()
         samples = (samples.float() if samples.is_floating_point() else samples).numpy()
     if not isinstance(samples, np.ndarray):
         raise AudioError(
-            f"audio of type {type(samples).__name__} must be a path, an array, a tensor, (waveform, sample rate) or an "
-            "iterator of arrays; convert it with numpy.asarray"
+            f"audio of type {type(samples).__name__} must be a path, bytes, a binary file, an array, a tensor, "
+            "(waveform, sample rate) or an iterator of arrays; convert it with numpy.asarray"
         )
     _require_floating(samples)
     if samples.ndim == 1:
@@ -120,6 +162,35 @@ def _streamed_block(block: np.ndarray) -> np.ndarray:
     return block.astype(np.float32, copy=False)
 
 
+def mono_block(block: np.ndarray, position: int) -> np.ndarray:
+    """Check a block of a live source, and take the mean of its channels.
+
+    Parameters
+    ----------
+    block : numpy.ndarray
+        (n,) or (n, channels) floating point, any n.
+    position : int
+        Samples before it, for messages.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n,) float32.
+
+    Raises
+    ------
+    AudioError
+        Samples of another shape or type, NaN or infinite.
+    """
+    block = np.asarray(block)
+    if block.ndim == 2 and 1 <= block.shape[1] <= MAX_CHANNELS:
+        _require_floating(block)
+        block = downmix(block.astype(np.float32, copy=False))
+    mono = _streamed_block(block)
+    _require_finite(mono, position)
+    return mono
+
+
 def _require_floating(samples: np.ndarray) -> None:
     if not np.issubdtype(samples.dtype, np.floating):
         raise AudioError(
@@ -130,14 +201,18 @@ def _require_floating(samples: np.ndarray) -> None:
 def _finite(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     position = 0
     for block in blocks:
-        wrong = np.flatnonzero(~np.isfinite(block))
-        if len(wrong):
-            raise AudioError(
-                f"sample {position + wrong[0]} of the waveform is {block[wrong[0]]}; samples must be finite numbers; "
-                "find out what made it so"
-            )
+        _require_finite(block, position)
         position += len(block)
         yield block
+
+
+def _require_finite(block: np.ndarray, position: int) -> None:
+    wrong = np.flatnonzero(~np.isfinite(block))
+    if len(wrong):
+        raise AudioError(
+            f"sample {position + wrong[0]} of the waveform is {block[wrong[0]]}; samples must be finite numbers; "
+            "find out what made it so"
+        )
 
 
 def _not_empty(blocks: Iterable[np.ndarray], name: str) -> Iterator[np.ndarray]:

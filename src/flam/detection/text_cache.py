@@ -6,10 +6,10 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
-import torch
+import numpy as np
 
 from flam.core import ModelError
-from flam.model.flam import TextFeatures
+from flam.detection.backends.base import TextFeatures
 
 DEFAULT_CAPACITY = 16_384
 
@@ -19,16 +19,20 @@ class TextCache:
 
     Parameters
     ----------
-    embed : gives the features of K texts, K may be 0
-    capacity : texts that are remembered; a text takes 1 to 2 kB
+    embed : callable
+        Gives the features of K texts, K may be 0.
+    capacity : int
+        Texts that are remembered; a text takes 1 to 2 kB.
 
+    Examples
+    --------
     >>> asked = []
     >>> def embed(texts):
     ...     asked.extend(texts)
-    ...     return TextFeatures(torch.ones(len(texts), 2), torch.ones(len(texts)), torch.zeros(len(texts)))
+    ...     return TextFeatures(np.ones((len(texts), 2)), np.ones(len(texts)), np.zeros(len(texts)))
     >>> cache = TextCache(embed)
     >>> cache(["dog", "rain"]).text_features.shape, cache(["rain", "wind", "rain"]).logit_scale.shape
-    (torch.Size([2, 2]), torch.Size([3]))
+    ((2, 2), (3,))
     >>> asked
     ['dog', 'rain', 'wind']
     """
@@ -44,25 +48,26 @@ class TextCache:
 
         Raises
         ------
-        ModelError : a text that is empty or no string, or one string instead of several
+        ModelError
+            A text that is empty or no string, or one string instead of several.
         """
         if isinstance(texts, str):
             raise ModelError(f"prompts {texts!r} are one string; give a list of strings")
         for text in texts:
             if not isinstance(text, str):
                 raise ModelError(f"prompt {text!r} is no text; give strings")
-        wanted = list(dict.fromkeys(texts))
+        unique = list(dict.fromkeys(texts))
         with self._lock:
-            rows = {text: self._rows[text] for text in wanted if text in self._rows}
-            missing = [text for text in wanted if text not in rows]
-            if missing or not wanted:
+            rows = {text: self._rows[text] for text in unique if text in self._rows}
+            missing = [text for text in unique if text not in rows]
+            if missing or not unique:
                 fresh = self._embed(missing)
-                if not wanted:
+                if not unique:
                     return fresh
-                rows |= {text: TextFeatures(*(part[k].clone() for part in fresh)) for k, text in enumerate(missing)}
-            for text in wanted:
+                rows |= {text: TextFeatures(*(part[k].copy() for part in fresh)) for k, text in enumerate(missing)}
+            for text in unique:
                 self._rows[text] = rows[text]
                 self._rows.move_to_end(text)
             while len(self._rows) > self._capacity:
                 self._rows.popitem(last=False)
-        return TextFeatures(*(torch.stack([rows[text][part] for text in texts]) for part in range(3)))
+        return TextFeatures(*(np.stack([rows[text][part] for text in texts]) for part in range(3)))

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from flam.core import ModelError
 from flam.model.logmel import LogMel, LogMelConfig
 
+LOGMEL_FRAMES = 8  # of a frame
+
 
 @dataclass(frozen=True)
 class ConvEncoderConfig:
@@ -132,11 +134,30 @@ class ConvEncoder(nn.Module):
             raise ModelError(
                 f"clip of {n_samples} samples: this encoder takes multiples of {self.frame_hop_samples}; pad with zeros"
             )
-        # the centred transform gives one frame more than N / 480; the grid of frames has no place for it
-        return self.encode_logmel(self.logmel(waveform)[:, : n_samples // self.logmel.config.hop_samples])
+        return self.encode_logmel(self.logmel(waveform))
+
+    @property
+    def context_frames(self) -> int:
+        """How many frames before and after a frame its embedding depends on."""
+        # first and last input of output 0, from the last layer to the first
+        first = -self.config.n_context_blocks * (self.config.context_frames // 2)
+        last = -first
+        for time_stride, _ in reversed(self.config.strides):
+            first, last = first - 1, last + 1
+            first, last = time_stride * first - 1, time_stride * last + 1
+        first, last = 2 * first - 1, 2 * last + 1
+        mel = self.logmel.config
+        reach_samples = max(
+            mel.n_fft // 2 - first * mel.hop_samples,
+            last * mel.hop_samples + mel.n_fft // 2 - self.frame_hop_samples,
+        )
+        return -(-reach_samples // self.frame_hop_samples)
 
     def encode_logmel(self, logmel_db: Tensor) -> Tensor:
-        """(B, 8 T, F) log-mel in dB to (B, T, C) frame embeddings."""
+        """(B, 8 T or 8 T + 1, F) log-mel in dB to (B, T, C) frame embeddings."""
+        # the centred transform gives one frame more than N / 480; the grid of frames has no place for it
+        n_frames = logmel_db.shape[1] // LOGMEL_FRAMES * LOGMEL_FRAMES
+        logmel_db = logmel_db[:, :n_frames]
         normalised = self.bn0(logmel_db.transpose(1, 2)).transpose(1, 2)
         maps = self.blocks(self.stem(normalised[:, None].contiguous(memory_format=torch.channels_last)))
         return self.norm(self.context(self.join_bands(maps.permute(0, 2, 1, 3).flatten(2))))

@@ -11,6 +11,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from flam.core import ModelError
+from flam.hub import tokens
 
 
 class TextTokens(NamedTuple):
@@ -21,7 +22,7 @@ class TextTokens(NamedTuple):
 
 
 def tokenize(tokenizer: Tokenizer, texts: Sequence[str], max_tokens: int, pad_id: int) -> TextTokens:
-    """Encode texts, cut to ``max_tokens`` and padded to the longest of them only.
+    """Encode texts as tensors, see ``flam.hub.tokens.tokenize``.
 
     Parameters
     ----------
@@ -41,29 +42,8 @@ def tokenize(tokenizer: Tokenizer, texts: Sequence[str], max_tokens: int, pad_id
     >>> tokenize(tokenizer, ["dog barking", "dog"], max_tokens=77, pad_id=0).ids.tolist()
     [[2, 3], [2, 0]]
     """
-    for text in texts:
-        if not text.strip():
-            raise ModelError(f"prompt {text!r} is empty; a prompt needs at least one word")
-        if any("\ud800" <= character <= "\udfff" for character in text):
-            raise ModelError(f"prompt {text!r} is not Unicode text; write it in UTF-8")
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    pieces = []
-    for text, encoding in zip(texts, tokenizer.encode_batch(list(texts)), strict=True):
-        ids = encoding.ids
-        if not ids:
-            raise ModelError(f"prompt {text!r} holds nothing this model can read; write it in words")
-        if len(ids) > max_tokens:
-            n_end_marks = encoding.special_tokens_mask[-1]
-            ids = ids[: max_tokens - n_end_marks] + ids[len(ids) - n_end_marks :]
-        pieces.append(ids)
-    longest = max((len(ids) for ids in pieces), default=1)
-    table = torch.full((len(pieces), longest), pad_id, dtype=torch.long)
-    mask = torch.zeros((len(pieces), longest), dtype=torch.bool)
-    for row, ids in enumerate(pieces):
-        table[row, : len(ids)] = torch.tensor(ids)
-        mask[row, : len(ids)] = True
-    return TextTokens(table, mask)
+    table = tokens.tokenize(tokenizer, texts, max_tokens, pad_id)
+    return TextTokens(torch.from_numpy(table.ids), torch.from_numpy(table.mask))
 
 
 def only_words(states: Tensor, mask: Tensor) -> Tensor:

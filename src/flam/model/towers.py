@@ -14,6 +14,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from flam.core import ModelError, TimeGrid
+from flam.hub.tokens import token_batches
 from flam.model.convnet import ConvEncoder, ConvEncoderConfig
 from flam.model.htsat import HTSAT, HTSATConfig
 from flam.model.text import (
@@ -22,10 +23,7 @@ from flam.model.text import (
     RobertaTextConfig,
     RobertaTextEncoder,
     TextTokens,
-    tokenize,
 )
-
-TEXTS_AT_ONCE = 256
 
 
 class AudioFeatures(NamedTuple):
@@ -108,11 +106,11 @@ class TwoTowers(nn.Module):
         encoder, device = self.text_encoder, self.log_temperature_inverse.device
         none = torch.zeros(0, device=device)
         described = [TextFeatures(none.view(0, self.config.joint_dim), none, none)]
-        by_length = sorted(range(len(texts)), key=lambda row: len(texts[row]))  # little padding in a batch
-        for start in range(0, len(texts), TEXTS_AT_ONCE):
-            batch = [texts[row] for row in by_length[start : start + TEXTS_AT_ONCE]]
-            ids, mask = tokenize(self.tokenizer, batch, encoder.max_tokens, encoder.pad_id)
-            described.append(self.encode_tokens(TextTokens(ids.to(device), mask.to(device))))
+        by_length: list[int] = []
+        for rows, (ids, mask) in token_batches(self.tokenizer, texts, encoder.max_tokens, encoder.pad_id):
+            tokens = TextTokens(torch.from_numpy(ids).to(device), torch.from_numpy(mask).to(device))
+            described.append(self.encode_tokens(tokens))
+            by_length += rows
         place = torch.tensor(by_length, dtype=torch.long, device=device).argsort()
         return TextFeatures(*(torch.cat(values)[place] for values in zip(*described, strict=True)))
 

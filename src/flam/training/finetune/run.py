@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from flam.core import ConfigError, ModelError, OutputError, atomic_text, from_mapping, to_mapping
+from flam.detection.backends.torch import best_device
 from flam.detection.config import DetectionConfig
-from flam.detection.load import best_device
 from flam.hub.card import ModelCard
 from flam.hub.hub import resolve
 from flam.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint

@@ -34,8 +34,8 @@ from flam.detection.everyday import everyday_prompts
 from flam.detection.load import load
 from flam.library.bank import WaveformBank
 from flam.library.source_library import SourceClip, held_out, read_manifest
-from flam.model.checkpoint import save_checkpoint
-from flam.model.flam import FLAM
+from flam.model.checkpoint import load_checkpoint, save_checkpoint
+from flam.model.flam import FLAM, TextFeatures
 from flam.training.mini.clip_windows import ClipWindows, embed_clips
 from flam.training.mini.config import MiniConfig
 from flam.training.mini.fit import fit
@@ -137,7 +137,7 @@ class Run:
                 reference = ([str(t) for t in arrays["labels"]], torch.from_numpy(arrays["emb"].astype(np.float32)))
         if self.arguments.init_from is not None:
             detector = load(self.arguments.init_from, device="cpu")
-            earlier = detector.embed_text(list(self.phrase_sets))
+            earlier = TextFeatures(*map(torch.from_numpy, detector.embed_text(list(self.phrase_sets))))
             related = torch.from_numpy(related_labels(list(self.phrase_sets), self.phrase_sets))
         pretrain_text(model, tokenizer, pairs, groups, reference, self.config.text, console.print, earlier, related)
         torch.save(_text_parts(model.state_dict()), path)
@@ -232,7 +232,8 @@ class Run:
         scored = _progress("scenes scored", every=30)
         prompts = prompt_thresholds(detector, clips, bank, self.phrase_sets, everyday_prompts(), progress=scored)
         detection = {**to_mapping(self.config.detection), "prompts": to_mapping(prompts)}
-        save_checkpoint(detector.model, self.work / "flam-mini", self.config.card, detection, dtype=torch.float16)
+        model = load_checkpoint(self.work / "flam-mini").model
+        save_checkpoint(model, self.work / "flam-mini", self.config.card, detection, dtype=torch.float16)
 
     def judge(self) -> None:
         """Measure the packaged model on held-out recordings: the figures of its card."""

@@ -1,0 +1,51 @@
+"""One sentence for every feature that needs a package which the base installation does without."""
+
+from __future__ import annotations
+
+import importlib.util
+
+from flam.core.errors import FlamError
+
+
+class MissingExtraError(FlamError):
+    """A package is not installed; the message names the extra that brings it."""
+
+
+def is_installed(package: str) -> bool:
+    """Whether a package can be imported, without importing it.
+
+    Examples
+    --------
+    >>> is_installed("json"), is_installed("no_such_package")
+    (True, False)
+    """
+    return importlib.util.find_spec(package) is not None
+
+
+def require_extra(package: str, extra: str, purpose: str) -> None:
+    """Check that an optional package is there.
+
+    Parameters
+    ----------
+    package : str
+        Its import name.
+    extra : str
+        The extra of ``flam-audio`` that installs it.
+    purpose : str
+        What it is needed for, beginning with "to" or "for".
+
+    Raises
+    ------
+    MissingExtraError
+        It is not installed.
+
+    Examples
+    --------
+    >>> try:
+    ...     require_extra("no_such_package", "plot", "for pictures")
+    ... except MissingExtraError as error:
+    ...     print(error)
+    no_such_package is needed for pictures; install it with pip install "flam-audio[plot]"
+    """
+    if not is_installed(package):
+        raise MissingExtraError(f'{package} is needed {purpose}; install it with pip install "flam-audio[{extra}]"')

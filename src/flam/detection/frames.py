@@ -1,0 +1,97 @@
+"""Running the audio tower over a recording of any length: samples in, one stream of frame embeddings out."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+
+from flam.detection.backends.base import Backend
+from flam.detection.plan import Span, WindowCutter, WindowPlan
+from flam.detection.silence import frame_power
+from flam.detection.source import AudioSource
+from flam.detection.stitch import FramePiece, Stitcher
+
+Progress = Callable[[int, int | None], None]
+
+
+def stream_frames(backend: Backend, source: AudioSource, plan: WindowPlan, batch_windows: int) -> Iterator[FramePiece]:
+    """Embed a recording; reading it and joining its windows goes on while the model computes.
+
+    Parameters
+    ----------
+    backend : Backend
+        The model.
+    source : AudioSource
+        The recording.
+    plan : WindowPlan
+        How it is cut.
+    batch_windows : int
+        Windows that the model gets at once.
+
+    Returns
+    -------
+    iterator of FramePiece
+        Blended where windows overlap, each as soon as it is final, with (T, C + 1) values: the embedding, then the
+        power of the frame's samples.
+    """
+    stitcher = Stitcher(plan.window_frames, plan.overlap_frames, plan.frame_samples)
+    for piece in _encoded(backend, source, plan, batch_windows):
+        joined = stitcher.push(piece)
+        if joined is not None:
+            yield joined
+    last = stitcher.finish()
+    if last is not None:
+        yield last
+
+
+def encode_spans(backend: Backend, spans: Sequence[Span]) -> list[FramePiece]:
+    """Embed spans whose inputs are equally long, with the power of each frame as the last column."""
+    pieces = []
+    for span, embeddings in zip(spans, backend.encode(np.stack([span.waveform for span in spans])), strict=True):
+        start = span.skipped_frames * backend.grid.hop_samples
+        power = frame_power(span.waveform[start : start + span.n_samples], backend.grid.hop_samples)
+        frames = embeddings[span.skipped_frames : span.skipped_frames + len(power)]
+        pieces.append(FramePiece(span.start_frame, np.concatenate([frames, power[:, None]], axis=1), span.n_samples))
+    return pieces
+
+
+def _encoded(backend: Backend, source: AudioSource, plan: WindowPlan, batch_windows: int) -> Iterator[FramePiece]:
+    if plan.delay_frames is not None:  # who asks for low latency must not wait for another thread
+        for span in _spans(source, plan):
+            if span is not None:
+                yield from encode_spans(backend, [span])
+        return
+    pool = ThreadPoolExecutor(backend.n_parallel, thread_name_prefix="flam")
+    running: deque[Future[list[FramePiece]]] = deque()
+    batch: list[Span] = []
+    try:
+        for span in _spans(source, plan):
+            if batch and span is not None and len(span.waveform) != len(batch[0].waveform):
+                running.append(pool.submit(encode_spans, backend, batch))
+                batch = []
+            if span is not None:
+                batch.append(span)
+            if len(batch) == batch_windows:
+                running.append(pool.submit(encode_spans, backend, batch))
+                batch = []
+            # one batch more than can be computed at once, so that none has to wait for reading
+            while running and (running[0].done() or len(running) > backend.n_parallel + 1):
+                yield from running.popleft().result()
+        if batch:
+            running.append(pool.submit(encode_spans, backend, batch))
+        while running:
+            yield from running.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _spans(source: AudioSource, plan: WindowPlan) -> Iterator[Span | None]:
+    """The spans of a recording, and None after every block that was read, when results may be ready."""
+    cutter = WindowCutter(plan)
+    for block in source.blocks:
+        yield from cutter.push(block)
+        yield None
+    yield from cutter.finish()
