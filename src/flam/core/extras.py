@@ -19,7 +19,10 @@ def is_installed(package: str) -> bool:
     >>> is_installed("json"), is_installed("no_such_package")
     (True, False)
     """
-    return importlib.util.find_spec(package) is not None
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ImportError:  # raised by hooks that forbid a package
+        return False
 
 
 def require_extra(package: str, extra: str, purpose: str) -> None:
