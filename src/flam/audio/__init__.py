@@ -1,5 +1,6 @@
 """Audio in and out - open, stream, resample, cut into windows, write, measure loudness."""
 
+from flam.audio.cut import clip_name, cut_clips
 from flam.audio.loudness import (
     a_weighted_levels_db,
     a_weighted_rms_db,
@@ -22,6 +23,8 @@ __all__ = [
     "a_weighted_rms_db",
     "a_weighting_db",
     "active_spans_s",
+    "clip_name",
+    "cut_clips",
     "find_recordings",
     "mono_blocks",
     "open_recording",
