@@ -56,6 +56,16 @@ def slaney_mel_filters(config: LogMelConfig) -> np.ndarray:
     return np.maximum(0.0, np.minimum(rising, falling)) * (2.0 / (right - left))
 
 
+def mel_band_centres_hz(config: LogMelConfig) -> np.ndarray:
+    """(F,) float64 array, where each band's filter is highest.
+
+    >>> mel_band_centres_hz(LogMelConfig()).round()[[0, -1]].tolist()
+    [104.0, 13242.0]
+    """
+    lowest, highest = _hz_to_mel(np.array([config.fmin_hz, config.fmax_hz]))
+    return np.asarray(_mel_to_hz(np.linspace(lowest, highest, config.n_mels + 2))[1:-1])
+
+
 # The Slaney scale: linear with 200/3 Hz a mel up to 1 kHz, then 27 mels for each factor of 6.4.
 _LINEAR_HZ_PER_MEL = 200.0 / 3.0
 _BREAK_HZ = 1000.0

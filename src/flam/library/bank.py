@@ -50,6 +50,11 @@ class WaveformBank:
             if entry["start"] + entry["n_samples"] > n_samples:
                 raise ConfigError(f"{folder}: clip {clip_id!r} ends behind the last sample; make the bank again")
 
+    @property
+    def index(self) -> dict[str, dict[str, Any]]:
+        """Clip id to where it is and what was measured of it."""
+        return self._index
+
     def __contains__(self, clip_id: str) -> bool:
         return clip_id in self._index
 

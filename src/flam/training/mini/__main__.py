@@ -36,6 +36,7 @@ from flam.library.bank import WaveformBank
 from flam.library.source_library import SourceClip, held_out, read_manifest
 from flam.model.checkpoint import load_checkpoint, save_checkpoint
 from flam.model.flam import FLAM, TextFeatures
+from flam.training.mini.bandwidths import build_variant
 from flam.training.mini.clip_windows import ClipWindows, embed_clips
 from flam.training.mini.config import MiniConfig
 from flam.training.mini.fit import fit
@@ -51,7 +52,7 @@ from flam.training.mini.thresholds import prompt_thresholds
 from flam.training.mini.validation import clip_accuracy, pool_auroc
 from flam.training.mini.word_pieces import train_tokenizer
 
-STEPS = ("made", "bank", "text", "windows", "pool", "head", "fit", "package", "thresholds", "judge")
+STEPS = ("made", "bank", "bandwidths", "text", "windows", "pool", "head", "fit", "package", "thresholds", "judge")
 ONTOLOGY_WEIGHT = 10  # it is small beside a dictionary, and about sounds
 NEW_WORD_SCENES = 2000
 JUDGED = 200  # scenes; with 60, the interval of the recall was .16 wide
@@ -92,8 +93,8 @@ class Run:
     def is_held_out(self, clip: SourceClip) -> bool:
         """Whether training must not hear a clip."""
         config = self.config
-        split = (config.held_out_share, config.held_out_folds, config.merged_sources)
-        return not is_made(clip) and held_out(clip, *split)
+        share = config.held_out_shares.get(clip.source, config.held_out_share)
+        return not is_made(clip) and held_out(clip, share, config.held_out_folds, config.merged_sources)
 
     @cached_property
     def training_clips(self) -> list[SourceClip]:
@@ -117,6 +118,12 @@ class Run:
         left_out = WaveformBank.build(self.clips, self.work / "bank", progress=_progress("clips decoded"))
         console.print(f"{len(left_out)} silent or broken clips left out: {', '.join(left_out[:10])}")
 
+    def bandwidths(self) -> None:
+        """Write the clips again with bandwidths that say nothing of their labels."""
+        bank = WaveformBank(self.work / "bank")
+        for number in range(self.config.n_bandwidths):
+            build_variant(bank, self.work / f"bandwidths-{number}", number, _progress("bandwidths drawn"))
+
     def text(self) -> None:
         """Learn word pieces and pretrain the text tower."""
         path = self.work / "text.pt"
@@ -127,10 +134,17 @@ class Run:
             pairs += ONTOLOGY_WEIGHT * ontology_pairs(self.arguments.ontology)
         groups = [(phrases.label, *phrases.phrases) for phrases in self.phrase_sets.values()]
         # phrases weigh more than glosses, so that words for sounds become pieces of their own
+        keep = self.config.text.keep_tower and self.arguments.init_from is not None
         corpus = [text for pair in pairs for text in pair] + 20 * [text for group in groups for text in group]
-        tokenizer = train_tokenizer([*corpus, *FILLERS], self.config.model.text.vocab_size)
+        if keep:
+            kept = load(self.arguments.init_from, device="cpu").model
+            tokenizer = kept.tokenizer
+        else:
+            tokenizer = train_tokenizer([*corpus, *FILLERS], self.config.model.text.vocab_size)
         tokenizer.save(str(self.work / "tokenizer.json"))
         model = self.new_model()
+        if keep:
+            model.load_state_dict({**model.state_dict(), **_text_parts(kept.state_dict())})
         reference = earlier = related = None
         if self.arguments.reference_texts is not None:
             with np.load(self.arguments.reference_texts) as arrays:
@@ -153,11 +167,13 @@ class Run:
         """Render scenes: first those for validation, from held-out clips alone, then those for training."""
         bank, teacher = WaveformBank(self.work / "bank"), Teacher(self.arguments.teacher)
         first, last, stride = self.arguments.shards or (0, self.config.n_shards, 1)
-        for name, clips, shards in (
-            ("validation", self.held_out_clips, range(first, self.config.n_validation_shards, stride)),
-            ("training", self.training_clips, range(first, last, stride)),
+        variants = [WaveformBank(self.work / f"bandwidths-{number}") for number in range(self.config.n_bandwidths)]
+        for name, clips, shards, heard in (
+            ("validation", self.held_out_clips, range(first, self.config.n_validation_shards, stride), []),
+            ("training", self.training_clips, range(first, last, stride), variants),
         ):
-            build_pool(clips, self.labels, bank, teacher, self.work / name, shards, self.config.pool, _announce(name))
+            folder = self.work / name
+            build_pool(clips, self.labels, bank, teacher, folder, shards, self.config.pool, _announce(name), heard)
 
     def head(self) -> None:
         """Carry the teacher's embedding into the joint space, and the text tower a little towards it."""

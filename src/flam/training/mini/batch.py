@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from flam.training.mini.degradation import degraded
 from flam.training.mini.pool import TEACHER_WINDOW_FRAMES
 from flam.training.mini.texts import LabelTexts
 
@@ -19,7 +20,8 @@ class Batch:
 
     ``labels (B, T, K)`` True where text k sounds; ``valid (B, K)`` False where it may sound unnoticed; ``single (B,)``
     True for scenes of one source; ``active (B, E, T)`` the frames of each label of a scene, none for empty places;
-    ``label (B, E)`` those labels, -1 for empty places.
+    ``label (B, E)`` those labels, -1 for empty places; ``weight (B, T, K)`` how much each frame counts in the frame
+    loss: those of a short sound count more.
     """
 
     logmel: Tensor
@@ -30,6 +32,7 @@ class Batch:
     single: Tensor
     active: Tensor
     label: Tensor
+    weight: Tensor
 
 
 def make_batch(
@@ -37,17 +40,55 @@ def make_batch(
     texts: LabelTexts,
     standardise: Callable[[Tensor], Tensor],
     rng: np.random.Generator | None,
+    crop_windows: int | None = None,
+    hop_frames: int = 10,
 ) -> Batch:
-    """Pool rows to tensors; with a generator, the log-mel is warped, shifted in level, coloured and masked."""
-    logmel = torch.from_numpy(rows["logmel"].astype(np.float32))
-    if rng is not None:
-        logmel = _augmented(logmel, rng)
+    """Pool rows to tensors.
+
+    Parameters
+    ----------
+    rng : with a generator, scenes are cropped and their log-mel is degraded
+    crop_windows : windows of the teacher in a crop; None keeps scenes whole
+    hop_frames : distance of two windows of the teacher
+    """
+    logmel, embedding, scores, active = (rows[name] for name in ("logmel", "embedding", "scores", "active"))
     labels, valid = labels_and_valid(rows, texts)
-    embedding = standardise(torch.from_numpy(rows["embedding"].astype(np.float32)))
-    scores = torch.from_numpy(rows["scores"].astype(np.float32) / 255)
-    single, active = (torch.from_numpy(rows[name].copy()) for name in ("single", "active"))
-    label = torch.from_numpy(rows["label"].astype(np.int64))
-    return Batch(logmel, embedding, scores, labels, valid, single, active, label)
+    weight = _short_sounds_weigh_more(rows, labels)
+    if rng is not None and crop_windows is not None and crop_windows < embedding.shape[1]:
+        n_frames = crop_windows * hop_frames + hop_frames
+        firsts = rng.integers(
+            min(embedding.shape[1] - crop_windows, (active.shape[2] - n_frames) // hop_frames) + 1, size=len(rows)
+        )
+        logmel = _cut(logmel, 8 * hop_frames * firsts, 8 * n_frames)
+        embedding, scores = (_cut(each, firsts, crop_windows) for each in (embedding, scores))
+        active = _cut(active.transpose(0, 2, 1), hop_frames * firsts, n_frames).transpose(0, 2, 1)
+        labels, weight = (
+            torch.from_numpy(_cut(each.numpy(), hop_frames * firsts, n_frames)) for each in (labels, weight)
+        )
+    heard = torch.from_numpy(logmel.astype(np.float32))
+    if rng is not None:
+        heard = degraded(heard, rng)
+    return Batch(
+        heard,
+        standardise(torch.from_numpy(embedding.astype(np.float32))),
+        torch.from_numpy(scores.astype(np.float32) / 255),
+        labels,
+        valid,
+        torch.from_numpy(rows["single"].copy()),
+        torch.from_numpy(active.copy()),
+        torch.from_numpy(rows["label"].astype(np.int64)),
+        weight,
+    )
+
+
+def _cut(values: np.ndarray, firsts: np.ndarray, length: int) -> np.ndarray:
+    return np.stack([each[first : first + length] for each, first in zip(values, firsts, strict=True)])
+
+
+def _short_sounds_weigh_more(rows: np.ndarray, labels: Tensor, whole_frames: int = 18, most: float = 4.0) -> Tensor:
+    """(B, T, K) weights: 1, but frames of a sound that lasts less than ``whole_frames`` together weigh more."""
+    n_active = labels.sum(dim=1, keepdim=True).clamp(min=1)
+    return torch.where(labels, (whole_frames / n_active).clamp(1.0, most), 1.0)
 
 
 def labels_and_valid(rows: np.ndarray, texts: LabelTexts) -> tuple[Tensor, Tensor]:
@@ -64,26 +105,6 @@ def labels_and_valid(rows: np.ndarray, texts: LabelTexts) -> tuple[Tensor, Tenso
     return labels, valid
 
 
-def _augmented(logmel: Tensor, rng: np.random.Generator) -> Tensor:
-    """Bands moved and stretched, level +-8 dB, a smooth colour of 3 dB, and SpecAugment along frequency.
-
-    A third of the scenes keep their bands; masks are 2 of up to 8 bands.
-    """
-    n_scenes, _, n_mels = logmel.shape
-    moved = rng.random(n_scenes) < 2 / 3
-    logmel[moved] = warped_bands(logmel[moved], rng.uniform(-2, 2, moved.sum()), rng.uniform(0.92, 1.08, moved.sum()))
-    bands, knots = np.arange(n_mels), np.linspace(0, n_mels - 1, 6)
-    colour = np.stack([np.interp(bands, knots, gains_db) for gains_db in rng.normal(0, 3, (n_scenes, 6))])
-    shift = rng.uniform(-8, 8, (n_scenes, 1)) + colour
-    logmel = logmel + torch.from_numpy(shift.astype(np.float32))[:, None]
-    for scene in range(n_scenes):
-        for _ in range(2):
-            width = int(rng.integers(0, 9))
-            start = int(rng.integers(0, n_mels - width + 1))
-            logmel[scene, :, start : start + width] = logmel[scene].mean()
-    return logmel
-
-
 def window_means(frames: Tensor, n_windows: int, hop_frames: int) -> Tensor:
     """(B, T, C) frames to (B, W, C) means over the teacher's windows, which last 0.975 s: 12 frames of 0.08 s.
 
@@ -91,23 +112,3 @@ def window_means(frames: Tensor, n_windows: int, hop_frames: int) -> Tensor:
     [5.5, 15.5]
     """
     return frames.unfold(1, TEACHER_WINDOW_FRAMES, hop_frames).mean(dim=-1)[:, :n_windows]
-
-
-def warped_bands(logmel: Tensor, shift: np.ndarray, stretch: np.ndarray) -> Tensor:
-    """(B, T, F) log-mel as it would be of a higher or larger source: band f is read from ``(f - shift) / stretch``.
-
-    Parameters
-    ----------
-    shift : (B,) bands
-    stretch : (B,) about the middle band
-
-    >>> warped_bands(torch.arange(4.0).view(1, 1, 4), np.array([1.0]), np.array([1.0])).tolist()
-    [[[0.0, 0.0, 1.0, 2.0]]]
-    """
-    last = logmel.shape[2] - 1
-    bands = (np.arange(last + 1) - last / 2 - shift[:, None]) / stretch[:, None] + last / 2
-    places = torch.from_numpy(np.clip(bands, 0, last).astype(np.float32))
-    low = places.floor().long().clamp(max=last - 1)
-    weight = (places - low)[:, None]
-    low = low[:, None].expand(-1, logmel.shape[1], -1)
-    return torch.lerp(logmel.gather(2, low), logmel.gather(2, low + 1), weight)

@@ -42,10 +42,14 @@ class MiniConfig:
     ----------
     model, text, head, pool, stages : the parts' own settings
     held_out_share, held_out_folds, merged_sources : the split, see ``flam.library.source_library.held_out``
+    held_out_shares : source to a share of its own
+    n_bandwidths : copies of the library with drawn bandwidths that the student hears; 0: it hears the clips as they are
     withheld_share : part of the labels that is never trained, to measure what new words do; 0 for a model that ships
     made_takes, made_sentences : sounds of our own for training: takes of each procedural class, spoken sentences
     n_shards, n_validation_shards : sizes of the two pools, 250 scenes a shard
     augment : whether scenes are warped, coloured and masked anew each time they are drawn
+    crop_windows : so many windows of the teacher, and the frames around them, are heard of each scene; None hears all
+    bf16 : convolutions in bf16, for processors that have instructions for it
     batch_size, weight_decay, clip_norm, warmup_steps, ema_decay, seed : of the optimisation
     card, detection : packaged with the model: what to know about it, and the operating point chosen for it
     log_every, validate_every, save_every : in steps
@@ -59,14 +63,21 @@ class MiniConfig:
     pool: PoolConfig = field(default_factory=PoolConfig)
     stages: tuple[Stage, ...] = ()
     held_out_share: float = 0.08
+    held_out_shares: dict[str, float] = field(default_factory=dict)
     held_out_folds: tuple[str, ...] = ("4",)
-    merged_sources: tuple[str, ...] = ("antum_sounds", "antum_game_mods", "minetest_game", "mineclone5")
+    merged_sources: tuple[str, ...] = (
+        *("antum_sounds", "antum_game_mods", "minetest_game", "mineclone5"),
+        *("antum_sounds2", "moresounds", "airutils", "repixture"),
+    )
     withheld_share: float = 0.0
     made_takes: int = 10
     made_sentences: int = 140
+    n_bandwidths: int = 1
     n_shards: int = 320
     n_validation_shards: int = 6
     augment: bool = True
+    crop_windows: int | None = None
+    bf16: bool = False
     batch_size: int = 32
     weight_decay: float = 0.02
     clip_norm: float = 1.0

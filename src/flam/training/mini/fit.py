@@ -90,10 +90,20 @@ def fit(
             group["lr"] = share * _lr(stage, stage_step, config.warmup_steps)
         rng = np.random.Generator(np.random.PCG64([config.seed, step]))
         rows = pool.take(rng.integers(len(pool), size=config.batch_size))
-        batch = make_batch(rows, texts, teacher_head.standardise, rng if config.augment else None)
+        standardise, hop_frames = teacher_head.standardise, config.pool.teacher_hop_frames
+        batch = make_batch(rows, texts, standardise, rng if config.augment else None, config.crop_windows, hop_frames)
         trained.train()
         losses = step_losses(
-            model, heads, teacher_head, batch, texts, stage, start_from, config.pool.teacher_hop_frames, rng
+            model,
+            heads,
+            teacher_head,
+            batch,
+            texts,
+            stage,
+            start_from,
+            config.pool.teacher_hop_frames,
+            rng,
+            config.bf16,
         )
         loss = torch.stack([stage.weights[name.removesuffix("_loss")] * v for name, v in losses.items()]).sum()
         if not math.isfinite(loss.item()):
@@ -137,12 +147,13 @@ def step_losses(
     start_from: dict[str, Tensor],
     hop_frames: int,
     rng: np.random.Generator,
+    bf16: bool = False,
 ) -> dict[str, Tensor]:
     """The losses of one step, each under a name that ends in ``_loss``; their weighted sum is minimised."""
     assert isinstance(model.audio_encoder, ConvEncoder)
     wanted = stage.weights
-    # convolutions in bf16 take half the time of fp32 where the processor has the instructions for it
-    with torch.autocast(batch.logmel.device.type, torch.bfloat16):
+    # convolutions in bf16 take half the time of fp32 where the processor has the instructions, else several times it
+    with torch.autocast(batch.logmel.device.type, torch.bfloat16, enabled=bf16):
         frames = model.audio_encoder.encode_logmel(batch.logmel)
     frames = frames.float()
     # (B, W, C): the student's embedding averaged over each window of the teacher
@@ -187,7 +198,7 @@ def step_losses(
         )
     if "frame" in wanted:
         losses["frame_loss"] = framewise_loss(
-            heard.frame_features, *described, labels=batch.labels, valid=batch.valid[:, None]
+            heard.frame_features, *described, labels=batch.labels, valid=batch.valid[:, None] * batch.weight
         )
     if "prior" in wanted:
         losses["prior_loss"] = prior_loss(described.logit_bias, batch.labels, batch.valid[:, None])

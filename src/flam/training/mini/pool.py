@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from flam.model.logmel import LogMel, LogMelConfig
 from flam.scenes.boundaries import Boundaries
 from flam.scenes.distributions import Constant, Integers, Uniform
 from flam.scenes.effects import EffectsConfig, FilterConfig, Sometimes
+from flam.scenes.effects.recorder import RecorderConfig, draw_recorder, record
 from flam.scenes.plan import SceneDrawer
 from flam.scenes.render import Renderer
 from flam.scenes.scene_config import RepeatConfig, SceneConfig, SplitConfig
@@ -57,6 +58,7 @@ class PoolConfig:
     frame_hop_samples : frames of the labels
     teacher_hop_frames : frames between two windows of the teacher
     shard_scenes : scenes in one file
+    recorder : what happens to a scene before the student hears it; the teacher hears it as it was
     """
 
     scene: SceneConfig = MINI_SCENES
@@ -64,6 +66,7 @@ class PoolConfig:
     frame_hop_samples: int = 3840
     teacher_hop_frames: int = 10
     shard_scenes: int = 250
+    recorder: RecorderConfig = field(default_factory=RecorderConfig)
 
     def n_windows(self, n_frames: int) -> int:
         """Windows of the teacher, each a little longer than 12 frames, that lie wholly in a scene of so many frames."""
@@ -101,6 +104,7 @@ def build_pool(
     shards: range,
     config: PoolConfig,
     progress: Callable[[int], None] | None = None,
+    variants: Sequence[WaveformBank] = (),
 ) -> None:
     """Write shards of scenes; those already there are kept, so that an interrupted run goes on where it stopped.
 
@@ -110,6 +114,8 @@ def build_pool(
     labels : the label list that the rows of ``label`` point into
     shards : numbers of the shards to make; shard i holds the scenes from ``i * shard_scenes`` on
     progress : called with the number of each finished shard
+    variants : banks of the same clips with other bandwidths: what the student hears, through a drawn recorder. Labels
+        and the teacher's targets are of the clean scene. None: the student hears the clean scene
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -117,6 +123,7 @@ def build_pool(
     drawer = SceneDrawer(usable, bank, config.scene)
     label_of = {clip.clip_id: clip.label for clip in usable}
     renderer = Renderer(bank, label_of)
+    heard = [Renderer(variant, label_of) for variant in variants]
     row_of = {label: row for row, label in enumerate(labels)}
     grid = TimeGrid(bank.sample_rate, config.frame_hop_samples)
     logmel = LogMel(LogMelConfig())
@@ -136,8 +143,13 @@ def build_pool(
                 n_mels, sizes = logmel.config.n_mels, (output.embedding.shape[1], output.scores.shape[1])
                 rows = np.zeros(config.shard_scenes, shard_dtype(config, bank.sample_rate, n_mels, *sizes))
             row = rows[place]
+            waveform = scene.waveform
+            if heard:
+                waveform = heard[shard % len(heard)].render(plan).waveform
+                rng = np.random.Generator(np.random.PCG64([config.seed, shard, place]))
+                waveform = record(waveform, bank.sample_rate, draw_recorder(rng, config.recorder))
             with torch.inference_mode():
-                row["logmel"] = logmel(torch.from_numpy(scene.waveform)[None])[0, : row["logmel"].shape[0]].numpy()
+                row["logmel"] = logmel(torch.from_numpy(waveform)[None])[0, : row["logmel"].shape[0]].numpy()
             row["embedding"], row["scores"] = output.embedding, np.round(output.scores * 255)
             background = None if plan.background is None else label_of[plan.background.clip_id]
             _fill_labels(row, scene.events, background, row_of, grid, n_frames)

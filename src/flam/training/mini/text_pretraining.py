@@ -36,6 +36,7 @@ class TextPretrainingConfig:
     temperature : of the InfoNCE between the two sides of a pair
     similarity_weight : weight of the loss on reference similarities, where some are given
     copy_weight : weight of the cosine loss on an earlier model's features, where one is given
+    keep_tower : begin with the earlier model's word pieces and tower instead of new ones
     seed : of everything random
     """
 
@@ -49,6 +50,7 @@ class TextPretrainingConfig:
     temperature: float = 0.06
     similarity_weight: float = 20.0
     copy_weight: float = 2.0
+    keep_tower: bool = False
     seed: int = 0
 
 
