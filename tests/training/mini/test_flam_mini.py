@@ -20,10 +20,11 @@ from flam.model.flam import FLAM, FLAMConfig
 from flam.model.text import LightTextConfig
 from flam.procedural import generate
 from flam.scenes.effects import EffectsConfig
-from flam.training.mini.batch import make_batch, warped_bands
+from flam.training.mini.batch import make_batch
 from flam.training.mini.class_loss import class_loss
 from flam.training.mini.clip_windows import embed_clips
 from flam.training.mini.config import MiniConfig, Stage
+from flam.training.mini.degradation import warped_bands
 from flam.training.mini.fit import fit
 from flam.training.mini.pool import MINI_SCENES, Pool, PoolConfig, build_pool
 from flam.training.mini.sound_losses import event_loss, near_loss

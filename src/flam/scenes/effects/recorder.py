@@ -29,7 +29,7 @@ class Recorder:
 
     Parameters
     ----------
-    reverberation_s, direct_db : a diffuse room: time in which it falls by 60 dB, and how far the direct sound is above it
+    reverberation_s, direct_db : of a diffuse room: time in which it falls by 60 dB, and direct sound over reverberation
     response : of the microphone
     noise_db : pink noise this far below the mean power of the scene, positive dB
     gain_db : into hard clipping at full scale

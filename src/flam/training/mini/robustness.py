@@ -1,4 +1,4 @@
-"""Several models on the same scenes, as they are and through recorders: what band limits, codecs, levels and noise cost."""
+"""Several models on the same scenes, as they are and through recorders: what bandwidth, codecs and noise cost."""
 
 from __future__ import annotations
 
