@@ -35,6 +35,9 @@ class LevelDetector:
         if "unpronounceable" in texts:
             raise ModelError("prompt 'unpronounceable' can't be encoded; write words")
 
+    def operating_point(self, prompts):
+        return self.config
+
     def stream_scores(self, audio, prompts, suppress=(), progress=None, show_suppress=False):
         prompts = (*prompts, *suppress) if show_suppress else tuple(prompts)
         self.recordings.append(audio)

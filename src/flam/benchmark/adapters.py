@@ -61,6 +61,7 @@ class DetectorSystem:
         if not stored:
             return None
         config = from_mapping(DetectionConfig, stored, f"{self._folder}/config.json: detection")
+        config = self._detector.operating_point(prompts, config)
         if config.score == self._score:
             return config
         return in_terms_of(config, self._score, prompts, self._detector.embed_text(prompts).logit_bias.tolist())

@@ -9,6 +9,7 @@ from typing import Any
 
 from flam.core import ScoreMethod
 from flam.detection.false_alarms import FalseAlarmCurve
+from flam.detection.kinds import SoundKind
 
 LOW_THRESHOLD_SHARE = 0.85
 
@@ -60,6 +61,10 @@ class DetectionConfig:
     prompts : prompt to what differs for it; prompts that nobody asks for do no harm
     false_alarm_curve : how often the model is wrong at each threshold, from which follows a threshold
         for a number of false alarms; None where nobody measured it
+    false_alarms_per_hour : of one prompt; with a curve, the threshold follows from it and from the number of prompts
+        (see ``flam.detection.operating_point``), and ``threshold`` is not used. None, or a threshold that a user
+        gives: ``threshold`` holds
+    kinds : how sounds that last alike are smoothed and joined, by any name
     batch_windows : windows that the model gets at once; more is faster on a GPU and takes more memory; None is 1 on a
         processor and 4 elsewhere
     latency_s : most seconds from a sound to its final scores, for sources that are still going on; the overlap of
@@ -80,6 +85,8 @@ class DetectionConfig:
     silence_db: float = -80.0
     prompts: dict[str, PromptSettings] = field(default_factory=dict)
     false_alarm_curve: FalseAlarmCurve | None = None
+    false_alarms_per_hour: float | None = None
+    kinds: dict[str, SoundKind] = field(default_factory=dict)
     batch_windows: int | None = None
     latency_s: float | None = None
 
@@ -89,6 +96,9 @@ class DetectionConfig:
         _require(
             -120 <= self.silence_db <= 0, "silence_db", self.silence_db, "within [-120, 0]", "-120 spares all but zeros"
         )
+        if self.false_alarms_per_hour is not None:
+            is_valid = 0 < self.false_alarms_per_hour < math.inf
+            _require(is_valid, "false_alarms_per_hour", self.false_alarms_per_hour, "above 0", "1 is one an hour")
         if self.batch_windows is not None:
             _require(self.batch_windows >= 1, "batch_windows", self.batch_windows, "at least 1", "1 takes least memory")
         if self.latency_s is not None:
@@ -122,10 +132,11 @@ def overridden(base: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any
 
     >>> base = {"threshold": 0.8, "low_threshold": 0.4, "prompts": {"siren": {"threshold": 0.9, "median_s": 0.5}}}
     >>> overridden(base, {"threshold": 0.5})
-    {'threshold': 0.5, 'low_threshold': 0.25, 'prompts': {'siren': {'median_s': 0.5}}}
+    {'threshold': 0.5, 'low_threshold': 0.25, 'prompts': {'siren': {'median_s': 0.5}}, 'false_alarms_per_hour': None}
     """
     result = {**base, **overrides}
     if "threshold" in overrides:
+        result["false_alarms_per_hour"] = overrides.get("false_alarms_per_hour")
         if "prompts" not in overrides:
             result["prompts"] = {
                 prompt: {name: value for name, value in own.items() if name not in ("threshold", "low_threshold")}

@@ -13,6 +13,7 @@ from flam.core import Event, FrameScores, ModelError, ScoreMethod, TimeGrid, fro
 from flam.detection.backends.base import Backend, TextFeatures
 from flam.detection.config import DetectionConfig, overridden
 from flam.detection.frames import Progress, stream_frames
+from flam.detection.operating_point import operating_point
 from flam.detection.pieces import Piece, PieceMaker
 from flam.detection.plan import WindowPlan, lowest_latency_s, plan_windows
 from flam.detection.session import Session
@@ -365,6 +366,24 @@ class Detector:
         pieces = self.stream(audio, prompts, suppress, config, progress, **overrides)
         return (event for piece in pieces for event in piece.events)
 
+    def operating_point(self, prompts: Sequence[str], config: DetectionConfig | None = None) -> DetectionConfig:
+        """Settle thresholds and smoothing for these prompts together, see ``flam.detection.operating_point``.
+
+        Parameters
+        ----------
+        prompts : sequence of str
+            What is asked for together.
+        config : DetectionConfig, optional
+            None takes the detector's own.
+
+        Returns
+        -------
+        DetectionConfig
+            What ``detect`` uses for these prompts.
+        """
+        config = self.config if config is None else config
+        return operating_point(config, prompts, lambda texts: self.embed_text(texts).text_features)
+
     def _with(self, overrides: dict[str, Any], config: DetectionConfig | None = None) -> DetectionConfig:
         config = self.config if config is None else config
         return from_mapping(DetectionConfig, overridden(to_mapping(config), to_mapping(overrides)), "detection")
@@ -387,6 +406,7 @@ class Detector:
         for prompt in prompts:
             if prompt in suppress:
                 raise ModelError(f"prompt {prompt!r} is asked for and suppressed; take it out of one of the two")
+        config = self.operating_point(prompts, config)
         return PieceMaker(
             self.backend, list(prompts), list(suppress), texts, rival_texts, config, show_suppress, find_events
         )

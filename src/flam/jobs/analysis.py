@@ -64,7 +64,7 @@ def analyse(
                 kept.append(piece)
             yield _first(piece, n_prompts)
 
-    events = tuple(sorted(binarize(watched(pieces), detector.config)))
+    events = tuple(sorted(binarize(watched(pieces), detector.operating_point(settings.prompts))))
     if kept:
         scores = FrameScores.concatenate(kept)
         if extras.scores is not None:
