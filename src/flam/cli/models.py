@@ -50,12 +50,14 @@ def info(name: Annotated[str, Parameter(help="Name of a model, or its folder.")]
 
 @app.command
 def convert(
-    source: Annotated[Path, Parameter(help="OpenFLAM state dict (.pth, .safetensors), or folder of a CLAP model.")],
+    source: Annotated[
+        Path, Parameter(help="OpenFLAM state dict (.pth, .safetensors), or folder of a CLAP or PE-A-Frame model.")
+    ],
     destination: Annotated[Path, Parameter(help="Folder to write; it replaces one that is there.")],
     /,
     *,
     kind: Annotated[
-        Literal["openflam", "clap"] | None, Parameter(help="What the source is; left out, it is guessed.")
+        Literal["openflam", "clap", "pe-a-frame"] | None, Parameter(help="What the source is; left out, it is guessed.")
     ] = None,
     tokenizer: Annotated[
         Path | None, Parameter(help="RoBERTa's tokenizer.json; left out, the one beside the weights.")

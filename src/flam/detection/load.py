@@ -73,6 +73,8 @@ def load(
 
 
 def _backend(folder: Path, device: str, precision: Precision, backend: BackendName, n_threads: int | None) -> Backend:
+    if read_config(folder)["model"].get("kind") == "pe-a-frame":
+        return _pe_a_frame(folder, device, precision, backend)
     suits_onnx = has_graphs(folder) and device in ("auto", "cpu") and precision in ("auto", "fp32")
     if backend == "onnx" or (backend == "auto" and suits_onnx):
         from flam.detection.backends.onnx import OnnxBackend
@@ -88,3 +90,12 @@ def _backend(folder: Path, device: str, precision: Precision, backend: BackendNa
     from flam.model.checkpoint import load_checkpoint
 
     return TorchBackend(load_checkpoint(folder).model, device, precision)
+
+
+def _pe_a_frame(folder: Path, device: str, precision: Precision, backend: BackendName) -> Backend:
+    if backend == "onnx" or precision not in ("auto", "fp32"):
+        raise ModelError(f"{folder}: a PE-A-Frame model runs on torch in fp32; leave backend and precision out")
+    require_extra("transformers", "base", "for PE-A-Frame models")
+    from flam.detection.backends.pe_audio import PeAudioBackend
+
+    return PeAudioBackend(folder, device)

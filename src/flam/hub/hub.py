@@ -175,7 +175,7 @@ def _download(model: RemoteModel, progress: Progress | None) -> Path:
             shutil.rmtree(folder, ignore_errors=True)
             source = [asdict(remote) | {"sha256": fetch(remote, parts, progress)} for remote in model.files]
             weights = parts / model.files[0].path
-            convert(parts if model.kind == "clap" else weights, folder, model.kind, card=model.card)
+            convert(weights if model.kind == "openflam" else parts, folder, model.kind, card=model.card)
             made = {path.name: file_sha256(path) for path in sorted(folder.iterdir())}
             with atomic_text(_lock_path(folder)) as file:
                 json.dump({"format": FORMAT, "source": source, "files": made}, file, indent=2)

@@ -10,7 +10,7 @@ from typing import Literal
 from flam.hub.card import ModelCard
 
 DEFAULT_MODEL = "flam-mini"
-ModelKind = Literal["openflam", "clap"]
+ModelKind = Literal["openflam", "clap", "pe-a-frame"]
 CLAP_FACTS = {"scale and bias": "10 and -8 for every text, where FLAM's training starts"}
 
 
@@ -63,6 +63,28 @@ def _clap(name: str, repo_id: str, revision: str, sha256: str | None, size_mb: i
     )
 
 
+def _pe_a_frame(
+    size: str, revision: str, weights_sha256: str | None, tokenizer_sha256: str | None, size_mb: int, parameters: str
+) -> RemoteModel:
+    repo_id = f"facebook/pe-a-frame-{size}"
+    return RemoteModel(
+        ModelCard(
+            f"pe-a-frame-{size}",
+            f"Meta's frame model with {parameters} parameters, 10 s windows, 25 frames a second",
+            "Apache-2.0",
+            f"https://huggingface.co/{repo_id}",
+            {"scale and bias": "one for all texts", "paper": "https://arxiv.org/abs/2512.19687"},
+        ),
+        "pe-a-frame",
+        (
+            RemoteFile(repo_id, revision, "model.safetensors", weights_sha256),
+            RemoteFile(repo_id, revision, "config.json"),
+            RemoteFile(repo_id, revision, "tokenizer.json", tokenizer_sha256),
+        ),
+        size_mb,
+    )
+
+
 _MODELS = (
     RemoteModel(
         ModelCard(
@@ -98,6 +120,23 @@ _MODELS = (
         "314eb00cce6ad68d25237b8446b659ccdb136ed4672c1bca470f142f72455026",
         779,
         "CLAP with HTS-AT base, never trained to tell frames apart; 10 s windows, 3.2 frames a second",
+    ),
+    _pe_a_frame(
+        "small",
+        "e5fc71c1f0be50279f52f292390b589780079e13",
+        "00ead719f02ef703ee1b55d6aee801074195d7d507a69622cda67ee4c484ed81",
+        None,
+        1762,
+        "450 million",
+    ),
+    _pe_a_frame("base", "0a320953632f45113021e4bc8a0eda74f0024a74", None, None, 2240, "560 million"),
+    _pe_a_frame(
+        "large",
+        "40187271298f84e2966d4518c88dde698540c9ad",
+        "cb1b7d596f1765e6fe21707f7c78989b06e08bc5692ffa88868ad266cce65660",
+        "9fd55248d51d33976b324fc11592e28071da7d41e0e9401dfb7082e30574b7b1",
+        5600,
+        "1.4 billion",
     ),
 )
 REGISTRY: Mapping[str, RemoteModel] = MappingProxyType({model.card.name: model for model in _MODELS})

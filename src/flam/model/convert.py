@@ -13,6 +13,7 @@ from flam.hub.registry import CLAP_FACTS, REGISTRY, ModelKind
 from flam.model.checkpoint import save_checkpoint
 from flam.model.convert_clap import flam_from_clap
 from flam.model.convert_openflam import flam_from_openflam
+from flam.model.convert_pe_audio import adopt_pe_a_frame
 from flam.model.weights_file import read_weights
 
 START_ID, END_ID = 0, 2
@@ -25,6 +26,12 @@ CARDS: dict[ModelKind, ModelCard] = {
         licence="Apache-2.0",
         source="https://huggingface.co/laion",
         facts=CLAP_FACTS,
+    ),
+    "pe-a-frame": ModelCard(
+        name="pe-a-frame",
+        summary="PE-A-Frame: 10 s windows, 25 frames a second",
+        licence="Apache-2.0",
+        source="https://huggingface.co/facebook",
     ),
 }
 
@@ -57,6 +64,9 @@ def convert(
     if kind not in get_args(ModelKind):
         raise ModelError(f"unknown kind of model {kind!r}; choose one of {', '.join(get_args(ModelKind))}")
     folder = source if source.is_dir() else source.parent
+    if kind == "pe-a-frame":
+        adopt_pe_a_frame(folder, Path(destination), CARDS[kind] if card is None else card)
+        return
     if kind == "clap":
         model = flam_from_clap(read_weights(_clap_weights(folder)), folder)
     else:
@@ -80,12 +90,13 @@ def _guess_kind(source: Path) -> ModelKind:
         raise ModelError(f"{source}: config.json is no object; give the folder of a model")
     if config.get("format") == FORMAT:
         raise ModelError(f"{source}: already a checkpoint of this package; use it as it is")
-    if config.get("model_type") != "clap":
+    kinds: dict[str, ModelKind] = {"clap": "clap", "pe_audio": "pe-a-frame"}
+    if config.get("model_type") not in kinds:
         raise ModelError(
             f"{source}: config.json is of a model of type {config.get('model_type')!r}; "
-            "only 'clap' folders and OpenFLAM weight files can be converted"
+            f"only folders of type {' or '.join(map(repr, kinds))} and OpenFLAM weight files can be converted"
         )
-    return "clap"
+    return kinds[config["model_type"]]
 
 
 def _clap_weights(folder: Path) -> Path:
