@@ -20,6 +20,7 @@ from flam.jobs.manifest import make_folder
 from flam.library.bank import WaveformBank
 from flam.library.disk_source import DiskSource
 from flam.library.source_library import SourceClip
+from flam.scenes.effects.recorder import record
 from flam.scenes.plan import SceneDrawer
 from flam.scenes.render import Renderer
 
@@ -60,7 +61,10 @@ def scenes_benchmark(
         audio, notes = folder / f"{index:05d}.flac", folder / f"{index:05d}.json"
         if not notes.exists():
             scene = renderer.render(drawer.draw(recipe.seed, index))
-            write_audio(audio, scene.waveform, scene.sample_rate)
+            waveform = scene.waveform
+            if recipe.recorder is not None:
+                waveform = record(waveform, scene.sample_rate, replace(recipe.recorder, seed=index))
+            write_audio(audio, waveform, scene.sample_rate)
             spans = [[event.onset_s, event.offset_s, event.prompt] for event in scene.events]
             with atomic_text(notes) as file:
                 json.dump(spans, file)

@@ -7,6 +7,7 @@ from typing import Literal
 
 from flam.data.clip_source import ProceduralConfig
 from flam.library.source_library import SourceClip, held_out
+from flam.scenes.effects.recorder import Recorder
 from flam.scenes.scene_config import SceneConfig
 from flam.training.mini.config import MiniConfig
 
@@ -43,6 +44,7 @@ class ScenesRecipe:
     prompts : ask for the labels of the clips, or as the paper does for their captions
     split : which groups are held out
     procedural : sounds made from nothing in the place of a library; no training saw its seed
+    recorder : what the whole scene goes through after mixing; None for nothing
     """
 
     n_scenes: int = 500
@@ -53,6 +55,7 @@ class ScenesRecipe:
     prompts: Literal["labels", "captions"] = "labels"
     split: Split = field(default_factory=Split)
     procedural: ProceduralConfig | None = None
+    recorder: Recorder | None = None
 
     def __post_init__(self) -> None:
         if self.n_scenes < 1:
@@ -81,14 +84,22 @@ class ClassifyRecipe:
 class RecipeFile:
     """A YAML file of configs/benchmarks: one of the two kinds.
 
+    Parameters
+    ----------
+    scenes, classify : one of them
+    recorders : name to a recorder; the same scenes then make one benchmark for each
+
     >>> RecipeFile(scenes=ScenesRecipe(n_scenes=20)).scenes.n_scenes
     20
     """
 
     scenes: ScenesRecipe | None = None
     classify: ClassifyRecipe | None = None
+    recorders: dict[str, Recorder] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.recorders and (self.scenes is None or self.scenes.recorder is not None):
+            raise ValueError("recorders need scenes, and scenes without a recorder of their own")
         if (self.scenes is None) == (self.classify is None):
             raise ValueError("a benchmark has either the key scenes or the key classify")
 

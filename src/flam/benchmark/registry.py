@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flam.benchmark.benchmark import Benchmark
@@ -29,6 +29,34 @@ class Places:
     cache: Path
     data_root: Path | None = None
     manifest: Path | None = None
+
+
+def open_benchmarks(
+    name: str,
+    places: Places,
+    n_items: int | None = None,
+    progress: Callable[[int, int | None], None] = lambda done, total: None,
+) -> list[Benchmark]:
+    """The benchmarks of a name: one, but of a YAML file with recorders one for each; parameters as ``open_benchmark``.
+
+    Raises
+    ------
+    ConfigError : as ``open_benchmark``
+    """
+    recipe = load_yaml(RecipeFile, name) if name.endswith((".yaml", ".yml")) else None
+    if recipe is None or recipe.scenes is None or not recipe.recorders:
+        return [open_benchmark(name, places, n_items, progress)]
+    return [
+        scenes_benchmark(
+            f"{Path(name).stem}: {condition}",
+            replace(recipe.scenes, recorder=recorder),
+            places.manifest,
+            places.cache,
+            n_items,
+            progress,
+        )
+        for condition, recorder in recipe.recorders.items()
+    ]
 
 
 def open_benchmark(

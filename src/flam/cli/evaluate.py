@@ -61,6 +61,7 @@ def evaluate(
     from flam.benchmark.metrics import HEADLINES
     from flam.benchmark.report import write_report
     from flam.benchmark.report.files import require_pictures
+    from flam.benchmark.robustness import mean_and_worst
     from flam.cli.main import FINE, SOME_FAILED
     from flam.core import ConfigError
     from flam.core.progress import Reporter
@@ -76,7 +77,7 @@ def evaluate(
     systems: list[System] = [
         open_system(name, folder, score, device, reporter.say) for name in model or (DEFAULT_MODEL,)
     ]
-    benchmarks = [_open(name, folder, data_root, library, limit, reporter) for name in names]
+    benchmarks = [opened for name in names for opened in _open(name, folder, data_root, library, limit, reporter)]
     evaluations = evaluate_systems(systems, benchmarks, folder, _progress(reporter), reporter.error)
     page = write_report(evaluations, output)
     for evaluation in evaluations:
@@ -84,20 +85,23 @@ def evaluate(
         for name, result in evaluation.results.items():
             value = f"{100 * result.figures[key].value:.1f}"
             reporter.say(f"{evaluation.benchmark.name}: {name}: {key.replace('_', ' ')} {value}")
+    for line in mean_and_worst(evaluations):
+        reporter.say(line)
     reporter.say(f"-> {page}")
     return SOME_FAILED if reporter.n_problems else FINE
 
 
 def _open(
     name: str, cache: Path, data_root: Path | None, library: Path | None, limit: int | None, reporter: Reporter
-) -> Benchmark:
-    from flam.benchmark.registry import Places, open_benchmark
+) -> list[Benchmark]:
+    from flam.benchmark.registry import Places, open_benchmarks
 
     with _progress(reporter)(f"preparing {name}") as progress:
-        opened = open_benchmark(name, Places(cache, data_root, library), limit, progress)
-    for problem in opened.problems:
-        reporter.warning(f"{opened.name}: {problem}")
-    return opened
+        benchmarks = open_benchmarks(name, Places(cache, data_root, library), limit, progress)
+    for opened in benchmarks:
+        for problem in opened.problems:
+            reporter.warning(f"{opened.name}: {problem}")
+    return benchmarks
 
 
 def _progress(reporter: Reporter) -> Callable[[str], AbstractContextManager[Callable[[int, int | None], None]]]:
