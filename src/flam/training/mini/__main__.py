@@ -3,10 +3,13 @@
     python -m flam.training.mini configs/flam_mini.yaml --library LIBRARY/manifest.csv --teacher TAGGER.tflite \
         --teacher-classes CLASSES.txt --pairs PAIRS.tsv.gz --work runs/flam-mini
 
-Steps, each resumable: ``made`` writes sounds of our own, ``bank`` decodes the clips, ``text`` pretrains the text tower,
-``windows`` runs the teacher over every clip, ``pool`` renders scenes with the teacher's targets, ``head`` bridges
-teacher and text, ``fit`` trains, ``package`` writes the checkpoint, ``thresholds`` raises those of
-everyday prompts that would often be wrong, ``judge`` measures the model on held-out recordings.
+Steps, each resumable: ``made`` writes sounds of our own, ``bank`` decodes the clips,
+``bandwidths`` writes them again with bandwidths that say nothing of their labels, ``text`` pretrains the text tower,
+``windows`` runs the teacher over every clip, ``pool`` renders scenes with the teacher's targets, ``leaks``
+looks whether the recorder gives labels away, ``head`` bridges
+teacher and text, ``fit`` trains, ``package`` writes the checkpoint, ``calibrate`` makes one threshold suit
+all texts, ``operate`` adds the curve of false alarms and the kinds of sound, ``judge`` measures the model on
+held-out recordings.
 Without ``--steps`` all run in this order. ``pool`` may run beside ``fit``, and in several processes: ``--shards
 0:200:2`` and ``--shards 1:200:2`` share the work.
 """
@@ -14,45 +17,65 @@ Without ``--steps`` all run in this order. ``pool`` may run beside ``fit``, and 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import sys
 from collections import Counter
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 from zlib import crc32
 
 import numpy as np
 import torch
+from numpy.lib.recfunctions import repack_fields
 from rich.console import Console
 from tokenizers import Tokenizer
 
 from flam.core import ConfigError, FlamError, ScoreMethod, load_yaml, read_text, save_yaml, to_mapping
 from flam.data.phrases import load_phrases
-from flam.detection.everyday import everyday_prompts
 from flam.detection.load import load
+from flam.hub.hub import resolve
 from flam.library.bank import WaveformBank
 from flam.library.source_library import SourceClip, held_out, read_manifest
 from flam.model.checkpoint import load_checkpoint, save_checkpoint
+from flam.model.export import export_onnx
 from flam.model.flam import FLAM, TextFeatures
+from flam.model.towers import TwoTowers
 from flam.training.mini.bandwidths import build_variant
+from flam.training.mini.calibration import equalise_scales, false_heights
 from flam.training.mini.clip_windows import ClipWindows, embed_clips
 from flam.training.mini.config import MiniConfig
+from flam.training.mini.degradation import degraded
 from flam.training.mini.fit import fit
 from flam.training.mini.judgement import judge, judge_words
+from flam.training.mini.leaks import label_leaks
 from flam.training.mini.made_sounds import is_made, make_sounds
+from flam.training.mini.operating import curve_recordings, false_alarm_curve, kinds_of_sound
 from flam.training.mini.pool import Pool, build_pool
 from flam.training.mini.rewording import FILLERS
 from flam.training.mini.teacher import Teacher
 from flam.training.mini.teacher_head import TeacherHead, train_teacher_head
 from flam.training.mini.text_pretraining import ontology_pairs, pretrain_text, read_pairs
 from flam.training.mini.texts import LabelTexts, related_labels
-from flam.training.mini.thresholds import prompt_thresholds
 from flam.training.mini.validation import clip_accuracy, pool_auroc
 from flam.training.mini.word_pieces import train_tokenizer
 
-STEPS = ("made", "bank", "bandwidths", "text", "windows", "pool", "head", "fit", "package", "thresholds", "judge")
+STEPS = (
+    "made",
+    "bank",
+    "bandwidths",
+    "text",
+    "windows",
+    "pool",
+    "head",
+    "fit",
+    "package",
+    "calibrate",
+    "operate",
+    "judge",
+)
 ONTOLOGY_WEIGHT = 10  # it is small beside a dictionary, and about sounds
 NEW_WORD_SCENES = 2000
 JUDGED = 200  # scenes; with 60, the interval of the recall was .16 wide
@@ -137,7 +160,7 @@ class Run:
         keep = self.config.text.keep_tower and self.arguments.init_from is not None
         corpus = [text for pair in pairs for text in pair] + 20 * [text for group in groups for text in group]
         if keep:
-            kept = load(self.arguments.init_from, device="cpu").model
+            kept = load_checkpoint(resolve(self.arguments.init_from)).model
             tokenizer = kept.tokenizer
         else:
             tokenizer = train_tokenizer([*corpus, *FILLERS], self.config.model.text.vocab_size)
@@ -175,6 +198,18 @@ class Run:
             folder = self.work / name
             build_pool(clips, self.labels, bank, teacher, folder, shards, self.config.pool, _announce(name), heard)
 
+    def leaks(self) -> None:
+        """Say how far a probe of the recorder alone tells labels of single sounds, as training hears them."""
+        shards = [np.load(path, mmap_mode="r") for path in sorted((self.work / "training").glob("*.npy"))]
+        rows = np.concatenate(
+            [repack_fields(shard[["logmel", "label", "single"]])[shard["single"]] for shard in shards]
+        )
+        rng = np.random.default_rng(self.config.seed)
+        heard = degraded(torch.from_numpy(rows["logmel"].astype(np.float32)), rng).numpy()
+        found = label_leaks(heard, [self.labels[row] for row in rows["label"][:, 0]], self.clips)
+        (self.work / "leaks.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        console.print(found)
+
     def head(self) -> None:
         """Carry the teacher's embedding into the joint space, and the text tower a little towards it."""
         path = self.work / "head.pt"
@@ -203,7 +238,7 @@ class Run:
         """Train on the finished part of the pool."""
         model, texts = self.new_model(), self._label_texts()
         if self.arguments.init_from is not None:
-            earlier = load(self.arguments.init_from, device="cpu").model.state_dict()
+            earlier = load_checkpoint(resolve(self.arguments.init_from)).model.state_dict()
             model.load_state_dict({**model.state_dict(), **_without_text(earlier)})
         states = torch.load(self.work / "head.pt", weights_only=True)
         model.load_state_dict({**model.state_dict(), **states["text"]})
@@ -236,19 +271,36 @@ class Run:
         """Write the trained model in the project's checkpoint format, half precision."""
         model = self.new_model()
         model.load_state_dict(torch.load(self.work / "model.pt", weights_only=True))
-        detection = to_mapping(self.config.detection)
-        save_checkpoint(model, self.work / "flam-mini", self.config.card, detection, dtype=torch.float16)
+        self._save(model, to_mapping(self.config.detection))
         console.print(f"checkpoint in {self.work / 'flam-mini'}")
 
-    def thresholds(self) -> None:
-        """Give everyday prompts that often fire for nothing a higher threshold, and package again."""
+    def calibrate(self) -> None:
+        """Make one threshold suit all texts, and package again."""
         bank = WaveformBank(self.work / "bank")
         clips = [clip for clip in self.training_clips if clip.clip_id in bank]
-        detector = load(self.work / "flam-mini", device="cpu")
-        scored = _progress("scenes scored", every=30)
-        prompts = prompt_thresholds(detector, clips, bank, self.phrase_sets, everyday_prompts(), progress=scored)
-        detection = {**to_mapping(self.config.detection), "prompts": to_mapping(prompts)}
-        model = load_checkpoint(self.work / "flam-mini").model
+        detector = load(self.work / "flam-mini", device="cpu", backend="torch")
+        texts, heights = false_heights(detector, clips, bank, self.phrase_sets)
+        checkpoint = load_checkpoint(self.work / "flam-mini")
+        assert isinstance(checkpoint.model, FLAM)
+        agreement = equalise_scales(checkpoint.model, texts, heights, self.config.scale_share)
+        console.print(f"scales of texts left out of the calibration: correlation {agreement:.2f} with what they need")
+        self._save(checkpoint.model, checkpoint.detection)
+
+    def operate(self) -> None:
+        """Measure the curve of false alarms on held-out recordings, and package the model with it and its graphs."""
+        bank = WaveformBank(self.work / "bank")
+        held_out = [clip for clip in self.held_out_clips if clip.clip_id in bank]
+        kinds = kinds_of_sound(self.training_clips, bank, self.config.kinds)
+        detector = load(self.work / "flam-mini", device="cpu", backend="torch")
+        recordings = curve_recordings(detector, held_out, bank, self.phrase_sets, JUDGED)
+        plain = dataclasses.replace(self.config.detection, kinds=kinds, false_alarms_per_hour=None)
+        settled = detector.operating_point(recordings[0].scores.prompts, plain)
+        curve = false_alarm_curve(settled, recordings)
+        detection = dataclasses.replace(self.config.detection, kinds=kinds, false_alarm_curve=curve)
+        self._save(load_checkpoint(self.work / "flam-mini").model, to_mapping(detection))
+        export_onnx(self.work / "flam-mini")
+
+    def _save(self, model: TwoTowers, detection: dict[str, Any]) -> None:
         save_checkpoint(model, self.work / "flam-mini", self.config.card, detection, dtype=torch.float16)
 
     def judge(self) -> None:

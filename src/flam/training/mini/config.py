@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from flam.detection.config import DetectionConfig
+from flam.detection.kinds import SoundKind
 from flam.hub.card import ModelCard
 from flam.model.convnet import ConvEncoderConfig
 from flam.model.flam import FLAMConfig
@@ -51,6 +52,8 @@ class MiniConfig:
     crop_windows : so many windows of the teacher, and the frames around them, are heard of each scene; None hears all
     bf16 : convolutions in bf16, for processors that have instructions for it
     batch_size, weight_decay, clip_norm, warmup_steps, ema_decay, seed : of the optimisation
+    scale_share : how far ``calibrate`` goes from the scales that training gave to equal ones, in [0, 1]
+    kinds : how the kinds "hit", "call" and "steady" become events; their texts are the labels of the training clips
     card, detection : packaged with the model: what to know about it, and the operating point chosen for it
     log_every, validate_every, save_every : in steps
     """
@@ -87,5 +90,7 @@ class MiniConfig:
     log_every: int = 100
     validate_every: int = 400
     save_every: int = 100
+    scale_share: float = 1.0
+    kinds: dict[str, SoundKind] = field(default_factory=dict)
     card: ModelCard = field(default_factory=ModelCard)
     detection: DetectionConfig = field(default_factory=DetectionConfig)

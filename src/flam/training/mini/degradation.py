@@ -28,8 +28,7 @@ def degraded(logmel: Tensor, rng: np.random.Generator) -> Tensor:
     moved = rng.random(n_scenes) < 2 / 3
     logmel[moved] = warped_bands(logmel[moved], rng.uniform(-2, 2, moved.sum()), rng.uniform(0.92, 1.08, moved.sum()))
     power = torch.pow(10.0, logmel / 10)
-    reverberated = np.flatnonzero(rng.random(n_scenes) < 1 / 6)
-    for scene in reverberated:
+    for scene in np.flatnonzero(rng.random(n_scenes) < 1 / 6).tolist():
         power[scene] = with_tail(power[scene], rng.uniform(0.1, 0.6), rng.uniform(3, 15))
     power *= torch.from_numpy(10 ** (_colours_db(n_scenes, n_mels, rng) / 10).astype(np.float32))[:, None]
     limited = rng.random(n_scenes) < 0.35
