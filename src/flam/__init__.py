@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from flam.core import Event, FrameScores
     from flam.detection.load import load
+    from flam.search import Archive
 
-__all__ = ["Event", "FrameScores", "load"]
+__all__ = ["Archive", "Event", "FrameScores", "load"]
 __version__ = "0.1.0"
 
-_LATER = {"Event": "flam.core", "FrameScores": "flam.core", "load": "flam.detection.load"}
+_LATER = {"Archive": "flam.search", "Event": "flam.core", "FrameScores": "flam.core", "load": "flam.detection.load"}
 
 
 def __getattr__(name: str) -> Any:

@@ -23,6 +23,10 @@ app = App(
 )
 # verbs are named as text, so that asking for help imports none of them
 app.command("flam.cli.detect:detect", name="detect", help="Find sounds in recordings.")
+app.command("flam.cli.index:app", name="index", help="Make an archive of recordings to search in.")
+app.command("flam.cli.search:search", name="search", help="Find sounds in archives by words and examples.")
+app.command("flam.cli.count:count", name="count", help="Count sounds by recording, hour, day and site.")
+app.command("flam.cli.bulk:app", name="bulk", help="Embed or analyse recordings in any store, or on a cluster.")
 app.command("flam.cli.models:app", name="models", help="List, describe, convert and download models.")
 app.command("flam.cli.data:app", name="data", help="List, check and use public corpora.")
 app.command("flam.cli.library:app", name="library", help="Make a table of the clips that scenes are drawn from.")

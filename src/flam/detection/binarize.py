@@ -167,7 +167,7 @@ class Binarizer:
         followed = self._open.keys() | self._waiting.keys()
         is_active[list(followed)] = True
         active = np.flatnonzero(is_active)
-        smoothed = _median(rows[:, active], self._half_median[active], self._margin)
+        smoothed = median_filter(rows[:, active], self._half_median[active], self._margin)
         is_on = smoothed >= self._low[active]
         sums = np.concatenate([np.zeros((1, len(active))), smoothed]).cumsum(axis=0, dtype=np.float64)
         sums += [self._sums[column] if column in followed else 0.0 for column in active.tolist()]
@@ -256,7 +256,7 @@ def median_frames(median_s: float, hop_s: float) -> int:
     return 2 * math.floor(median_s / hop_s / 2 + ROUNDING_FRAMES) + 1
 
 
-def _median(rows: np.ndarray, half_median: np.ndarray, margin: int) -> np.ndarray:
+def median_filter(rows: np.ndarray, half_median: np.ndarray, margin: int) -> np.ndarray:
     """(T + 2 margin, A) to (T, A): each column's median over its own odd number of rows, centred."""
     n_frames = len(rows) - 2 * margin
     smoothed = np.empty((n_frames, rows.shape[1]), rows.dtype)

@@ -12,6 +12,8 @@ import flam
 from flam.core import to_mapping
 from flam.hub.registry import DEFAULT_MODEL
 
+SEARCH_AXES = "search_axes.safetensors"
+
 
 @dataclass(frozen=True)
 class DetectSettings:
@@ -52,7 +54,8 @@ class DetectSettings:
 def model_identity(folder: Path) -> str:
     """A short text that tells what a model folder holds, wherever it lies and whatever it is called."""
     digest = hashlib.sha256()
-    for path in sorted(path for path in folder.iterdir() if path.is_file()):
+    # search axes say how an archive stores what the model gives, not what it gives
+    for path in sorted(path for path in folder.iterdir() if path.is_file() and path.name != SEARCH_AXES):
         digest.update(path.name.encode())
         with open(path, "rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())

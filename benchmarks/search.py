@@ -1,0 +1,213 @@
+"""How fast an archive is built and searched, and how large it is.
+
+    flam synth render -n 360 -o scenes --loose dcase     # or any recordings
+    python benchmarks/search.py build scenes/ archive/ --form exact
+    python benchmarks/search.py grow archive/ archive100/ --hours 100
+    python benchmarks/search.py link archive100/ archive1000/ --times 10
+    python benchmarks/search.py query archive1000/ --prompts 1 16
+
+"grow" repeats recordings with every frame moved by noise of 0.15 of its length, so that no two are equal; "link" repeats
+an archive with a copy of the file that a search reads whole and links to the others. CPU seconds are of all threads; on a
+busy machine only they mean anything. "cold" drops the archive's files from the page cache first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+
+import flam
+from flam.detection.everyday import everyday_prompts
+from flam.detection.prompt_file import PromptList
+from flam.hub.hub import resolve
+from flam.search import Archive
+from flam.search.axes import SearchAxes
+from flam.search.build import BuildReport, build_archive
+from flam.search.catalogue import ArchiveSettings, Catalogue
+from flam.search.encode import Encoder, fit_on_recordings
+from flam.search.layout import ArchiveFolder
+from flam.search.models import model_axes, model_id
+from flam.search.scan import Scanner
+from flam.search.segment import HEADER, SegmentWriter
+
+NOISE = 0.15
+SEGMENT_FRAMES = 2_000_000
+REPEATS = 5
+
+
+def build(folder: Path, output: Path, form: str, workers: int) -> None:
+    """Build an archive and tell the rate."""
+    model = resolve("flam-mini")
+    detector = flam.load(model)
+    archive = ArchiveFolder(output)
+    axes = model_axes(model)
+    axes = fit_on_recordings(detector, [folder]) if axes is None else axes
+    settings = ArchiveSettings(
+        "flam-mini",
+        model_id(model),
+        detector.grid.sample_rate,
+        detector.grid.hop_samples,
+        form,
+        detector.config.overlap,
+    )
+    archive.create(settings, axes)
+    encoder = Encoder(
+        str(model), settings.model_id, "cpu", "auto", settings.overlap, archive.codec(settings), archive.incoming_path
+    )
+    before, start = cpu_s(), time.perf_counter()
+    totals = build_archive(archive, [folder], encoder, workers, BuildReport(print, print))
+    cpu, wall = cpu_s() - before, time.perf_counter() - start
+    hours = totals.n_samples / settings.sample_rate / 3600
+    print(
+        f"{form}: {hours:.2f} h in {cpu:.1f} CPU s, {3600 * hours / cpu:.0f} x real time on one core "
+        f"(wall {wall:.0f} s, {3600 * hours / wall:.0f} x); {size(output) / 1e6 / hours:.1f} MB an hour"
+    )
+
+
+def grow(source: Path, output: Path, hours: float) -> None:
+    """Repeat the recordings of an archive until it has the hours, each frame moved by noise."""
+    opened = Archive(source)
+    archive = ArchiveFolder(output)
+    archive.create(opened.settings, SearchAxes.load(ArchiveFolder(source).axes_path))
+    codec, rng, done_s, copy = archive.codec(opened.settings), np.random.default_rng(0), 0.0, 0
+    writer: SegmentWriter | None = None
+    with Catalogue.open(archive.catalogue_path, write=True) as catalogue:
+        while done_s < hours * 3600:
+            for segment, recordings in opened.segments:
+                for row in recordings:
+                    if writer is None:
+                        writer = SegmentWriter(
+                            archive.new_segment_path(), codec, opened.settings.model_id, asdict(opened.settings)
+                        )
+                    rows = slice(row.first_frame, row.first_frame + row.n_frames)
+                    features = opened.features(segment, rows)
+                    noise = rng.standard_normal(features.shape, np.float32) * (NOISE / features.shape[1] ** 0.5)
+                    moved = features + noise
+                    moved /= np.linalg.norm(moved, axis=1, keepdims=True)
+                    writer.append_stored(codec.encode(moved), segment.level_db[rows])
+                    writer.end_recording(replace(row, path=f"{row.path}.{copy}"), segment.clips[row.clip_row])
+                    done_s += row.n_samples / opened.settings.sample_rate
+                    if writer.n_frames >= SEGMENT_FRAMES or done_s >= hours * 3600:
+                        header = writer.finish()
+                        catalogue.add_segment(archive.publish(writer.folder), header)
+                        writer = None
+            copy += 1
+    print(f"{done_s / 3600:.1f} h, {size(output) / 1e6 / (done_s / 3600):.1f} MB an hour")
+
+
+def link(source: Path, output: Path, times: int) -> None:
+    """Repeat a whole archive, copying what a search reads whole and linking the rest."""
+    opened = Archive(source)
+    archive = ArchiveFolder(output)
+    archive.create(opened.settings, SearchAxes.load(ArchiveFolder(source).axes_path))
+    with Catalogue.open(archive.catalogue_path, write=True) as catalogue:
+        for copy in range(times):
+            for segment, _ in opened.segments:
+                folder = archive.segments_path / f"{segment.folder.name}-{copy}"
+                folder.mkdir()
+                for path in segment.folder.iterdir():
+                    if path.name == "prefix.u8":
+                        shutil.copyfile(path, folder / path.name)
+                    elif path.name != HEADER:
+                        os.link(path, folder / path.name)
+                rows = tuple(replace(row, path=f"{row.path}.{copy}") for row in segment.header.recordings)
+                header = replace(segment.header, recordings=rows)
+                (folder / HEADER).write_text(json.dumps(asdict(header)))
+                catalogue.add_segment(folder.name, header)
+    print(f"{Archive(output).duration_s / 3600:.0f} h")
+
+
+def query(path: Path, counts: list[int], threshold: float | None) -> None:
+    """Time searches, warm and cold."""
+    print(f"open: {timed(lambda: Archive(path))}")
+    archive = Archive(path)
+    prompts = list(everyday_prompts())[:: len(everyday_prompts()) // max(counts)]
+    archive.detector.embed_text(prompts)
+    overrides = {} if threshold is None else {"threshold": threshold}
+    config = archive.detection_config(**overrides)
+    n_frames = sum(segment.header.n_frames for segment, _ in archive.segments)
+    for n in counts:
+        queries = archive.queries(PromptList.of(prompts[:n]), (), config)
+        features = np.concatenate([one.texts.text_features for one in queries])
+        scanner = Scanner(archive.segments[0][0].codec, features, np.concatenate([one.min_cosines for one in queries]))
+        drop_cache(path)
+        cold = timed(lambda: [scanner.scan(segment) for segment, _ in archive.segments], 1)
+        warm = timed(lambda: [scanner.scan(segment) for segment, _ in archive.segments])
+        n_hits = sum(len(hits.frames) for segment, _ in archive.segments for hits in scanner.scan(segment))
+        whole = timed(lambda: list(archive.spans(queries, config.silence_db)))
+        n_spans = len(list(archive.spans(queries, config.silence_db)))
+        print(
+            f"{archive.duration_s / 3600:.0f} h, {n} prompts: scan cold {cold}, warm {warm}; with spans {whole}; "
+            f"{n_hits / n_frames / n:.5f} of frames reach, {n_spans} spans; RssAnon {anonymous_mb():.0f} MB"
+        )
+
+
+def timed(work: object, repeats: int = REPEATS) -> str:
+    """Wall and CPU seconds of the fastest of some repeats."""
+    best = (float("inf"), float("inf"))
+    for _ in range(repeats):
+        before, start = cpu_s(), time.perf_counter()
+        work()  # type: ignore[operator]
+        best = min(best, (cpu_s() - before, time.perf_counter() - start))
+    return f"{best[1]:.2f} s ({best[0]:.2f} CPU s)"
+
+
+def cpu_s() -> float:
+    """CPU seconds of this process and of its children that ended."""
+    return sum(
+        usage.ru_utime + usage.ru_stime
+        for usage in (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))
+    )
+
+
+def drop_cache(path: Path) -> None:
+    """Ask the system to forget what it holds of an archive's files."""
+    for file in path.rglob("*"):
+        if file.is_file():
+            with open(file, "rb") as opened:
+                os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def anonymous_mb() -> float:
+    """Memory of this process beside the page cache."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon")) / 1024
+
+
+def size(path: Path) -> int:
+    """Bytes below a folder."""
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    for name, arguments in {
+        "build": ("folder", "output"),
+        "grow": ("source", "output"),
+        "link": ("source", "output"),
+        "query": ("path",),
+    }.items():
+        verb = verbs.add_parser(name)
+        for argument in arguments:
+            verb.add_argument(argument, type=Path)
+    verbs.choices["build"].add_argument("--form", default="exact")
+    verbs.choices["build"].add_argument("--workers", type=int, default=0)
+    verbs.choices["grow"].add_argument("--hours", type=float, required=True)
+    verbs.choices["link"].add_argument("--times", type=int, required=True)
+    verbs.choices["query"].add_argument("--prompts", dest="counts", type=int, nargs="+", default=[1, 16])
+    verbs.choices["query"].add_argument("--threshold", type=float, default=None)
+    options = vars(parser.parse_args())
+    {"build": build, "grow": grow, "link": link, "query": query}[options.pop("verb")](**options)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""``flam search --clips``: whole files ranked by words or by another file, and files that are almost the same."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from flam.cli.detect_options import Find
+from flam.cli.search_options import Answers, Keep, Together, choose_filters
+from flam.core import ConfigError, atomic_text
+from flam.search import Archive
+from flam.search.clips import near_duplicates, rank_clips
+from flam.search.examples import Example
+
+DEFAULT_TOP = 20
+
+
+def search_clips(
+    archives: Sequence[Archive], find: Find, together: Together, keep: Keep, answers: Answers, duplicates: float | None
+) -> int:
+    """Rank whole files and write the ranking as CSV; gives the exit code.
+
+    Words rank files; an example with ``--like`` ranks files by their sound; an example with a prompts file ranks its
+    prompts; ``--duplicates`` lists pairs of files.
+
+    Raises
+    ------
+    ConfigError
+        Nothing to rank by, or options that do not go together.
+    """
+    if duplicates is not None:
+        header, rows = ("cosine", "recording", "other"), _pairs(archives, duplicates)
+    elif together.like and find.prompts is not None:
+        header, rows = ("cosine", "prompt"), _texts(archives[0], together, find)
+    else:
+        header, rows = ("rank", "cosine", "prompt", "recording"), _files(archives, find, together, keep, answers)
+    _write(header, rows, answers.output)
+    return 0
+
+
+def _files(
+    archives: Sequence[Archive], find: Find, together: Together, keep: Keep, answers: Answers
+) -> Iterator[tuple[str, ...]]:
+    from flam.cli.search import choose_prompts
+
+    filters, top = choose_filters(keep), DEFAULT_TOP if answers.top is None else answers.top
+    detector = archives[0].detector
+    if together.like:
+        vectors = {text: detector.embed_audio(str(Example.parse(text).path)) for text in together.like}
+    else:
+        names = list(choose_prompts(find).names)
+        vectors = dict(zip(names, detector.embed_text(names).text_features, strict=True))
+    for label, vector in vectors.items():
+        ranked = [clip for archive in archives for clip in rank_clips(archive, vector)]
+        ranked = sorted((c for c in ranked if filters.keep_recording(c.recording)), key=lambda clip: -clip.cosine)
+        for rank, clip in enumerate(ranked[:top], start=1):
+            yield str(rank), f"{clip.cosine:.4f}", label, clip.recording.path
+
+
+def _texts(archive: Archive, together: Together, find: Find) -> Iterator[tuple[str, ...]]:
+    from flam.cli.search import choose_prompts
+
+    names = list(choose_prompts(find).names)
+    features = archive.detector.embed_text(names).text_features
+    for text in together.like:
+        cosines = features @ archive.detector.embed_audio(str(Example.parse(text).path))
+        for row in (-cosines).argsort().tolist():
+            yield f"{cosines[row]:.4f}", names[row]
+
+
+def _pairs(archives: Sequence[Archive], min_cosine: float) -> Iterator[tuple[str, ...]]:
+    if not -1 <= min_cosine <= 1:
+        raise ConfigError(f"--duplicates {min_cosine} is no cosine; 0.98 is a good value")
+    for archive in archives:
+        for one, other, cosine in near_duplicates(archive, min_cosine):
+            yield f"{cosine:.4f}", one.path, other.path
+
+
+def _write(header: tuple[str, ...], rows: Iterator[tuple[str, ...]], output: str | None) -> None:
+    if output is None:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
+        return
+    with atomic_text(Path(output)) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)

@@ -1,0 +1,108 @@
+"""The activity map: days across, hours of the day upwards, and how often a sound was found in each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+
+from flam.core import ConfigError
+from flam.core.extras import require_extra
+from flam.plots.canvas import INK, POSITIVE_COLOURS, save_figure, shortened
+
+PANEL_IN, LABEL_IN = 2.1, 0.55
+MOST_PANELS = 24
+NOT_RECORDED = "#dde3e8"
+Cell = tuple[date, int]
+
+
+def plot_activity(counts: Mapping[str, Mapping[Cell, int]], recorded_s: Mapping[Cell, float], path: str | Path) -> None:
+    """Draw one panel for each prompt and write the picture; hours without any recording are grey.
+
+    Parameters
+    ----------
+    counts : mapping of str to mapping of (date, int) to int
+        By prompt, how many in each hour (0 to 23) of each day.
+    recorded_s : mapping of (date, int) to float
+        Seconds that were recorded in each hour of each day.
+    path : str or Path
+        The suffix tells the kind of picture.
+
+    Raises
+    ------
+    MissingExtraError
+        matplotlib is not installed.
+    ConfigError
+        No hour was recorded, too many prompts, or a suffix of no kind of picture.
+    OutputError
+        The picture can't be written.
+    """
+    require_extra("matplotlib", "plot", "for pictures")
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import LinearSegmentedColormap, PowerNorm
+    from matplotlib.figure import Figure
+
+    if not recorded_s:
+        raise ConfigError(
+            "no recording says when it began, so there are no hours and days to draw; give --time-zone or rename them"
+        )
+    if not 1 <= len(counts) <= MOST_PANELS:
+        raise ConfigError(f"{len(counts)} prompts can't be drawn, 1 to {MOST_PANELS} can; ask for fewer")
+    first, last = min(day for day, _ in recorded_s), max(day for day, _ in recorded_s)
+    n_days = (last - first).days + 1
+    width = 1.6 + min(max(n_days * 0.16, 2.4), 12.0)
+    height = LABEL_IN + len(counts) * (PANEL_IN + 0.32)
+    figure = Figure(figsize=(width, height), facecolor="white")
+    FigureCanvasAgg(figure)
+    colours = LinearSegmentedColormap.from_list("count", POSITIVE_COLOURS)
+    colours.set_bad(NOT_RECORDED)
+    for number, (prompt, cells) in enumerate(counts.items()):
+        bottom = height - (number + 1) * (PANEL_IN + 0.32)
+        axes = figure.add_axes((0.6 / width, bottom / height, (width - 1.4) / width, PANEL_IN / height))
+        table = _table(cells, recorded_s, first, n_days)
+        highest = max(float(np.nanmax(table)), 1.0)
+        # by the root of the number: one call in an hour shows beside hundreds
+        norm = PowerNorm(0.5, 0.0, highest)
+        axes.imshow(
+            np.ma.masked_invalid(table),
+            origin="lower",
+            aspect="auto",
+            cmap=colours,
+            norm=norm,
+            extent=(0.0, float(n_days), 0.0, 24.0),
+            interpolation="nearest",
+        )
+        axes.set_title(shortened(prompt, 60), loc="left", fontsize=9.5, color=INK, pad=3, parse_math=False)
+        axes.set_yticks(range(0, 25, 6), [f"{hour:02d}:00" for hour in range(0, 25, 6)])
+        _label_days(axes, first, n_days, number == len(counts) - 1)
+        axes.tick_params(length=3, color=INK, labelcolor=INK, labelsize=8, width=0.7)
+        for spine in axes.spines.values():
+            spine.set_color(INK)
+            spine.set_linewidth(0.7)
+        bar = figure.add_axes(((width - 0.68) / width, bottom / height, 0.11 / width, PANEL_IN / height))
+        ticks = sorted({0, round(highest / 4), round(highest)})
+        scale = figure.colorbar(ScalarMappable(norm, colours), cax=bar, ticks=ticks)
+        scale.outline.set_visible(False)
+        bar.tick_params(length=2, labelsize=7.5, color=INK, labelcolor=INK)
+    save_figure(figure, Path(path))
+
+
+def _table(cells: Mapping[Cell, int], recorded_s: Mapping[Cell, float], first: date, n_days: int) -> np.ndarray:
+    """(24, days) counts, not a number where nothing was recorded."""
+    table = np.full((24, n_days), np.nan)
+    for day, hour in recorded_s:
+        table[hour, (day - first).days] = 0.0
+    for (day, hour), number in cells.items():
+        table[hour, (day - first).days] = number
+    return table
+
+
+def _label_days(axes: object, first: date, n_days: int, is_last: bool) -> None:
+    step = max(1, math.ceil(n_days / 12))
+    places = list(range(0, n_days, step))
+    labels = [f"{first + timedelta(days=place):%d %b}" for place in places] if is_last else [""] * len(places)
+    axes.set_xticks([place + 0.5 for place in places], labels)  # type: ignore[attr-defined]

@@ -1,0 +1,163 @@
+"""Searching by example: a clip, or a part of one, alone or together with words.
+
+All frames of a model share a direction, which says nothing about what they hold. The query is what the frames of the
+example have beyond it: their mean less the mean of the archive. How near is near depends on the example, so the scores
+are calibrated on the archive: 0.5 lies four standard deviations above the middle of its frames' cosines, and the
+threshold halfway from there to what the example's own frames reach. Middle and deviation are the median and the median
+distance from it, which a sound that is common in the archive does not move.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from flam.core import ConfigError
+from flam.detection import DetectionConfig
+from flam.detection.backends.base import TextFeatures
+from flam.detection.silence import power_of_db
+from flam.search.query import Query
+
+if TYPE_CHECKING:
+    from flam.detection import Detector
+    from flam.search.archive import Archive
+
+_PART = re.compile(r"(?P<path>.+)@(?P<start>\d+(?:\.\d*)?)-(?P<end>\d+(?:\.\d*)?)")
+BACKGROUND_FRAMES = 20_000
+BACKGROUND_DEVIATIONS = 4.0
+DEVIATION_OF_DISTANCE = 1.4826  # standard deviation of a normal distribution, by the median distance
+FRAMES_IN_A_ROW = 50
+NARROWEST = 0.05  # of the cosine, between background and example
+
+
+@dataclass(frozen=True)
+class Example:
+    """A clip to search for.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    start_s, end_s : float
+        The part that counts, seconds.
+
+    Examples
+    --------
+    >>> Example.parse("owl.wav@1.2-2.0")
+    Example(path=PosixPath('owl.wav'), start_s=1.2, end_s=2.0)
+    """
+
+    path: Path
+    start_s: float = 0.0
+    end_s: float = math.inf
+
+    @staticmethod
+    def parse(text: str) -> Example:
+        """Read ``FILE`` or ``FILE@START-END`` in seconds.
+
+        Raises
+        ------
+        ConfigError
+            A part that ends before it begins.
+        """
+        match = _PART.fullmatch(text)
+        if match is None or Path(text).exists():
+            return Example(Path(text))
+        example = Example(Path(match["path"]), float(match["start"]), float(match["end"]))
+        if example.end_s <= example.start_s:
+            raise ConfigError(f"example {text!r} ends before it begins; write FILE@START-END in seconds")
+        return example
+
+
+def example_query(
+    archive: Archive, example: Example, config: DetectionConfig, words: TextFeatures | None = None
+) -> Query:
+    """Settle what an example asks for.
+
+    Parameters
+    ----------
+    archive : Archive
+        On whose frames scores are calibrated.
+    example : Example
+        The clip.
+    config : DetectionConfig
+        Thresholds and durations.
+    words : TextFeatures, optional
+        Of one text that describes the sound too; the query then lies between the two.
+
+    Returns
+    -------
+    Query
+        Named by the example's file.
+
+    Raises
+    ------
+    AudioError
+        The clip can't be read.
+    ConfigError
+        The part holds nothing but silence.
+    """
+    frames = _frames(archive.detector, example, config)
+    background = sample_frames(archive)
+    vector = _unit(frames.mean(axis=0) - background.mean(axis=0))
+    if words is not None:
+        vector = _unit(vector + np.asarray(words.text_features)[0])
+    cosines = background @ vector
+    middle = float(np.median(cosines))
+    usual = middle + BACKGROUND_DEVIATIONS * DEVIATION_OF_DISTANCE * float(np.median(np.abs(cosines - middle)))
+    own = float(np.median(frames @ vector))
+    rule = archive.detector.operating_point([example.path.name], config).rule(example.path.name)
+    near = (max(own, usual + NARROWEST) - usual) / 2
+    scale = max(math.log(rule.threshold / max(1 - rule.threshold, 1e-6)), 1.0) / near
+    texts = TextFeatures(vector[None], np.array([scale], np.float32), np.array([-scale * usual], np.float32))
+    none = np.zeros(0, np.float32)
+    rivals = TextFeatures(np.zeros((0, len(vector)), np.float32), none, none)
+    return Query(example.path.name, texts, rivals, "posterior", rule)
+
+
+def sample_frames(archive: Archive, n_frames: int = BACKGROUND_FRAMES) -> np.ndarray:
+    """(T, D) frames from all over an archive, the same ones each time.
+
+    Raises
+    ------
+    ConfigError
+        The archive is empty.
+    """
+    rng = np.random.default_rng(0)
+    total = sum(segment.header.n_frames for segment, _ in archive.segments)
+    if total == 0:
+        raise ConfigError(f"{archive.path}: holds no frames; add recordings with flam index build")
+    parts = []
+    for segment, _ in archive.segments:
+        n_stretches = math.ceil(n_frames * segment.header.n_frames / total / FRAMES_IN_A_ROW)
+        last = max(segment.header.n_frames - FRAMES_IN_A_ROW, 0)
+        starts = rng.integers(0, last + 1, n_stretches)
+        parts += [
+            archive.features(segment, slice(start, start + FRAMES_IN_A_ROW)) for start in np.sort(starts).tolist()
+        ]
+    return np.concatenate(parts)
+
+
+def _frames(detector: Detector, example: Example, config: DetectionConfig) -> np.ndarray:
+    """(T, D) features of the example's frames that are not silent."""
+    silence_power, rate_hz = power_of_db(config.silence_db), detector.grid.rate_hz
+    parts = []
+    for piece in detector.stream(str(example.path)):
+        middle_s = (piece.start_frame + np.arange(len(piece.features)) + 0.5) / rate_hz
+        chosen = (middle_s >= example.start_s) & (middle_s < example.end_s) & (piece.power >= silence_power)
+        parts.append(np.asarray(piece.features)[chosen])
+    frames = np.concatenate(parts)
+    if not len(frames):
+        raise ConfigError(
+            f"{example.path}: nothing but silence from {example.start_s} to {example.end_s} s; choose another part"
+        )
+    return frames
+
+
+def _unit(vector: np.ndarray) -> np.ndarray:
+    return (vector / max(float(np.linalg.norm(vector)), 1e-9)).astype(np.float32)

@@ -1,0 +1,92 @@
+"""The folder of an archive: what lies where, making one, and sweeping what a stopped run left."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from pathlib import Path
+
+from flam.core import ConfigError, OutputError
+from flam.search.axes import FILE_NAME as AXES_NAME
+from flam.search.axes import SearchAxes
+from flam.search.catalogue import FILE_NAME as CATALOGUE_NAME
+from flam.search.catalogue import ArchiveSettings, Catalogue
+from flam.search.codec import Codec
+from flam.search.segment import sync_folder
+
+OPEN_PREFIX = ".open-"
+
+
+class ArchiveFolder:
+    """Paths within an archive.
+
+    Parameters
+    ----------
+    path : Path
+        The archive.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.catalogue_path = path / CATALOGUE_NAME
+        self.axes_path = path / AXES_NAME
+        self.segments_path = path / "segments"
+        self.incoming_path = path / "incoming"
+
+    def exists(self) -> bool:
+        """Whether there is an archive."""
+        return self.catalogue_path.exists()
+
+    def create(self, settings: ArchiveSettings, axes: SearchAxes) -> None:
+        """Make an empty archive; it exists once its catalogue does.
+
+        Raises
+        ------
+        ConfigError
+            The folder holds something else.
+        OutputError
+            The folder can't be written.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            own = {self.axes_path.name, self.segments_path.name, self.incoming_path.name}
+            foreign = [name for name in os.listdir(self.path) if name not in own and not name.startswith(".")]
+            if foreign:
+                raise ConfigError(f"{self.path}: holds {foreign[0]} and is no archive; name a new folder")
+            self.segments_path.mkdir(exist_ok=True)
+            axes.save(self.axes_path)
+            part = self.path / f".{secrets.token_hex(8)}.part"
+            with Catalogue.create(part, settings):
+                pass
+            os.replace(part, self.catalogue_path)
+            sync_folder(self.path)
+        except OSError as error:
+            raise OutputError(f"{self.path}: archive can't be made ({error.strerror}); choose another place") from error
+
+    def codec(self, settings: ArchiveSettings) -> Codec:
+        """How the archive's frames are stored."""
+        return Codec(SearchAxes.load(self.axes_path), settings.form)
+
+    def new_segment_path(self) -> Path:
+        """A folder to write a segment in, under a name that no reader looks at."""
+        return self.segments_path / f"{OPEN_PREFIX}{secrets.token_hex(8)}"
+
+    def publish(self, folder: Path) -> str:
+        """Give a finished segment its name, which is returned."""
+        name = folder.name.removeprefix(OPEN_PREFIX)
+        os.rename(folder, self.segments_path / name)
+        sync_folder(self.segments_path)
+        return name
+
+    def sweep(self, known: set[str]) -> None:
+        """Remove what a stopped run left: parts, and segments that the catalogue does not name.
+
+        Only for whoever holds the archive's lock.
+        """
+        shutil.rmtree(self.incoming_path, ignore_errors=True)
+        for folder in self.segments_path.iterdir() if self.segments_path.is_dir() else ():
+            if folder.name not in known:
+                shutil.rmtree(folder, ignore_errors=True)
+        for part in self.path.glob(".*.part*"):
+            part.unlink(missing_ok=True)

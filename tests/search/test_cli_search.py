@@ -1,0 +1,188 @@
+"""The verbs index, search and count, from the command line to files."""
+
+import csv
+import io
+import json
+import shutil
+from types import SimpleNamespace
+
+import pytest
+import soundfile
+
+import flam
+import flam.hub.hub
+from flam.annotations import read_events
+from flam.cli.main import main
+from flam.search import Archive
+
+
+@pytest.fixture
+def run(capsys, monkeypatch, tmp_path, detector, model_id):
+    """Run the program with the detector of these tests: exit code, stdout, stderr."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(flam, "load", type(detector), raising=False)
+    monkeypatch.setattr(flam.hub.hub, "resolve", lambda name, notify=None: tmp_path)
+    monkeypatch.setattr("flam.search.models.resolve", lambda name: tmp_path)
+    monkeypatch.setattr("flam.search.models.model_id", lambda folder: model_id)
+
+    def call(*arguments):
+        code = main([str(argument) for argument in arguments])
+        printed = capsys.readouterr()
+        assert "Traceback" not in printed.err
+        return SimpleNamespace(code=code, out=printed.out, err=printed.err)
+
+    return call
+
+
+def table(text):
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_build_info_verify_compact_and_parquet(run, sounds, tmp_path, detector):
+    found = run("index", "build", sounds, "-o", "archive", "--form", "compact", "--workers", 0)
+    assert (found.code, found.out) == (0, "")
+    assert "5 recordings added: archive" in found.err
+    found = run("index", "build", sounds, "-o", "archive", "--workers", 0)
+    assert "0 recordings added, 5 unchanged" in found.err
+    info = run("index", "info", "archive").out
+    assert "recordings    5, 1:04.6" in info
+    assert "compact" in info
+    assert "2026-05-01 22:00:00 to 2026-05-02 05:00:00, 2 with a time" in info
+    assert run("index", "verify", "archive").code == 0
+    assert "1 segments became 1" in run("index", "compact", "archive").err
+    assert run("index", "export", "archive", "-o", "tables").code == 0
+    assert run("index", "import", "tables", "-o", "again", "--form", "exact").code == 0
+    first, second = Archive("archive", detector), Archive("again", detector)
+    spans, again = (archive.search(["tone 1000"], threshold=0.6) for archive in (first, second))
+    assert [(s.recording.path, s.event.onset_s, s.event.offset_s) for s in spans] == [
+        (s.recording.path, s.event.onset_s, s.event.offset_s) for s in again
+    ]
+    import pyarrow.parquet
+
+    frames = pyarrow.parquet.read_table(tmp_path / "tables" / "frames.parquet")
+    assert frames.column_names == ["recording", "frame", "onset_s", "level_db", "features"]
+    assert frames.num_rows == sum(row.n_frames for row in first.recordings)
+    assert run("index", "import", "tables", "-o", "again").code == 2
+
+
+def test_build_tells_of_bad_files_and_refuses_what_does_not_fit(run, sounds, tmp_path, monkeypatch):
+    folder = shutil.copytree(sounds, tmp_path / "folder")
+    (folder / "bad.wav").write_bytes(b"RIFF")
+    found = run("index", "build", folder, "-o", "archive", "--workers", 0)
+    assert found.code == 1
+    assert found.err.count("bad.wav") == 1
+    assert run("index", "build", folder, "-o", "archive", "--form", "tiny").code == 2
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "letter.txt").write_text("dear")
+    assert "letter.txt" in run("index", "build", folder, "-o", "other").err
+    monkeypatch.setattr("flam.search.models.model_id", lambda folder: "fedcba9876543210")
+    refused = run("index", "build", folder, "-o", "archive")
+    assert refused.code == 2
+    assert "features of two models can't be compared" in refused.err
+    assert run("index", "build", "-o", "archive").code == 2
+
+
+def test_search_ranks_and_writes(run, archive_paths, sounds, tmp_path):
+    archive = archive_paths["exact"]
+    shown = run("search", archive, "-p", "tone 1000", "--threshold", 0.6)
+    assert shown.code == 0
+    assert str(sounds) in shown.out
+    assert "2026-05-01 22:00" in shown.out
+    assert run("search", archive, "-p", "tone 1000", "--threshold", 0.6, "-o", "hits.csv", "-q").code == 0
+    rows = table((tmp_path / "hits.csv").read_text())
+    scores = [float(row["max_score"]) for row in rows]
+    assert scores == sorted(scores, reverse=True)
+    assert len(rows) >= 3
+    best = run("search", archive, "-p", "tone 1000", "--threshold", 0.6, "--format", "json", "--top", 1)
+    assert len(json.loads(best.out)["recordings"]) == 1
+    run("search", archive, "-p", "tone 1000", "--threshold", 0.6, "-o", "hits.json")
+    assert sum(len(found.events) for found in read_events(tmp_path / "hits.json")) == len(rows)
+    middle = run("search", archive, "-p", "tone 1000", "--threshold", 0.6, "--from-score", scores[1], "--format", "csv")
+    assert len(table(middle.out)) < len(rows) + 1
+    assert float(table(middle.out)[0]["max_score"]) <= scores[1] + 1e-6
+    late = run(
+        "search", archive, "-p", "tone 1000", "--threshold", 0.6, "--time-of-day", "04:00-06:00", "--format", "csv"
+    )
+    assert all("050000" in row["recording"] for row in table(late.out))
+    assert "3 recordings left out" in late.err
+
+
+def test_search_cuts_clips_and_draws_a_sheet(run, archive_paths, tmp_path):
+    found = run(
+        "search", archive_paths["exact"], "-p", "tone 1000", "--threshold", 0.6,
+        "--cut", "clips", "--sheet", "hits.png", "--format", "csv",
+    )  # fmt: skip
+    assert found.code == 0
+    clips = sorted((tmp_path / "clips").iterdir())
+    assert len(clips) == len(table(found.out))
+    assert any("2026-05-01T22-00-10" in clip.name and "tone-1000" in clip.name for clip in clips)
+    assert soundfile.info(clips[0]).samplerate == 8_000
+    assert (tmp_path / "hits.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_recordings_that_are_gone_still_answer_and_their_clips_are_told(run, archive_paths, sounds, tmp_path):
+    archive = shutil.copytree(archive_paths["exact"], tmp_path / "archive")
+    folder = shutil.copytree(sounds, tmp_path / "folder")
+    run("index", "build", folder, "-o", archive, "--workers", 0)
+    (folder / "SITE1_20260501_220000.wav").unlink()
+    found = run("search", archive, "-p", "tone 1000", "--path", f"{folder}/*", "--cut", "clips", "--format", "csv")
+    assert found.code == 1
+    assert "no such file" in found.err
+    assert any("220000" in row["recording"] for row in table(found.out))
+
+
+def test_sounds_together_and_examples(run, archive_paths, sounds):
+    archive = archive_paths["exact"]
+    then = run(
+        "search",
+        archive,
+        "-p",
+        "tone 1000",
+        "--then",
+        "tone 2500",
+        "--within",
+        "5s",
+        "--threshold",
+        0.6,
+        "--format",
+        "csv",
+    )
+    [row] = table(then.out)
+    assert row["prompt"] == "tone 1000 > tone 2500"
+    assert (round(float(row["onset_s"])), round(float(row["offset_s"]))) == (10, 14)
+    example = f"{sounds / 'SITE1_20260501_220000.wav'}@10.2-11.8"
+    like = table(run("search", archive, "--like", example, "--format", "csv").out)
+    assert {row["recording"] for row in like} >= {str(sounds / "SITE1_20260501_220000.wav")}
+    both = run("search", archive, "--like", example, "-p", "tone 1000", "--format", "csv")
+    assert both.code == 0
+    assert run("search", archive, "--like", example, "-p", "a", "-p", "b").code == 2
+    assert run("search", archive, "-p", "a", "--all").code == 2
+    assert run("search", archive, "-p", "a", "--then", "b", "--within", "soon").code == 2
+    assert run("search", archive).code == 2
+    assert run("search", "nowhere", "-p", "a").code == 2
+
+
+def test_clips_are_ranked(run, archive_paths, sounds):
+    rows = table(run("search", archive_paths["exact"], "-p", "tone 400", "--clips", "--top", 3).out)
+    assert [row["rank"] for row in rows] == ["1", "2", "3"]
+    assert rows[0]["recording"].endswith("plain.wav")
+    same = table(run("search", archive_paths["exact"], "--clips", "--like", sounds / "short.wav", "--top", 1).out)
+    assert float(same[0]["cosine"]) == pytest.approx(1.0, abs=1e-3)
+    pairs = run("search", archive_paths["exact"], "--clips", "--duplicates", 0.5)
+    assert pairs.out.startswith("cosine,recording,other\n")
+
+
+def test_counts_of_archives_and_of_results(run, archive_paths, sounds, tmp_path):
+    archive = archive_paths["exact"]
+    options = ("-p", "tone 1000", "--threshold", 0.6, "--by", "prompt", "--by", "day")
+    found = run("count", archive, *options, "--map", "map.png")
+    assert found.code == 0
+    by_day = {row["day"]: int(row["n"]) for row in table(found.out)}
+    assert by_day["2026-05-01"] >= 2
+    assert by_day["2026-05-02"] >= 1
+    assert (tmp_path / "map.png").read_bytes().startswith(b"\x89PNG")
+    run("search", archive, "-p", "tone 1000", "--threshold", 0.6, "-o", "hits.csv")
+    again = run("count", "hits.csv", "--by", "prompt", "--by", "day")
+    assert {row["day"]: int(row["n"]) for row in table(again.out)} == by_day
+    assert run("count", "hits.csv", archive, "-p", "tone 1000").code == 2
+    assert run("count", tmp_path / "clips-of-nobody").code == 2

@@ -1,0 +1,97 @@
+"""The pruned scan gives what reading every frame gives."""
+
+import numpy as np
+import pytest
+
+from flam.search.axes import fit_axes
+from flam.search.codec import FORMS, Codec
+from flam.search.scan import Scanner, _product
+from flam.search.segment import Segment, SegmentWriter
+
+DIM = 128
+
+
+def vectors(rng, n, decay):
+    """Random vectors of length 1, most of them in few directions."""
+    values = rng.normal(size=(n, DIM)) * np.exp(-np.arange(DIM) / decay)
+    values += rng.normal(size=(1, DIM)) * 0.2
+    return (values / np.linalg.norm(values, axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.fixture(params=[(form, decay) for form in FORMS for decay in (8.0, 40.0, 1e6)], ids=str)
+def segment(request, tmp_path):
+    form, decay = request.param
+    rng = np.random.default_rng(int(decay))
+    turn = np.linalg.qr(rng.normal(size=(DIM, DIM)))[0].astype(np.float32)
+    frames = vectors(rng, 5_000, decay) @ turn
+    codec = Codec(fit_axes([frames[:1_000]]), form)
+    writer = SegmentWriter(tmp_path / "segment", codec, "id")
+    # vectors that the axes were not fitted on, one axis alone among them, which no code range foresees
+    alone = np.eye(DIM, dtype=np.float32)
+    writer.append(np.concatenate([frames, alone, -alone]), np.ones(len(frames) + 2 * DIM, np.float32))
+    writer.finish()
+    queries = np.concatenate([frames[:3], vectors(rng, 4, 20.0), alone[:1]])
+    return Segment(tmp_path / "segment", codec), queries / np.linalg.norm(queries, axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("min_cosine", [-0.1, 0.15, 0.3, 0.6, 0.9])
+def test_pruned_scan_equals_brute_force(segment, min_cosine):
+    segment, queries = segment
+    scanner = Scanner(segment.codec, queries, np.full(len(queries), min_cosine), n_threads=1)
+    every = scanner.cosines(segment.values(slice(None)))
+    found = scanner.scan(segment)
+    for query, hits in enumerate(found):
+        reached = np.flatnonzero(every[:, query] >= min_cosine)
+        assert set(reached) <= set(hits.frames)
+        # what is found beyond that lies within rounding of the threshold
+        assert (every[hits.frames, query] >= min_cosine - 1e-4).all()
+        np.testing.assert_allclose(hits.cosines, every[hits.frames, query], atol=1e-5)
+        assert (np.diff(hits.frames) > 0).all()
+
+
+def test_bound_is_never_below_the_cosine_of_a_stored_frame(segment):
+    segment, queries = segment
+    scanner = Scanner(segment.codec, queries, np.zeros(len(queries)), n_threads=1)
+    every = scanner.cosines(segment.values(slice(None)))
+    assert (scanner.bounds(segment, slice(None)) >= every - 1e-6).all()
+
+
+def test_integer_limits_let_every_frame_pass_whose_cosine_reaches(segment):
+    """The integers alone, without the checks that follow, at each frame's own cosine: the tightest case there is."""
+    segment, queries = segment
+    prefix = segment.prefix[:]
+    for query in queries:
+        cosines = Scanner(segment.codec, query[None], np.zeros(1), 1).cosines(segment.values(slice(None)))[:, 0]
+        for row in np.argsort(cosines)[:: len(cosines) // 40]:
+            scanner = Scanner(segment.codec, query[None], cosines[row : row + 1], 1)
+            limits = np.tile(scanner._integer_limits(segment), len(prefix))
+            [(_, rows)] = list(scanner._candidates(prefix, limits))
+            assert set(np.flatnonzero(cosines >= cosines[row])) <= set(rows)
+
+
+def test_pruning_reads_few_vectors(segment):
+    segment, queries = segment
+    if segment.codec.form != "exact" or np.linalg.norm(segment.prefix[:, -1]) > 0.4 * 255 * len(segment.prefix) ** 0.5:
+        pytest.skip("vectors of this kind have no axes to prune by")
+    scanner = Scanner(segment.codec, queries[3:7], np.full(4, 0.6), n_threads=1)
+    limits = np.tile(scanner._integer_limits(segment), len(segment.prefix))
+    n_read = sum(len(rows) for _, rows in scanner._candidates(segment.prefix[:], limits))
+    assert n_read < 0.5 * 4 * len(segment.prefix)
+
+
+def test_queries_that_nothing_reaches_cost_nothing(segment):
+    segment, queries = segment
+    found = Scanner(segment.codec, queries[:2], np.array([np.inf, 0.5]), n_threads=1).scan(segment)
+    assert len(found[0].frames) == 0
+    alone = Scanner(segment.codec, queries[1:2], np.array([0.5]), n_threads=1).scan(segment)[0]
+    assert found[1].frames.tolist() == alone.frames.tolist()
+
+
+def test_integer_product_is_exact_at_the_largest_weights():
+    rng = np.random.default_rng(0)
+    rows = rng.choice(np.array([0, 255], np.uint8), (4_096, 64))
+    columns = rng.choice(np.array([-63, 63], np.int8), (64, 5))
+    expected = (rows.astype(np.int64) - 128) @ columns.astype(np.int64)
+    assert (_product(1)(rows, columns) == expected).all()
+    same = np.full((8, 64), 255, np.uint8)
+    assert (_product(1)(same, np.full((64, 1), 63, np.int8)) == 64 * 127 * 63).all()
