@@ -6,9 +6,9 @@
     python benchmarks/search.py link archive100/ archive1000/ --times 10
     python benchmarks/search.py query archive1000/ --prompts 1 16
 
-"grow" repeats recordings with every frame moved by noise of 0.15 of its length, so that no two are equal; "link" repeats
-an archive with a copy of the file that a search reads whole and links to the others. CPU seconds are of all threads; on a
-busy machine only they mean anything. "cold" drops the archive's files from the page cache first.
+"grow" repeats recordings with every frame moved by noise of 0.15 of its length, so that no two are equal; "link"
+repeats an archive with a copy of the file that a search reads whole and links to the others. CPU seconds are of all
+threads; on a busy machine only they mean anything. "cold" drops the archive's files from the page cache first.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import resource
 import shutil
 import time
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ import flam
 from flam.detection.everyday import everyday_prompts
 from flam.detection.prompt_file import PromptList
 from flam.hub.hub import resolve
-from flam.search import Archive
+from flam.search import Archive, Query
 from flam.search.axes import SearchAxes
 from flam.search.build import BuildReport, build_archive
 from flam.search.catalogue import ArchiveSettings, Catalogue
@@ -136,18 +137,29 @@ def query(path: Path, counts: list[int], threshold: float | None) -> None:
     n_frames = sum(segment.header.n_frames for segment, _ in archive.segments)
     for n in counts:
         queries = archive.queries(PromptList.of(prompts[:n]), (), config)
-        features = np.concatenate([one.texts.text_features for one in queries])
-        scanner = Scanner(archive.segments[0][0].codec, features, np.concatenate([one.min_cosines for one in queries]))
         drop_cache(path)
-        cold = timed(lambda: [scanner.scan(segment) for segment, _ in archive.segments], 1)
-        warm = timed(lambda: [scanner.scan(segment) for segment, _ in archive.segments])
-        n_hits = sum(len(hits.frames) for segment, _ in archive.segments for hits in scanner.scan(segment))
-        whole = timed(lambda: list(archive.spans(queries, config.silence_db)))
-        n_spans = len(list(archive.spans(queries, config.silence_db)))
+        cold = timed(partial(scan, archive, queries), 1)
+        warm = timed(partial(scan, archive, queries))
+        n_hits = scan(archive, queries)
+        whole = timed(partial(find, archive, queries, config.silence_db))
+        n_spans = find(archive, queries, config.silence_db)
         print(
             f"{archive.duration_s / 3600:.0f} h, {n} prompts: scan cold {cold}, warm {warm}; with spans {whole}; "
             f"{n_hits / n_frames / n:.5f} of frames reach, {n_spans} spans; RssAnon {anonymous_mb():.0f} MB"
         )
+
+
+def scan(archive: Archive, queries: list[Query]) -> int:
+    """The frames that reach a threshold."""
+    features = np.concatenate([one.texts.text_features for one in queries])
+    codec = archive.segments[0][0].codec
+    scanner = Scanner(codec, features, np.concatenate([one.min_cosines for one in queries]))
+    return sum(len(hits.frames) for segment, _ in archive.segments for hits in scanner.scan(segment))
+
+
+def find(archive: Archive, queries: list[Query], silence_db: float) -> int:
+    """The spans."""
+    return len(list(archive.spans(queries, silence_db)))
 
 
 def timed(work: object, repeats: int = REPEATS) -> str:
