@@ -3,24 +3,42 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO := src/flam/assets/demo
 
-.PHONY: demo test lint clean
+.PHONY: demo test quick docs lint clean
 
-# the pinned torch is the CPU build wherever one is offered; constraints.txt records the tested versions
-.venv/.installed: pyproject.toml constraints.txt
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; name it: make PYTHON=python3.12 $(MAKECMDGOALS)")'
+CHECK := $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; name it: make PYTHON=python3.12 $(MAKECMDGOALS)")'
+# constraints.txt records the tested versions
+PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+
+# what users need: no torch
+.venv/.users: pyproject.toml constraints.txt
+	$(CHECK)
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(PIP) --editable '.[plot]'
 	touch $@
 
-demo: .venv/.installed
+# what tests need; the pinned torch is the CPU build wherever one is offered
+.venv/.installed: pyproject.toml constraints.txt
+	$(CHECK)
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(PIP) torch
+	$(PIP) --editable '.[dev]'
+	touch $@
+
+demo: .venv/.users
 	$(BIN)/flam detect $(DEMO)/street.ogg -p siren -p "dog barking" -p "car horn" -p "bicycle bell" \
 		-p "someone talking" -p rain -p "glass breaking" --plot demo.png
 	@echo 'The picture is demo.png. On your own recording: $(BIN)/flam detect FILE -p "a sound" -p "another sound"'
 
 test: .venv/.installed
 	$(BIN)/python -m pytest
+
+quick: .venv/.installed
+	$(BIN)/python -m pytest -m "not slow"
+
+docs: .venv/.installed
+	$(BIN)/python -m sphinx -q -W --keep-going docs docs/_build
 
 lint: .venv/.installed
 	$(BIN)/ruff check src tests benchmarks
