@@ -8,6 +8,7 @@ from typing import TextIO
 from flam.annotations.format import Format
 from flam.annotations.writing import single_line
 from flam.core import RecordingEvents, round_half_up
+from flam.core.terminal import printable
 
 
 def write_table(recordings: Iterable[RecordingEvents], file: TextIO, width: int | None = None) -> None:
@@ -70,8 +71,7 @@ def _score(score: float | None) -> str:
 
 
 def _printable(text: str) -> str:
-    # a name with escape codes must not drive the terminal
-    return "".join(character if character.isprintable() else "\ufffd" for character in single_line(text))
+    return printable(single_line(text))
 
 
 FORMAT = Format(

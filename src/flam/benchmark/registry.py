@@ -59,6 +59,25 @@ def open_benchmarks(
     ]
 
 
+def require_benchmark(name: str) -> None:
+    """Check that there is a benchmark of a name, or that its file can be read, before any is prepared.
+
+    Parameters
+    ----------
+    name : str
+        As for ``open_benchmark``.
+
+    Raises
+    ------
+    ConfigError
+        No such benchmark, or a file with an unknown key.
+    """
+    if name.endswith((".yaml", ".yml")):
+        load_yaml(RecipeFile, name)
+    elif name not in SCENES and name.partition(":")[0] not in CORPUS_BENCHMARKS:
+        raise _unknown(name)
+
+
 def open_benchmark(
     name: str,
     places: Places,
@@ -87,6 +106,9 @@ def open_benchmark(
             return scenes_benchmark(stem, recipe.scenes, places.manifest, places.cache, n_items, progress)
         assert recipe.classify is not None
         return classify_benchmark(stem, recipe.classify, places.manifest).limited(n_items)
-    raise ConfigError(
-        f"no benchmark {name!r}; choose one of {', '.join([*SCENES, *CORPUS_BENCHMARKS])}, or give a YAML file"
-    )
+    raise _unknown(name)
+
+
+def _unknown(name: str) -> ConfigError:
+    known = ", ".join([*SCENES, *CORPUS_BENCHMARKS])
+    return ConfigError(f"no benchmark {name!r}; choose one of {known}, or give a YAML file")

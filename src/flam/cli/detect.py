@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from flam.jobs.settings import DetectSettings
 
 FLAT = Parameter(name="*")
+PROMPTS_AT_ONCE = 256
 
 
 def detect(
@@ -123,7 +124,11 @@ def load_detector(settings: DetectSettings, reporter: Reporter) -> tuple[DetectS
     if settings.model_id not in (None, model_id):
         reporter.warning(f"{settings.model}: another model than the settings were saved with; results may differ")
     detector = flam.load(folder, device=settings.device, precision=settings.precision, **settings.detection)
-    detector.embed_text([*settings.prompts, *settings.suppress])  # a prompt that can't be used fails here, not per file
+    texts = [*settings.prompts, *settings.suppress]  # one that can't be used fails here, not for each recording
+    with reporter.counting("prompts read", len(texts)) as progress:
+        for start in range(0, len(texts), PROMPTS_AT_ONCE):
+            detector.embed_text(texts[start : start + PROMPTS_AT_ONCE])
+            progress(min(start + PROMPTS_AT_ONCE, len(texts)))
     return replace(settings, detection=to_mapping(detector.config), model_id=model_id), detector
 
 

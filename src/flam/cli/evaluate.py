@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from flam.benchmark import Benchmark, System
+    from flam.benchmark.evaluation import ShowProgress
     from flam.core.progress import Reporter
 
 
@@ -21,7 +20,17 @@ def evaluate(
     model: Annotated[
         tuple[str, ...],
         Parameter(
-            help="Name (see flam models list), or folder of a model, also of a ClapModel; once for each. flam-mini.",
+            help="Name (see flam models list), or folder of a model, also of a ClapModel; once for each. flam-mini. "
+            "NAME=MODEL gives it another name in the report.",
+            negative="",
+            show_default=False,
+        ),
+    ] = (),
+    results: Annotated[
+        tuple[str, ...],
+        Parameter(
+            help="NAME=PATH: results of any other program to compare with, event lists or frame scores (.npz); a file "
+            "or a folder.",
             negative="",
             show_default=False,
         ),
@@ -54,19 +63,25 @@ def evaluate(
 
     For example: flam evaluate --model flam-mini --benchmark builtin -o report/
 
+    Two models under names of their own, beside the events that another program found:
+    flam evaluate --model mine=models/v2 --model old=models/v1 --results other=events.csv --benchmark desed -o report/
+
     Scores are kept: the same command again goes on where it stopped, and computes nothing twice.
     """
     from flam.benchmark import evaluate as evaluate_systems
     from flam.benchmark.adapters import open_system
+    from flam.benchmark.given import GivenSystem
     from flam.benchmark.metrics import HEADLINES
+    from flam.benchmark.registry import require_benchmark
     from flam.benchmark.report import write_report
     from flam.benchmark.report.files import require_pictures
     from flam.benchmark.robustness import mean_and_worst
     from flam.cli.main import FINE, SOME_FAILED
-    from flam.core import ConfigError
+    from flam.core import ConfigError, output_lock
     from flam.core.progress import Reporter
     from flam.hub.hub import cache_folder
     from flam.hub.registry import DEFAULT_MODEL
+    from flam.jobs.manifest import make_folder
 
     if limit is not None and limit < 1:
         raise ConfigError(f"--limit {limit} must be at least 1")
@@ -74,12 +89,23 @@ def evaluate(
     reporter = Reporter(quiet)
     folder = cache_folder() / "evaluation" if cache is None else cache
     names = [name for given in benchmark or ("builtin",) for name in given.split(",") if name]
-    systems: list[System] = [
-        open_system(name, folder, score, device, reporter.say) for name in model or (DEFAULT_MODEL,)
-    ]
-    benchmarks = [opened for name in names for opened in _open(name, folder, data_root, library, limit, reporter)]
-    evaluations = evaluate_systems(systems, benchmarks, folder, _progress(reporter), reporter.error)
-    page = write_report(evaluations, output)
+    for name in names:
+        require_benchmark(name)  # all of them before the first is prepared
+    models = model or (() if results else (DEFAULT_MODEL,))
+    systems: list[System] = []
+    for title, place in map(_named, models):
+        systems.append(open_system(place, folder, score, device, reporter.say))
+        systems[-1].name = title or systems[-1].name
+    systems += [GivenSystem(place, title or Path(place).stem) for title, place in map(_named, results)]
+    make_folder(output)
+    with output_lock(output):
+        preparing = _progress(reporter, len(names))
+        benchmarks = [
+            opened for name in names for opened in _open(name, folder, data_root, library, limit, reporter, preparing)
+        ]
+        asking = _progress(reporter, len(systems) * len(benchmarks))
+        evaluations = evaluate_systems(systems, benchmarks, folder, asking, reporter.error)
+        page = write_report(evaluations, output)
     for evaluation in evaluations:
         key = HEADLINES[evaluation.benchmark.task]
         for name, result in evaluation.results.items():
@@ -91,12 +117,24 @@ def evaluate(
     return SOME_FAILED if reporter.n_problems else FINE
 
 
+def _named(given: str) -> tuple[str, str]:
+    """A name for the report and what it stands for; the name is empty where none is given."""
+    title, equals, place = given.partition("=")
+    return (title, place) if equals and title and place and not set(title) & set("/\\") else ("", given)
+
+
 def _open(
-    name: str, cache: Path, data_root: Path | None, library: Path | None, limit: int | None, reporter: Reporter
+    name: str,
+    cache: Path,
+    data_root: Path | None,
+    library: Path | None,
+    limit: int | None,
+    reporter: Reporter,
+    show_progress: ShowProgress,
 ) -> list[Benchmark]:
     from flam.benchmark.registry import Places, open_benchmarks
 
-    with _progress(reporter)(f"preparing {name}") as progress:
+    with show_progress(f"preparing {name}") as progress:
         benchmarks = open_benchmarks(name, Places(cache, data_root, library), limit, progress)
     for opened in benchmarks:
         for problem in opened.problems:
@@ -104,5 +142,7 @@ def _open(
     return benchmarks
 
 
-def _progress(reporter: Reporter) -> Callable[[str], AbstractContextManager[Callable[[int, int | None], None]]]:
-    return lambda name: reporter.recording(name, 1, 1)
+def _progress(reporter: Reporter, n_steps: int) -> ShowProgress:
+    """Shows each step with its number among all."""
+    numbers = itertools.count(1)
+    return lambda name: reporter.recording(name, next(numbers), n_steps)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -33,6 +33,8 @@ def finetune(
     ],
     epochs: Annotated[int | None, Parameter(help="Passes over the recordings; more for classes that are hard.")] = None,
     minutes: Annotated[float | None, Parameter(help="Stop learning after so long and keep what is learnt.")] = None,
+    device: Annotated[Literal["auto", "cpu", "cuda", "mps"], Parameter(help="Where to compute.")] = "auto",
+    seed: Annotated[int, Parameter(help="Another seed holds out other recordings and draws other mixtures.")] = 0,
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="", help="No progress.")] = False,
 ) -> int:
     """Teach a model the sounds of a folder.
@@ -46,8 +48,10 @@ def finetune(
     """
     from dataclasses import replace
 
-    from flam.core import ConfigError
+    from flam.core import ConfigError, output_lock
+    from flam.core.progress import Reporter
     from flam.hub.hub import own_folder
+    from flam.jobs.manifest import make_folder
     from flam.training.finetune.config import FinetuneConfig
     from flam.training.finetune.run import finetune as teach
 
@@ -57,30 +61,51 @@ def finetune(
         if epochs < 1:
             raise ConfigError(f"--epochs {epochs} must be at least 1; leave it out for {config.epochs}")
         config = replace(config, epochs=epochs)
+    if minutes is not None and not 0 < minutes < float("inf"):
+        raise ConfigError(f"--minutes {minutes} must be more than 0; leave it out for no limit")
+    if seed < 0:
+        raise ConfigError(f"--seed {seed} must be 0 or more")
+    config = replace(config, seed=seed)
     target = Path(output) if "/" in output or "\\" in output else own_folder(output)
-    with _Progress(quiet) as shown, _interruptible(lambda: shown.what == "learning") as interrupted:
+
+    def is_over() -> bool:
+        return minutes is not None and time.monotonic() - begun > 60 * minutes
+
+    def show(what: str, done: int, total: int, figures: dict[str, float]) -> None:
+        shown.show(what, done, total, figures)
+        if what != "learning" and is_over():
+            raise ConfigError(f"--minutes {minutes} were over while {what}; run it again with more, it goes on there")
+
+    make_folder(target.parent)
+    say = Reporter(quiet).say
+    with (
+        output_lock(target, beside=True),
+        _Progress(quiet, say) as shown,
+        _interruptible(lambda: shown.what == "learning") as interrupted,
+    ):
         outcome = teach(
             folder,
             parent,
             target,
             config,
-            should_stop=lambda: bool(interrupted) or (minutes is not None and time.monotonic() - begun > 60 * minutes),
-            progress=shown.show,
-            notify=shown.say,
+            device,
+            should_stop=lambda: bool(interrupted) or is_over(),
+            progress=show,
+            notify=say,
         )
     for problem in outcome.problems[:PROBLEMS_SHOWN]:
-        print(f"warning: {problem}", file=sys.stderr)
+        say(f"warning: {problem}")
     if len(outcome.problems) > PROBLEMS_SHOWN:
-        print(f"warning: {len(outcome.problems) - PROBLEMS_SHOWN} more like these", file=sys.stderr)
+        say(f"warning: {len(outcome.problems) - PROBLEMS_SHOWN} more like these")
     if outcome.epochs < config.epochs:
-        print(f"stopped after {outcome.epochs} of {config.epochs} epochs", file=sys.stderr)
-    print(f"learnt from {outcome.n_learnt_from} recordings, {outcome.n_held_out} were held out", file=sys.stderr)
+        say(f"stopped after {outcome.epochs} of {config.epochs} epochs")
+    say(f"learnt from {outcome.n_learnt_from} recordings, {outcome.n_held_out} were held out")
     if outcome.comparison is None:
-        print("nothing was held out, as each label has one group of recordings; add some", file=sys.stderr)
+        say("nothing was held out, as each label has one group of recordings; add some")
     else:
         _print_comparison(outcome.comparison)
     name = output if target != Path(output) else str(target)
-    print(f"flam detect RECORDING -p {_quoted(outcome.labels[0])} --model {_quoted(name)}", file=sys.stderr)
+    say(f"flam detect RECORDING -p {_quoted(outcome.labels[0])} --model {_quoted(name)}")
     return 1 if outcome.problems else 0
 
 
@@ -88,6 +113,8 @@ def _print_comparison(comparison: Comparison) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from flam.core.terminal import printable
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for heading, justify in (("frame AUROC, held out", "left"), ("before", "right"), ("after", "right")):
@@ -100,7 +127,7 @@ def _print_comparison(comparison: Comparison) -> None:
     rows.append((comparison.mean(of_known=True).text, comparison.mean(of_known=True)))
     for name, row in rows:
         values = ("-" if value != value else f"{value:.3f}" for value in (row.before, row.after))
-        table.add_row(Text(name), *values)
+        table.add_row(Text(printable(name)), *values)
     Console(file=sys.stdout, highlight=False).print(table)
 
 
@@ -124,7 +151,8 @@ def _interruptible(is_learning: Callable[[], bool]) -> Iterator[list[bool]]:
 class _Progress:
     """A bar for each thing that is done on a terminal, a line now and then elsewhere."""
 
-    def __init__(self, quiet: bool):
+    def __init__(self, quiet: bool, say: Callable[[str], None]):
+        self._say = say
         self.what = ""
         self._quiet = quiet
         self._shown_at = 0.0
@@ -144,10 +172,6 @@ class _Progress:
         if self._bar is not None:
             self._bar.stop()
 
-    def say(self, line: str) -> None:
-        """Write one line."""
-        print(line, file=sys.stderr)
-
     def show(self, what: str, done: int, total: int, figures: dict[str, float]) -> None:
         """Tell of a step of something."""
         if self._bar is not None:
@@ -157,7 +181,7 @@ class _Progress:
         elif not self._quiet and (done == total or time.monotonic() - self._shown_at > SECONDS_BETWEEN_LINES):
             self._shown_at = time.monotonic()
             losses = "".join(f"  {name.removesuffix('_loss')} {value:.3g}" for name, value in figures.items())
-            print(f"{what} {done}/{total}{losses}", file=sys.stderr, flush=True)
+            self._say(f"{what} {done}/{total}{losses}")
         self.what = what
 
 

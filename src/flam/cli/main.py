@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import errno
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -49,6 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ----------
     arguments : what stands behind ``flam``; None for those of this process
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name that a console lacks costs that name, not the run
     try:
         code = _run(sys.argv[1:] if arguments is None else list(arguments))
         sys.stdout.flush()
@@ -58,9 +61,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _abandon_stdout()
         return READER_LEFT
+    except MemoryError as error:
+        return _report(f"error: not enough memory ({error}); end other programs, or give less at once", SOME_FAILED)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EIO, errno.EDQUOT):
+        if error.strerror is None:
             raise
+        if error.filename is not None:
+            return _report(f"error: {error.filename}: {error.strerror}; check path, permissions and space", SOME_FAILED)
         _abandon_stdout()
         return _report(
             f"error: results can't be written ({error.strerror}); make space, or name a file with -o", SOME_FAILED
@@ -87,7 +94,9 @@ def _run(arguments: list[str]) -> int:
 
 
 def _report(message: str, code: int) -> int:
-    print(message, file=sys.stderr)
+    from flam.core.terminal import printable
+
+    print(printable(message), file=sys.stderr)
     return code
 
 

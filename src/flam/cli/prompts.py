@@ -9,6 +9,8 @@ from flam.core import ConfigError, read_text
 from flam.detection.everyday import everyday_prompts
 
 EVERYDAY = "everyday"
+MOST_PROMPTS = 10_000
+MOST_CHARACTERS = 1_000
 
 
 def collect_prompts(prompts: Sequence[str], file: Path | None, suppress: Sequence[str] = ()) -> tuple[str, ...]:
@@ -23,7 +25,8 @@ def collect_prompts(prompts: Sequence[str], file: Path | None, suppress: Sequenc
 
     Raises
     ------
-    ConfigError : no prompt at all, one that is empty or also suppresses, or a file that can't be read
+    ConfigError : no prompt at all, more than 10,000, one of more than 1,000 characters, one that is empty or also
+        suppresses, or a file that can't be read
 
     >>> collect_prompts(["siren", "dog barking", " siren"], None)
     ('siren', 'dog barking')
@@ -33,12 +36,26 @@ def collect_prompts(prompts: Sequence[str], file: Path | None, suppress: Sequenc
         if not text:
             raise ConfigError(f"prompt {text!r} is empty; write what the sound is, for example -p 'dog barking'")
     found = tuple(dict.fromkeys([*prompts, *(() if file is None else _read(file))]))
+    if len(found) > MOST_PROMPTS:
+        raise ConfigError(f"{len(found)} prompts are more than {MOST_PROMPTS}; ask for them in several runs")
+    for text in (*found, *suppress):
+        _require_text(text)
     if not found:
         raise ConfigError("no prompts: say what to listen for with -p 'dog barking', or --prompts FILE, one a line")
     both = [prompt for prompt in found if prompt in set(suppress)]
     if both:
         raise ConfigError(f"prompt {both[0]!r} is asked for and suppressed; take it out of -p or --not")
     return found
+
+
+def _require_text(prompt: str) -> None:
+    if len(prompt) > MOST_CHARACTERS:
+        raise ConfigError(
+            f"prompt {prompt[:40]!r}... has {len(prompt)} characters, more than {MOST_CHARACTERS}; "
+            "write what the sound is in a few words"
+        )
+    if not prompt.isascii() and not prompt.encode("utf-8", "replace").decode() == prompt:
+        raise ConfigError(f"prompt {prompt!r} is not text in Unicode; write it in the encoding of the terminal")
 
 
 def stripped(prompts: Sequence[str]) -> tuple[str, ...]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,11 +34,18 @@ def train(
     The folder then holds the models "best" and "final" for flam detect --model, the log and its picture. On several
     GPUs: torchrun --nproc-per-node 8 -m flam train RECIPE -o FOLDER
     """
+    from flam.core import output_lock
+    from flam.core.progress import Reporter
+    from flam.jobs.manifest import make_folder
+    from flam.training.config import load_recipe
     from flam.training.train import setup
 
     folder = Path("runs") / recipe.stem if output is None else output
-    with _ProgressLine(quiet) as line:
-        figures = setup(recipe, folder, set, line.show, lambda text: print(text, file=sys.stderr))
+    load_recipe(recipe, set)  # what is wrong with it is told before a folder is made
+    make_folder(folder)
+    is_first = os.environ.get("RANK", "0") == "0"  # as torchrun numbers processes; they share the folder
+    with output_lock(folder) if is_first else nullcontext(), _ProgressLine(quiet) as line:
+        figures = setup(recipe, folder, set, line.show, Reporter(quiet).say)
     if line.has_shown:
         print(f"held-out frame AUROC {figures['validation_frame_auroc']} -> {folder}/final", file=sys.stderr)
 

@@ -88,6 +88,10 @@ def _output_errors(path: Path, part: Path) -> Iterator[None]:
         raise OutputError(f"{path}: is a folder; name a file in it")
     try:
         yield
+    except RuntimeError as error:
+        if "PytorchStreamWriter" not in str(error):
+            raise
+        raise OutputError(f"{path}: can't be written completely; check that there is space") from error  # torch.save
     except OSError as error:
         if error.filename not in (None, str(path), str(part)):
             raise  # about a file that the block reads, not the one it writes

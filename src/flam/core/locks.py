@@ -13,7 +13,7 @@ from flam.core.errors import OutputError
 
 
 @contextmanager
-def output_lock(output: str | Path) -> Iterator[None]:
+def output_lock(output: str | Path, beside: bool = False) -> Iterator[None]:
     """Hold an output for this process while the block runs.
 
     The system itself lets go of the lock when the process ends, however it ends, so that nothing is left to clear.
@@ -23,6 +23,8 @@ def output_lock(output: str | Path) -> Iterator[None]:
     ----------
     output : str or Path
         The file or, where it exists and is one, the folder that is written.
+    beside : bool
+        True puts the lock of a folder beside it too, for a folder that is replaced as a whole.
 
     Raises
     ------
@@ -38,7 +40,7 @@ def output_lock(output: str | Path) -> Iterator[None]:
     Traceback (most recent call last):
     flam.core.errors.OutputError: ...events.csv: process ... writes there; wait until it is done, or name another output
     """
-    path = _lock_path(Path(output))
+    path = _lock_path(Path(output), beside)
     if not path.parent.is_dir():
         raise OutputError(f"{output}: can't be written; folder {path.parent} does not exist, make it or choose another")
     holder = _holder(path)
@@ -64,9 +66,9 @@ def output_lock(output: str | Path) -> Iterator[None]:
         lock.release()
 
 
-def _lock_path(output: Path) -> Path:
+def _lock_path(output: Path, beside: bool) -> Path:
     target = Path(os.path.realpath(output))
-    return target / ".lock" if target.is_dir() else target.with_name(f".{target.name}.lock")
+    return target / ".lock" if target.is_dir() and not beside else target.with_name(f".{target.name}.lock")
 
 
 def _holder(path: Path) -> str:

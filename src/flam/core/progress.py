@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from flam.core.terminal import printable
+
 SECONDS_BETWEEN_LINES = 30.0
 
 
@@ -37,14 +39,12 @@ class Reporter:
 
     def say(self, message: str) -> None:
         """Write one line."""
-        line = " ".join(message.splitlines())
-        # a file name that is not UTF-8 must not stop the message about it
-        print(line.encode("utf-8", "backslashreplace").decode("utf-8"), file=sys.stderr, flush=True)
+        print(printable(" ".join(message.splitlines())), file=sys.stderr, flush=True)
 
     @contextmanager
     def recording(self, name: str, number: int, total: int) -> Iterator[Callable[[int, int | None], None]]:
         """Show progress within one recording, through the callback ``(completed_samples, total_samples or None)``."""
-        place = f"{number}/{total} {name}" if total > 1 else name
+        place = printable(f"{number}/{total} {name}" if total > 1 else name)
         if not self._shows_bar:
             yield lambda completed, samples: self._line(place, completed, samples)
             return

@@ -22,6 +22,7 @@ from flam.core import (
     atomic_text,
     from_mapping,
     load_yaml,
+    output_lock,
     parse_json,
     save_yaml,
     to_mapping,
@@ -192,22 +193,17 @@ class SceneSet:
 
         Raises
         ------
-        ConfigError : the folder holds other scenes, or another run is at work in it
-        OutputError : it can't be made or written to
+        ConfigError : the folder holds other scenes
+        OutputError : it can't be made or written to, or another run is at work in it
         """
-        from filelock import FileLock, Timeout
-
         self.prepare()
-        try:
-            with FileLock(self.folder / ".lock", timeout=0):
-                for path in self.folder.glob(".*.part"):
-                    if path.is_dir():
-                        shutil.rmtree(path, ignore_errors=True)
-                    else:
-                        path.unlink(missing_ok=True)
-                yield
-        except Timeout as error:
-            raise ConfigError(f"{self.folder}: another run is at work in it; let it end, or name another") from error
+        with output_lock(self.folder):
+            for path in self.folder.glob(".*.part"):
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink(missing_ok=True)
+            yield
 
     def recall(self, path: Path) -> ShardRecord | None:
         """What is remembered of a shard; None where it is not finished, or not of this set."""

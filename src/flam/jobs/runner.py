@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flam.annotations import FORMATS, read_events, write_events
-from flam.core import FlamError, OutputError, RecordingEvents
+from flam.core import FlamError, OutputError, RecordingEvents, output_lock
 from flam.core.progress import Reporter
+from flam.core.terminal import TerminalWriter, escape_unencodable
 from flam.jobs.analysis import Extras, analyse
 from flam.jobs.inputs import Source
 from flam.jobs.manifest import Finished, ResultsFolder, make_folder
@@ -20,6 +21,8 @@ from flam.jobs.settings import DetectSettings
 
 if TYPE_CHECKING:
     from flam.detection import Detector
+
+MOST_NOTES = 5
 
 
 @dataclass
@@ -67,7 +70,16 @@ class Run:
         ------
         OutputError : the device or an extra can't be written
         """
-        write_events(self._found(), sys.stdout if path is None else path, format)
+        if path is not None:
+            write_events(self._found(), path, format)
+            return
+        escape_unencodable(sys.stdout)
+        encoding = sys.stdout.encoding or "utf-8"
+        odd = [source.path for source in self.names if not _can_be_written(source.path, encoding)]
+        for place in odd[:MOST_NOTES]:
+            self.reporter.say(f"note: {place}: its name holds characters that {encoding} lacks; they are escaped")
+        is_shown = sys.stdout.isatty() and format != "table"
+        write_events(self._found(), TerminalWriter(sys.stdout) if is_shown else sys.stdout, format)  # type: ignore[arg-type]
 
     def into_file(self, path: Path, format: str, overwrite: bool) -> None:
         """Write one file once all recordings are done; until then they are kept in a folder beside it.
@@ -83,6 +95,11 @@ class Run:
         if self.was_interrupted:
             return
         finished = [name for name in self.names.values() if parts.recall(name) is not None]
+        if len(finished) < self.totals.n_done + self.totals.n_kept:
+            raise OutputError(
+                f"{parts.folder}: results of {self.totals.n_done + self.totals.n_kept - len(finished)} recordings are "
+                "gone since they were written; run the same command again"
+            )
         if finished:
             recordings = (recording for name in finished for recording in read_events(parts.events_path(name), "json"))
             write_events(recordings, path, format)
@@ -165,6 +182,14 @@ class Run:
         self.reporter.error(message)
 
 
+def _can_be_written(path: Path, encoding: str) -> bool:
+    try:
+        str(path).encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def carry_out(run: Run, output: Output, overwrite: bool) -> None:
     """Do all recordings of a run.
 
@@ -175,9 +200,12 @@ def carry_out(run: Run, output: Output, overwrite: bool) -> None:
     if output.kind == "stream" or output.path is None:
         run.stream(output.path, output.format)
     elif output.kind == "file":
-        run.into_file(output.path, output.format, overwrite)
+        with output_lock(output.path):
+            run.into_file(output.path, output.format, overwrite)
     else:
         results = ResultsFolder(output.path, FORMATS[output.format].suffix)
-        if overwrite:
-            results.forget()
-        run.into_folder(results, output.format)
+        results.prepare()
+        with output_lock(output.path):
+            if overwrite:
+                results.forget()
+            run.into_folder(results, output.format)

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from flam.core import ConfigError, OutputError, from_mapping, parse_json
+from flam.core import ConfigError, OutputError, from_mapping, output_lock, parse_json
 from flam.core.processes import each_file
 from flam.library.clip_table import LibraryRow, SourceLibrary, read_library, require_table_name, write_library
 from flam.library.gather import FoundClip, LibraryConfig, gather_clips, settled_kind
@@ -86,6 +86,18 @@ def scan_library(
     found = gather_clips(inputs, config, on_problem)
     measured_by = f"{MEASURING_VERSION}:{config.relative_threshold_db:g}"
     states = {f.clip.path: _state(f.clip.path, measured_by) for f in found}
+    with output_lock(table):
+        return _measured(found, states, table, config, workers, progress)
+
+
+def _measured(
+    found: Sequence[FoundClip],
+    states: dict[Path, _FileState],
+    table: Path,
+    config: LibraryConfig,
+    workers: int,
+    progress: Callable[[int, int], None] | None,
+) -> SourceLibrary:
     memory = _Memory(Path(f"{table}.partial"))
     outcomes = {**_of_table(table), **memory.recall()}
     missing = [path for path, state in states.items() if state not in outcomes]

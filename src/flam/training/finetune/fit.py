@@ -69,7 +69,7 @@ def fit(
     model : in evaluation mode
     examples : labels have K columns, those of ``texts.learnt``
     state_path : file that holds the state after each epoch
-    should_stop : asked after each epoch
+    should_stop : asked before each step; what the steps of a part of an epoch taught stays
     progress : told of epochs done, epochs in all, and the mean losses of the last
 
     Returns
@@ -86,6 +86,8 @@ def fit(
             sums: dict[str, float] = {}
             batches = _batches(len(examples.frame_features), config.batch_size, rng)
             for number, rows in enumerate(batches):
+                if number and should_stop():
+                    return epoch  # with what this part of an epoch taught
                 share = (epoch + number / len(batches)) / config.epochs
                 for group in optimiser.param_groups:
                     group["lr"] = config.lr * max(0.5 + 0.5 * math.cos(math.pi * share), LEAST_LR_SHARE)

@@ -95,8 +95,8 @@ def finetune(
     if output.exists() and not (output / "config.json").exists() and any(output.iterdir()):
         raise OutputError(f"{output}: exists and is no model; choose a new or an empty folder")
     problems: list[str] = []
+    parent_folder = resolve(parent, notify=notify)  # first, as reading a large folder takes a while
     recordings = read_folder(recordings_folder, problems.append)
-    parent_folder = resolve(parent, notify=notify)
     checkpoint = load_checkpoint(parent_folder)
     if not isinstance(checkpoint.model, FLAM):
         raise ModelError(f"{parent}: has no scale and bias of each text; give the name or folder of a FLAM")
