@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TextIO
 
-from flam.annotations.delimited import delimited_row, numbered_rows
+from flam.annotations.delimited import delimited_row, numbered_rows, spreadsheet_plain, spreadsheet_safe
 from flam.annotations.format import Format
 from flam.annotations.parsing import group_by_recording, parse_event
 from flam.annotations.writing import decimal
@@ -20,12 +20,13 @@ def write_csv(recordings: Iterable[RecordingEvents], file: TextIO, with_probabil
     columns = (*COLUMNS, "probability") if with_probability else COLUMNS
     file.write(delimited_row(columns, ","))
     for recording in recordings:
+        name = spreadsheet_safe(recording.recording)
         for event in recording.events:
             times, scores = (event.onset_s, event.offset_s), (event.mean_score, event.max_score, event.probability)
-            cells = (recording.recording, *map(decimal, times), event.prompt, *map(decimal, scores))
+            cells = (name, *map(decimal, times), spreadsheet_safe(event.prompt), *map(decimal, scores))
             file.write(delimited_row(cells[: len(columns)], ","))
         if not recording.events:
-            file.write(delimited_row((recording.recording, *[""] * (len(columns) - 1)), ","))
+            file.write(delimited_row((name, *[""] * (len(columns) - 1)), ","))
 
 
 def read_csv(text: str, path: Path) -> list[RecordingEvents]:
@@ -54,8 +55,9 @@ def _rows(text: str, path: Path) -> Iterator[tuple[str, Event | None]]:
         row = dict(zip(header, cells, strict=True))
         scores = row.get("mean_score"), row.get("max_score"), row.get("probability")
         empty = not (row["onset_s"] or row["offset_s"] or row["prompt"])
-        event = None if empty else parse_event(where, row["onset_s"], row["offset_s"], row["prompt"], *scores)
-        yield row["recording"], event
+        prompt = spreadsheet_plain(row["prompt"])
+        event = None if empty else parse_event(where, row["onset_s"], row["offset_s"], prompt, *scores)
+        yield spreadsheet_plain(row["recording"]), event
 
 
 FORMAT = Format(

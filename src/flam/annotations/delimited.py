@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -41,3 +42,52 @@ def delimited_row(cells: Iterable[str], delimiter: str) -> str:
     # csv quotes a lone carriage return only where it is a part of the line terminator
     csv.writer(buffer, delimiter=delimiter, lineterminator="\r\n").writerow(cells)
     return buffer.getvalue().removesuffix("\r\n") + "\n"
+
+
+# What spreadsheets take for the beginning of a formula; a minus or plus before a number is none.
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+_NUMBER = re.compile(r"[+-]?[0-9][0-9.,]*([eE][+-]?[0-9]+)?$")
+
+
+def spreadsheet_safe(text: str) -> str:
+    """A text cell that no spreadsheet computes: an apostrophe stands before what would begin a formula.
+
+    ``spreadsheet_plain`` takes it away again, so that what is written is read back equal.
+
+    Parameters
+    ----------
+    text : str
+        Of a prompt, a recording or another name.
+
+    Returns
+    -------
+    str
+        The same text for all that do not begin with ``=``, ``+``, ``-``, ``@``, a tab or a carriage return.
+
+    Examples
+    --------
+    >>> spreadsheet_safe("=cmd|calc!A0"), spreadsheet_safe("dog"), spreadsheet_safe("-3.5")
+    ("'=cmd|calc!A0", 'dog', '-3.5')
+    """
+    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.match(text) else text
+
+
+def spreadsheet_plain(cell: str) -> str:
+    """Undo ``spreadsheet_safe``.
+
+    Parameters
+    ----------
+    cell : str
+        As it was read.
+
+    Returns
+    -------
+    str
+        Without the apostrophe.
+
+    Examples
+    --------
+    >>> spreadsheet_plain("'=1"), spreadsheet_plain("'tis"), spreadsheet_plain(spreadsheet_safe("''=1"))
+    ('=1', "'tis", "''=1")
+    """
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell

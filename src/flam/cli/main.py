@@ -27,6 +27,8 @@ app.command("flam.cli.index:app", name="index", help="Make an archive of recordi
 app.command("flam.cli.search:search", name="search", help="Find sounds in archives by words and examples.")
 app.command("flam.cli.count:count", name="count", help="Count sounds by recording, hour, day and site.")
 app.command("flam.cli.bulk:app", name="bulk", help="Embed or analyse recordings in any store, or on a cluster.")
+app.command("flam.cli.compare:compare", name="compare", help="Compare detections with reviewed labels.")
+app.command("flam.cli.tag:tag", name="tag", help="Say what each recording holds: its best prompts.")
 app.command("flam.cli.models:app", name="models", help="List, describe, convert and download models.")
 app.command("flam.cli.data:app", name="data", help="List, check and use public corpora.")
 app.command("flam.cli.library:app", name="library", help="Make a table of the clips that scenes are drawn from.")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from flam.annotations.delimited import spreadsheet_plain, spreadsheet_safe
 from flam.core import ConfigError, atomic_path, atomic_text, read_text
 from flam.library.measure import LIBRARY_RATE, USABLE, Measures
 from flam.library.source_library import KINDS, SourceClip
@@ -126,7 +127,8 @@ def write_library(library: SourceLibrary, path: str | Path) -> None:
             writer.writerow(COLUMNS)
             for row in library.rows:
                 cells = _cells(row, path.parent)
-                writer.writerow(["" if cells[name] is None else cells[name] for name in COLUMNS])
+                safe = cells | {name: spreadsheet_safe(cells[name]) for name in TEXTS}
+                writer.writerow(["" if safe[name] is None else safe[name] for name in COLUMNS])
         return
     pyarrow, parquet = _pyarrow(path)
     schema = pyarrow.schema([(name, _arrow_type(pyarrow, name)) for name in COLUMNS])
@@ -233,7 +235,7 @@ def _csv_rows(path: Path) -> Iterator[dict[str, Any]]:
     for cells in reader:
         if None in cells.values() or None in cells:
             raise ConfigError(f"{path}, line {reader.line_num}: has not as many cells as the first line; correct it")
-        yield cells
+        yield cells | {name: spreadsheet_plain(cells[name]) for name in TEXTS}
 
 
 def _parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
