@@ -9,22 +9,32 @@ from typing import TextIO
 from flam.annotations.delimited import delimited_row, numbered_rows, spreadsheet_plain, spreadsheet_safe
 from flam.annotations.format import Format
 from flam.annotations.parsing import group_by_recording, parse_event
-from flam.annotations.writing import decimal
+from flam.annotations.writing import CLOCK_COLUMNS, clock_times, decimal
 from flam.core import AnnotationError, Event, RecordingEvents
 
 COLUMNS = ("recording", "onset_s", "offset_s", "prompt", "mean_score", "max_score")
 
 
-def write_csv(recordings: Iterable[RecordingEvents], file: TextIO, with_probability: bool = False) -> None:
-    """Write one row per event, times to the microsecond; True adds a column ``probability``."""
-    columns = (*COLUMNS, "probability") if with_probability else COLUMNS
+def write_csv(
+    recordings: Iterable[RecordingEvents], file: TextIO, with_probability: bool = False, with_clock: bool = False
+) -> None:
+    """Write one row per event, times to the microsecond.
+
+    Parameters
+    ----------
+    with_probability : True adds a column ``probability``
+    with_clock : True adds ``onset_time`` and ``offset_time``, date and time where the recording's beginning is known
+    """
+    columns = (*COLUMNS, *(["probability"] if with_probability else []), *(CLOCK_COLUMNS if with_clock else []))
     file.write(delimited_row(columns, ","))
     for recording in recordings:
         name = spreadsheet_safe(recording.recording)
         for event in recording.events:
-            times, scores = (event.onset_s, event.offset_s), (event.mean_score, event.max_score, event.probability)
-            cells = (name, *map(decimal, times), spreadsheet_safe(event.prompt), *map(decimal, scores))
-            file.write(delimited_row(cells[: len(columns)], ","))
+            scores = event.mean_score, event.max_score, *([event.probability] if with_probability else [])
+            times = decimal(event.onset_s), decimal(event.offset_s)
+            clock = clock_times(event, recording) if with_clock else ()
+            cells = (name, *times, spreadsheet_safe(event.prompt), *map(decimal, scores), *clock)
+            file.write(delimited_row(cells, ","))
         if not recording.events:
             file.write(delimited_row((name, *[""] * (len(columns) - 1)), ","))
 

@@ -12,21 +12,22 @@ from typing import TextIO
 from flam.annotations.delimited import delimited_row, numbered_rows
 from flam.annotations.format import Format
 from flam.annotations.parsing import group_by_recording, parse_event
-from flam.annotations.writing import decimal
+from flam.annotations.writing import CLOCK_COLUMNS, clock_times, decimal
 from flam.core import AnnotationError, Event, RecordingEvents
 
 COLUMNS = ["filename", "onset", "offset", "event_label"]
 
 
-def write_dcase(recordings: Iterable[RecordingEvents], file: TextIO) -> None:
-    """Write one row per event below the usual header, times to the microsecond."""
-    file.write(delimited_row(COLUMNS, "\t"))
+def write_dcase(recordings: Iterable[RecordingEvents], file: TextIO, with_clock: bool = False) -> None:
+    """Write one row per event below the usual header, times to the microsecond; True adds columns of clock times."""
+    file.write(delimited_row([*COLUMNS, *(CLOCK_COLUMNS if with_clock else ())], "\t"))
     for recording in recordings:
         for event in recording.events:
-            cells = (recording.recording, decimal(event.onset_s), decimal(event.offset_s), event.prompt)
+            clock = clock_times(event, recording) if with_clock else ()
+            cells = (recording.recording, decimal(event.onset_s), decimal(event.offset_s), event.prompt, *clock)
             file.write(delimited_row(cells, "\t"))
         if not recording.events:
-            file.write(delimited_row((recording.recording, "", "", ""), "\t"))
+            file.write(delimited_row((recording.recording, *[""] * (5 if with_clock else 3)), "\t"))
 
 
 def read_dcase(text: str, path: Path) -> list[RecordingEvents]:

@@ -51,7 +51,7 @@ def write_jams(recordings: Iterable[RecordingEvents], file: TextIO) -> None:
             "jams_version": SCHEMA_VERSION,
         },
         "annotations": [annotation],
-        "sandbox": {},
+        "sandbox": {} if recording.began is None else {"began": recording.clock_time(0.0)},
     }
     json.dump(document, file, ensure_ascii=False, indent=1)
     file.write("\n")

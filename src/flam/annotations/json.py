@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -18,10 +19,16 @@ def write_json(recordings: Iterable[RecordingEvents], file: TextIO) -> None:
     file.write("[")
     for number, recording in enumerate(recordings):
         duration_s = None if recording.duration_s is None else rounded(recording.duration_s)
-        events = ",".join("\n  " + json.dumps(event_mapping(event), ensure_ascii=False) for event in recording.events)
-        name = json.dumps(recording.recording, ensure_ascii=False)
+        mappings = [event_mapping(event, recording) for event in recording.events]
+        events = ",".join("\n  " + json.dumps(mapping, ensure_ascii=False) for mapping in mappings)
+        facts: dict[str, Any] = {"recording": recording.recording, "duration_s": duration_s}
+        if recording.began is not None:
+            facts["began"] = recording.clock_time(0.0)
+        if recording.sample_rate is not None:
+            facts["sample_rate"] = recording.sample_rate
+        start = json.dumps(facts, ensure_ascii=False).removesuffix("}")
         file.write(",\n" if number else "\n")
-        file.write(f'{{"recording": {name}, "duration_s": {json.dumps(duration_s)}, "events": [{events}]}}')
+        file.write(f'{start}, "events": [{events}]}}')
     file.write("\n]\n")
 
 
@@ -44,7 +51,22 @@ def _recording(item: Any, where: str) -> RecordingEvents:
         raise AnnotationError(f"{where}: no 'events'; write [] where there are none")
     events = objects_under(item, "events", where)
     found = by_onset(event_from_mapping(event, f"{where}, event {i}") for i, event in enumerate(events, start=1))
-    return RecordingEvents(item["recording"], parse_duration(where, item.get("duration_s")), found)
+    duration_s = parse_duration(where, item.get("duration_s"))
+    rate = item.get("sample_rate")
+    return RecordingEvents(
+        item["recording"], duration_s, found, _began(item, where), rate if type(rate) is int else None
+    )
+
+
+def _began(item: dict[str, Any], where: str) -> datetime | None:
+    if item.get("began") is None:
+        return None
+    try:
+        return datetime.fromisoformat(item["began"])
+    except (TypeError, ValueError):
+        raise AnnotationError(
+            f"{where}: began {item['began']!r} is no time; write it as 2024-03-10T22:00:00+01:00 or leave it out"
+        ) from None
 
 
 def event_from_mapping(item: dict[str, Any], where: str) -> Event:

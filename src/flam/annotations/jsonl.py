@@ -18,7 +18,7 @@ def write_jsonl(recordings: Iterable[RecordingEvents], file: TextIO) -> None:
     """Write one line per event as soon as its recording is there, times to the microsecond."""
     for recording in recordings:
         name: dict[str, str | float | None] = {"recording": recording.recording}
-        lines = [name | event_mapping(event) for event in recording.events] if recording.events else [name]
+        lines = [name | event_mapping(event, recording) for event in recording.events] if recording.events else [name]
         file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
         file.flush()
 

@@ -38,15 +38,20 @@ def _task(recording: RecordingEvents) -> dict[str, Any]:
     length = {} if duration_s is None else {"original_length": duration_s}
     prediction: dict[str, Any] = {
         "model_version": "flam",
-        "result": [_region(event, number) | length for number, event in enumerate(recording.events, start=1)],
+        "result": [
+            _region(event, number, recording) | length for number, event in enumerate(recording.events, start=1)
+        ],
     }
     scores = [region["score"] for region in prediction["result"] if "score" in region]
     if scores:
         prediction["score"] = round(statistics.fmean(scores), 6)
-    return {"data": {"audio": recording.recording, "duration_s": duration_s}, "predictions": [prediction]}
+    data = {"audio": recording.recording, "duration_s": duration_s}
+    if recording.began is not None:
+        data["began"] = recording.clock_time(0.0)
+    return {"data": data, "predictions": [prediction]}
 
 
-def _region(event: Event, number: int) -> dict[str, Any]:
+def _region(event: Event, number: int, recording: RecordingEvents) -> dict[str, Any]:
     mean_score, max_score = rounded_score(event.mean_score), rounded_score(event.max_score)
     region: dict[str, Any] = {
         "id": f"event-{number}",
@@ -64,6 +69,8 @@ def _region(event: Event, number: int) -> dict[str, Any]:
         region["score"] = mean_score
     if max_score is not None:
         region["meta"] = {"max_score": max_score}
+    if recording.began is not None:
+        region["meta"] = region.get("meta", {}) | {"onset_time": recording.clock_time(event.onset_s)}
     return region
 
 

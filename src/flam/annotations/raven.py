@@ -31,25 +31,30 @@ COLUMNS = (
     "Score",
     "Max Score",
 )
+CLOCK_COLUMN = "Begin Date Time"
 # Raven lets its users name the label column; these are the names in wide use, ours first
 LABEL_COLUMNS = ("Annotation", "Species/Annotation", "Species", "Common Name", "Label", "Class", "Tags")
 
 
-def write_raven(recordings: Iterable[RecordingEvents], file: TextIO, high_freq_hz: float = 4000.0) -> None:
+def write_raven(recordings: Iterable[RecordingEvents], file: TextIO, high_freq_hz: float | None = None) -> None:
     """Write the selections of one recording.
 
     Parameters
     ----------
-    high_freq_hz : upper edge of the boxes. Raven refuses a table with an edge above half the sample rate of the
-        recording, so the default suits any recording of 8 kHz or more
+    high_freq_hz : upper edge of the boxes; None for half the sample rate, above which Raven refuses a table, or 4 kHz
+        where the rate is not known
     """
     recording = only_recording(recordings, "raven")
-    file.write("\t".join(COLUMNS) + "\n")
+    if high_freq_hz is None:
+        high_freq_hz = 4000.0 if recording.sample_rate is None else recording.sample_rate / 2
+    file.write("\t".join(COLUMNS + (CLOCK_COLUMN,) * (recording.began is not None)) + "\n")
     for number, event in enumerate(recording.events, start=1):
         onset = decimal(event.onset_s)
         cells = [str(number), "Spectrogram 1", "1", onset, decimal(event.offset_s), "0.0", f"{high_freq_hz:.1f}"]
         cells += [single_line(recording.recording), onset, single_line(event.prompt)]
         cells += [decimal(event.mean_score), decimal(event.max_score)]
+        if recording.began is not None:
+            cells.append(recording.clock_time(event.onset_s) or "")
         file.write("\t".join(cells) + "\n")
 
 

@@ -7,7 +7,7 @@ from typing import TextIO
 
 from flam.annotations.format import Format
 from flam.annotations.writing import single_line
-from flam.core import RecordingEvents, round_half_up
+from flam.core import Event, RecordingEvents, round_half_up
 from flam.core.terminal import printable
 
 
@@ -35,17 +35,43 @@ def write_table(recordings: Iterable[RecordingEvents], file: TextIO, width: int 
         console.print(_heading(recording), style="bold", soft_wrap=True)
         if recording.events:
             table = Table(box=None, pad_edge=False, padding=(0, 0, 0, 2), header_style="dim")
-            for name in ("onset", "offset"):
+            shows_clock = recording.began is not None
+            for name in ("time", "onset", "offset")[0 if shows_clock else 1 :]:
                 table.add_column(name, justify="right", no_wrap=True)
             table.add_column("prompt", overflow="fold")
             for name in ("mean", "max"):
                 table.add_column(name, justify="right", no_wrap=True)
             for event in recording.events:
                 scores = _score(event.mean_score), _score(event.max_score)
-                cells = (clock(event.onset_s), clock(event.offset_s), _printable(event.prompt), *scores)
+                times = _clock_time(recording, event), clock(event.onset_s), clock(event.offset_s)
+                cells = (*times[0 if shows_clock else 1 :], _printable(event.prompt), *scores)
                 table.add_row(*map(Text, cells))
             console.print(table)
         console.print()
+
+
+def write_ranking(recordings: Iterable[RecordingEvents], file: TextIO, width: int | None = None) -> None:
+    """Write one table of all events in the order given, each with its recording, for lists ranked by score.
+
+    Parameters
+    ----------
+    width : characters per line; None for the width of the terminal, 80 where there is none
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for name in ("max", "onset", "offset"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("prompt", overflow="fold")
+    table.add_column("recording", overflow="fold")
+    for recording in recordings:
+        for event in recording.events:
+            times = clock(event.onset_s), clock(event.offset_s)
+            cells = (_score(event.max_score), *times, _printable(event.prompt), _printable(recording.recording))
+            table.add_row(*map(Text, cells))
+    Console(file=file, width=width, markup=False, highlight=False, emoji=False).print(table)
 
 
 def clock(seconds: float) -> str:
@@ -64,6 +90,10 @@ def _heading(recording: RecordingEvents) -> str:
     count = len(recording.events)
     length = "" if recording.duration_s is None else f"  {clock(recording.duration_s)}"
     return f"{_printable(recording.recording)}{length}  {count if count else 'no'} event{'' if count == 1 else 's'}"
+
+
+def _clock_time(recording: RecordingEvents, event: Event) -> str:
+    return (recording.clock_time(event.onset_s) or "").replace("T", " ")
 
 
 def _score(score: float | None) -> str:

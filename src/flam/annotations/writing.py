@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import re
 
-from flam.core import Event
+from flam.core import Event, RecordingEvents
+
+CLOCK_COLUMNS = ("onset_time", "offset_time")
 
 # everything that some reader's str.splitlines would take for the end of a line, and the tab that ends a column
 _BREAKS = re.compile("[\t\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+")
@@ -43,8 +45,8 @@ def single_line(text: str) -> str:
     return _BREAKS.sub(" ", text)
 
 
-def event_mapping(event: Event) -> dict[str, str | float | None]:
-    """The event as JSON holds it: the names of its fields, rounded, never NaN."""
+def event_mapping(event: Event, recording: RecordingEvents) -> dict[str, str | float | None]:
+    """The event as JSON holds it: the names of its fields, rounded, never NaN; clock times where they are known."""
     mapping: dict[str, str | float | None] = {
         "onset_s": rounded(event.onset_s),
         "offset_s": rounded(event.offset_s),
@@ -52,4 +54,14 @@ def event_mapping(event: Event) -> dict[str, str | float | None]:
         "mean_score": rounded_score(event.mean_score),
         "max_score": rounded_score(event.max_score),
     }
-    return mapping if event.probability is None else mapping | {"probability": rounded_score(event.probability)}
+    if event.probability is not None:
+        mapping["probability"] = rounded_score(event.probability)
+    if recording.began is not None:
+        mapping |= dict(zip(CLOCK_COLUMNS, clock_times(event, recording), strict=True))
+    return mapping
+
+
+def clock_times(event: Event, recording: RecordingEvents) -> tuple[str, str]:
+    """Date and time of onset and offset; empty where the beginning of the recording is not known."""
+    onset, offset = recording.clock_time(event.onset_s), recording.clock_time(event.offset_s)
+    return onset or "", offset or ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 
 @dataclass(frozen=True, order=True)
@@ -51,8 +52,34 @@ class RecordingEvents:
     recording : path or name of the recording, as the user gave it
     duration_s : length of the recording in seconds; None where a label file does not say
     events : the events found or annotated
+    began : when the recording began, where that was asked for and is known
+    sample_rate : Hz of the recording, where it is known
     """
 
     recording: str
     duration_s: float | None
     events: tuple[Event, ...]
+    began: datetime | None = None
+    sample_rate: int | None = None
+
+    def clock_time(self, time_s: float) -> str | None:
+        """Date and time of a moment of the recording, to the millisecond; None where its beginning is not known.
+
+        Parameters
+        ----------
+        time_s : float
+            Seconds since the beginning of the recording.
+
+        Returns
+        -------
+        str or None
+            ISO 8601, with the zone where one is known.
+
+        Examples
+        --------
+        >>> RecordingEvents("a.wav", None, (), datetime(2024, 3, 10, 23, 59, 58)).clock_time(2.5)
+        '2024-03-11T00:00:00.500'
+        """
+        return (
+            None if self.began is None else (self.began + timedelta(seconds=time_s)).isoformat(timespec="milliseconds")
+        )
