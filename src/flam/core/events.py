@@ -80,6 +80,10 @@ class RecordingEvents:
         >>> RecordingEvents("a.wav", None, (), datetime(2024, 3, 10, 23, 59, 58)).clock_time(2.5)
         '2024-03-11T00:00:00.500'
         """
-        return (
-            None if self.began is None else (self.began + timedelta(seconds=time_s)).isoformat(timespec="milliseconds")
-        )
+        if self.began is None:
+            return None
+        if self.began.tzinfo is None:
+            moment = self.began + timedelta(seconds=time_s)
+        else:  # by way of UTC, as a clock that is put forward or back jumps
+            moment = (self.began.astimezone(UTC) + timedelta(seconds=time_s)).astimezone(self.began.tzinfo)
+        return moment.isoformat(timespec="milliseconds")
