@@ -52,6 +52,7 @@ def test_three_hours_leave_no_tensors_behind(detector):
     assert highest - before < 30e6
 
 
+@pytest.mark.timeout(1200)  # six hours of scores: half a minute, and ten on a machine with much else to do
 def test_bursts_in_three_hours_come_back_where_they_were(detector):
     events = detector.detect(blocks(HOURS_3), ["loud"])
     expected = burst_times_s(HOURS_3)
@@ -80,6 +81,7 @@ def test_events_are_given_while_the_recording_goes_on(detector):
     assert max(delays_s) < 40.0  # a batch of 2 windows of 10 s, the rest of a window, a block
 
 
+@pytest.mark.timeout(1200)
 def test_three_hours_take_no_more_memory_than_ten_minutes(detector):
     peaks = {}
     for duration_s in (600.0, HOURS_3):

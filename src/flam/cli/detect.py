@@ -12,10 +12,15 @@ from cyclopts import Parameter
 from flam.cli.detect_options import Events, Find, Results, Running
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flam.core import RecordingEvents
     from flam.core.progress import Reporter
     from flam.detection import Detector
+    from flam.jobs.inputs import Source
     from flam.jobs.outputs import Output
     from flam.jobs.runner import Run
+    from flam.jobs.selection import Selection
     from flam.jobs.settings import DetectSettings
 
 FLAT = Parameter(name="*")
@@ -43,6 +48,8 @@ def detect(
     from flam.jobs.runner import Run, carry_out
 
     settings = choose_settings(recordings, find, events, running)
+    if results.time_zone is not None:
+        settings = replace(settings, time_zone=_checked_zone(results.time_zone))
     if results.plot is not None:
         _require_pictures(results.plot)
     reporter = Reporter(results.quiet)
@@ -57,6 +64,7 @@ def detect(
             raise ConfigError(
                 f"{foreign[0]}: exists and is of no earlier run; give another folder, or --overwrite to replace it"
             )
+    selection = choose_selection(results, output)
     plot = choose_extras("--plot", results.plot, ".png", list(names.values()))
     scores = choose_extras("--save-scores", results.save_scores, ".npz", list(names.values()))
     given = [path for path in (results.output, results.plot, results.save_scores) if path is not None]
@@ -65,7 +73,8 @@ def detect(
         return 1
     settings = replace(settings, format=output.format)
     settings, detector = load_detector(settings, reporter)
-    run = Run(detector, settings, names, lambda name: Extras(plot(name), scores(name)), reporter)
+    cut = None if results.cut is None else _cutter(Path(results.cut), results, names)
+    run = Run(detector, settings, names, lambda name: Extras(plot(name), scores(name)), reporter, selection, cut)
     carry_out(run, output, results.overwrite)
     return conclude(run, output, reporter)
 
@@ -112,6 +121,54 @@ def _require_pictures(plot: str) -> None:
         require_picture(Path(plot))
 
 
+def choose_selection(results: Results, output: Output) -> Selection:
+    """Which events are listed.
+
+    Raises
+    ------
+    ConfigError : an option that the output can't follow, or a value that is out of range
+    """
+    from flam.core import ConfigError
+    from flam.jobs.selection import Selection
+
+    if results.top is not None and results.top < 1:
+        raise ConfigError(f"--top {results.top} must be at least 1")
+    if not 0 <= results.cut_padding_s < float("inf"):
+        raise ConfigError(f"--cut-padding {results.cut_padding_s} must be at least 0 seconds")
+    if output.kind == "folder" and (results.top is not None or results.rank or results.hide_empty):
+        raise ConfigError("--top, --rank and --hide-empty are of one list; give a file with -o, or leave -o out")
+    if results.rank and output.format not in ("table", "csv", "jsonl"):
+        raise ConfigError(f"--rank: {output.format} is ordered by recording; use --format table, csv or jsonl")
+    if results.cut is not None and Path(results.cut).exists() and not Path(results.cut).is_dir():
+        raise ConfigError(f"--cut {results.cut}: is a file; name a folder")
+    return Selection(results.top, results.rank, results.hide_empty)
+
+
+def _cutter(folder: Path, results: Results, names: dict[Source, Path]) -> Callable[[RecordingEvents], None]:
+    """Cuts the events of a recording into the same tree below the folder."""
+    from flam.audio import cut_clips
+    from flam.jobs.analysis import written_name
+
+    places = {written_name(source.path): (source.path, name) for source, name in names.items()}
+
+    def cut(recording: RecordingEvents) -> None:
+        path, name = places[recording.recording]
+        if recording.events:
+            padding_s, format = results.cut_padding_s, results.cut_format
+            cut_clips(path, recording.events, folder / name.parent, padding_s, format, stem=name.name)
+
+    return cut
+
+
+def _checked_zone(zone: str) -> str:
+    from flam.audio import parse_time_zone
+    from flam.jobs.analysis import RECORDER_ZONE
+
+    if zone != RECORDER_ZONE:
+        parse_time_zone(zone)
+    return zone
+
+
 def load_detector(settings: DetectSettings, reporter: Reporter) -> tuple[DetectSettings, Detector]:
     """Load the model, and complete the settings with what it says."""
     import flam
@@ -149,8 +206,11 @@ def conclude(run: Run, output: Output, reporter: Reporter) -> int:
         failed = f", {reporter.n_problems} with problems" if reporter.n_problems else ""
         where = "" if output.path is None else f" -> {output.path}"
         reporter.say(
-            f"{_count(n_finished, 'recording')} done{earlier}{failed}, {_count(totals.n_events, 'event')}{where}"
+            f"{_count(n_finished, 'recording')} done{earlier}{failed}, {_count(totals.n_events, 'event')} "
+            f"in {totals.heard_s / 60:.1f} minutes{where}"
         )
+    if run.settings.time_zone is not None and totals.n_without_start:
+        reporter.say(f"note: {_count(totals.n_without_start, 'recording')} do not say when they began")
     return 1 if reporter.n_problems else 0
 
 

@@ -72,6 +72,32 @@ class Results:
     save_scores: Annotated[
         str | None, _option(RESULTS, "PATH", "Score of every frame and prompt as .npz, or a folder of them.")
     ] = None
+    top: Annotated[
+        int | None,
+        _option(RESULTS, "N", "Only the N best events of each prompt in all recordings; not with a folder."),
+    ] = None
+    rank: Annotated[
+        bool, _option(RESULTS, None, "Order events by score, not by recording and time (table, csv, jsonl).")
+    ] = False
+    hide_empty: Annotated[bool, _option(RESULTS, None, "Leave out recordings without events; not with a folder.")] = (
+        False
+    )
+    cut: Annotated[
+        str | None, _option(RESULTS, "DIR", "Also cut each event out into a file of its own in this folder.")
+    ] = None
+    cut_format: Annotated[Literal["flac", "wav"], _option(RESULTS, None, "Format of these files; flac.")] = "flac"
+    cut_padding_s: Annotated[
+        float, _option(RESULTS, "SECONDS", "Before and after each event in them; 0.5.", "--cut-padding")
+    ] = 0.5
+    time_zone: Annotated[
+        str | None,
+        _option(
+            RESULTS,
+            "ZONE",
+            "Write date and time of day too, from the names or metadata of the recordings, in this zone: Europe/Oslo, "
+            "+02:00, or recorder for the clock as the recorder wrote it.",
+        ),
+    ] = None
     overwrite: Annotated[bool, _option(RESULTS, None, "Do finished recordings again.")] = False
     quiet: Annotated[bool, _option(RESULTS, None, "No progress on stderr.", "--quiet", "-q")] = False
 

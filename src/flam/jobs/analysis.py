@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flam.audio import open_recording, start_time
 from flam.core import FrameScores, RecordingEvents, atomic_path
 from flam.jobs.settings import DetectSettings
 
 if TYPE_CHECKING:
     from flam.detection import Detector
+
+RECORDER_ZONE = "recorder"  # times as its clock gave them
 
 
 @dataclass(frozen=True)
@@ -74,10 +78,20 @@ def analyse(
             from flam.plots.detection import plot_detection
 
             plot_detection(recording, scores, events, extras.plot, settings.suppress)
-    return RecordingEvents(_written(recording), end_s, events)
+    began = recording_start(recording, settings.time_zone)
+    # Raven's boxes reach up to half the rate
+    rate = open_recording(recording, lambda problem: None).sample_rate if settings.format == "raven" else None
+    return RecordingEvents(written_name(recording), end_s, events, began, rate)
 
 
-def _written(recording: Path) -> str:
+def recording_start(recording: Path, time_zone: str | None) -> datetime | None:
+    """When a recording began, where that is asked for and known."""
+    if time_zone is None:
+        return None
+    return start_time(recording, None if time_zone == RECORDER_ZONE else time_zone)
+
+
+def written_name(recording: Path) -> str:
     """The path as results name it: a name that is not UTF-8 can be opened, but not written in a text file."""
     return os.fsencode(recording).decode("utf-8", "replace")
 

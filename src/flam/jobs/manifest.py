@@ -23,6 +23,7 @@ class Finished:
     size_bytes, mtime_ns : of the recording when it was read
     settings : ``DetectSettings.identity`` of the run
     n_events : events found
+    duration_s : length of the recording
     problems : what was told of a recording that could be read only in part
     """
 
@@ -31,6 +32,7 @@ class Finished:
     mtime_ns: int
     settings: str
     n_events: int = 0
+    duration_s: float = 0.0
     problems: tuple[str, ...] = ()
 
     @staticmethod
@@ -51,9 +53,17 @@ class Finished:
 
 
 class ResultsFolder:
-    """A folder with one file of events per recording, and beside them the memory of what is finished."""
+    """A folder with one file of events per recording, and beside them the memory of what is finished.
 
-    def __init__(self, folder: Path, suffix: str):
+    Parameters
+    ----------
+    folder : made by ``prepare``
+    suffix : of the files
+    is_partial : whether it only keeps what is finished until one file of all is written
+    """
+
+    def __init__(self, folder: Path, suffix: str, is_partial: bool = False):
+        self.is_partial = is_partial
         self.folder = folder
         self.suffix = suffix
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from flam.annotations import FORMATS, read_events, write_events
-from flam.core import FlamError, OutputError, RecordingEvents, output_lock
+from flam.annotations.table import write_ranking
+from flam.core import FlamError, OutputError, RecordingEvents, atomic_text, output_lock
 from flam.core.progress import Reporter
 from flam.core.terminal import TerminalWriter, escape_unencodable
 from flam.jobs.analysis import Extras, analyse
 from flam.jobs.inputs import Source
 from flam.jobs.manifest import Finished, ResultsFolder, make_folder
 from flam.jobs.outputs import Output
+from flam.jobs.selection import Selection, passing_through, select_events
 from flam.jobs.settings import DetectSettings
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ class Totals:
     n_kept: int = 0
     n_failed: int = 0
     n_events: int = 0
+    n_without_start: int = 0
+    heard_s: float = 0.0
 
 
 class Run:
@@ -45,6 +49,8 @@ class Run:
     names : each recording's path without suffix among the results
     extras : where a recording's picture and scores go, by that path
     reporter : told of everything on the way
+    selection : which events a list of all recordings holds
+    on_recording : called with the events of each recording that are written, such as to cut them out
     """
 
     def __init__(
@@ -54,12 +60,16 @@ class Run:
         names: dict[Source, Path],
         extras: Callable[[Path], Extras],
         reporter: Reporter,
+        selection: Selection = Selection(),  # noqa: B008 - frozen
+        on_recording: Callable[[RecordingEvents], None] | None = None,
     ):
         self.detector = detector
         self.settings = settings
         self.names = names
         self.extras = extras
         self.reporter = reporter
+        self.selection = selection
+        self.on_recording = on_recording
         self.totals = Totals()
         self.was_interrupted = False
 
@@ -71,7 +81,7 @@ class Run:
         OutputError : the device or an extra can't be written
         """
         if path is not None:
-            write_events(self._found(), path, format)
+            self._write(self._found(), path, format)
             return
         escape_unencodable(sys.stdout)
         encoding = sys.stdout.encoding or "utf-8"
@@ -79,7 +89,7 @@ class Run:
         for place in odd[:MOST_NOTES]:
             self.reporter.say(f"note: {place}: its name holds characters that {encoding} lacks; they are escaped")
         is_shown = sys.stdout.isatty() and format != "table"
-        write_events(self._found(), TerminalWriter(sys.stdout) if is_shown else sys.stdout, format)  # type: ignore[arg-type]
+        self._write(self._found(), TerminalWriter(sys.stdout) if is_shown else sys.stdout, format)  # type: ignore[arg-type]
 
     def into_file(self, path: Path, format: str, overwrite: bool) -> None:
         """Write one file once all recordings are done; until then they are kept in a folder beside it.
@@ -88,7 +98,7 @@ class Run:
         ------
         OutputError : a file can't be written
         """
-        parts = ResultsFolder(path.with_name(f"{path.name}.partial"), FORMATS["json"].suffix)
+        parts = ResultsFolder(path.with_name(f"{path.name}.partial"), FORMATS["json"].suffix, is_partial=True)
         if overwrite:
             shutil.rmtree(parts.folder, ignore_errors=True)
         self.into_folder(parts, "json")
@@ -102,7 +112,7 @@ class Run:
             )
         if finished:
             recordings = (recording for name in finished for recording in read_events(parts.events_path(name), "json"))
-            write_events(recordings, path, format)
+            self._write(recordings, path, format)
         if not self.totals.n_failed:
             shutil.rmtree(parts.folder, ignore_errors=True)
 
@@ -133,6 +143,7 @@ class Run:
                 self.reporter.warning(problem)
             self.totals.n_kept += 1
             self.totals.n_events += finished.n_events
+            self.totals.heard_s += finished.duration_s
             return
         found = self._attempt(number, source, extras)
         if found is None:
@@ -141,8 +152,30 @@ class Run:
         path = results.events_path(name)
         make_folder(path.parent)
         results.claim(name)
-        write_events([recording], path, format)
-        results.remember(name, replace(expected, n_events=len(recording.events), problems=problems))
+        write_events([recording], path, format, **self._options(format))
+        if self.on_recording is not None and not results.is_partial:
+            self.on_recording(recording)
+        duration_s = recording.duration_s or 0.0
+        results.remember(
+            name, replace(expected, n_events=len(recording.events), duration_s=duration_s, problems=problems)
+        )
+
+    def _write(self, recordings: Iterable[RecordingEvents], target: Path | TextIO, format: str) -> None:
+        """Write one list of all recordings, of what the selection keeps."""
+        chosen = select_events(recordings, replace(self.selection, is_ranked=False))
+        if self.on_recording is not None:
+            chosen = passing_through(chosen, self.on_recording)
+        listed = select_events(chosen, Selection(is_ranked=self.selection.is_ranked))
+        if not (self.selection.is_ranked and format == "table"):
+            write_events(listed, target, format, **self._options(format))
+        elif isinstance(target, Path):
+            with atomic_text(target) as file:
+                write_ranking(listed, file)
+        else:
+            write_ranking(listed, target)
+
+    def _options(self, format: str) -> dict[str, bool]:
+        return {"with_clock": True} if self.settings.time_zone is not None and format in ("csv", "dcase") else {}
 
     def _found(self) -> Iterator[RecordingEvents]:
         try:
@@ -175,6 +208,8 @@ class Run:
             self.reporter.warning(problem)
         self.totals.n_done += 1
         self.totals.n_events += len(recording.events)
+        self.totals.heard_s += recording.duration_s or 0.0
+        self.totals.n_without_start += recording.began is None
         return recording, tuple(problems)
 
     def _fail(self, message: str) -> None:

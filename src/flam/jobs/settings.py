@@ -27,6 +27,7 @@ class DetectSettings:
     device : "auto", "cpu", "cuda" or "mps"
     precision : of the audio tower
     format : a key of ``flam.annotations.FORMATS``; None until it is settled
+    time_zone : where times of day are written, a zone of ``flam.audio.parse_time_zone`` or "recorder"
     detection : fields of ``flam.detection.DetectionConfig``, all of them once the model is loaded
     model_id : what the model's files hold, so that a replay with another model of that name is noticed
     version : of this package
@@ -39,6 +40,7 @@ class DetectSettings:
     device: str = "auto"
     precision: Literal["fp32", "bf16"] = "fp32"
     format: str | None = None
+    time_zone: str | None = None
     detection: dict[str, Any] = field(default_factory=dict)
     model_id: str | None = None
     version: str = flam.__version__

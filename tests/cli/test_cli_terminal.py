@@ -1,0 +1,67 @@
+"""What names and prompts hold never acts on the terminal, and what the console lacks costs that name alone."""
+
+import io
+import sys
+
+import pytest
+
+from flam.cli.main import main
+
+ACTING = "dog\x1b[31m \u202ebark"
+
+
+class Terminal(io.TextIOWrapper):
+    """A stream that says it is a terminal."""
+
+    def __init__(self, encoding="utf-8"):
+        super().__init__(io.BytesIO(), encoding=encoding)
+
+    def isatty(self):
+        return True
+
+    def text(self):
+        self.flush()
+        return self.buffer.getvalue().decode(self.encoding)
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    streams = Terminal(), Terminal()
+    monkeypatch.setattr(sys, "stdout", streams[0])
+    monkeypatch.setattr(sys, "stderr", streams[1])
+    return streams
+
+
+@pytest.mark.parametrize("format", ["table", "csv", "jsonl", "json", "dcase"])
+def test_prompts_and_names_are_escaped_on_a_terminal(stub, make_recording, terminal, format):
+    path = make_recording(f"{ACTING}.wav", 2.0, ((0.5, 1.0),))
+    # every prompt but "loud" scores 0.2 throughout
+    code = main(["detect", str(path), "-p", ACTING, "--threshold", "0.1", "--format", format, "-q"])
+    out, err = (stream.text() for stream in terminal)
+    assert code == 0, err
+    assert "dog" in out
+    assert "\x1b[31m" not in out
+    assert "\u202e" not in out + err
+
+
+def test_errors_are_escaped(terminal):
+    assert main(["detect", f"{ACTING}.wav", "-p", "dog", "--model", f"none{ACTING}"]) in (1, 2)
+    err = terminal[1].text()
+    assert "\\x1b" in err
+    assert "\x1b" not in err
+    assert "\u202e" not in err
+
+
+def test_name_that_the_console_lacks_costs_that_name_alone(stub, make_recording, monkeypatch, tmp_path):
+    for name in ("a.wav", "дог.wav", "z.wav"):
+        make_recording(f"in/{name}", 2.0, ((0.5, 1.0),))
+    out, err = Terminal("cp1252"), Terminal("cp1252")
+    out.isatty = err.isatty = lambda: False
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setattr(sys, "stderr", err)
+    code = main(["detect", str(tmp_path / "in"), "-p", "loud", "--threshold", "0.5", "--format", "csv"])
+    assert code == 0, err.text()
+    lines = out.text().splitlines()
+    assert len(lines) == 4
+    assert "\\u0434\\u043e\\u0433.wav" in out.text()
+    assert "lacks" in err.text()
