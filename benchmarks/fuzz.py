@@ -258,7 +258,7 @@ def _read_scene(path: Path) -> None:
 
 
 def _phrases(folder: Path) -> Path:
-    text = "beep:\n  phrases: [a beep, beeping]\n  near: [buzz]\n  parents: [alarm]\nbuzz:\n  phrases: [buzzing]\n"
+    text = "beep: {phrases: [a beep, beeping], near: [buzz], parents: []}\nbuzz: {phrases: [buzzing], near: [beep]}\n"
     (folder / "a.yaml").write_text(text)
     return folder / "a.yaml"
 

@@ -77,9 +77,14 @@ class SndfileReader:
             self._check_end(file, start_sample, position, reason)
 
     def _go_to(self, file: SequentialFile, start_sample: int, block_samples: int) -> None:
+        if start_sample == 0:
+            return  # a seek would fail in a file that is damaged at its beginning
         if self.n_samples is not None and file.format != "MP3":
-            file.seek(start_sample)
-            return
+            try:
+                file.seek(start_sample)
+                return
+            except soundfile.LibsndfileError:
+                file.seek(0)
         # libsndfile fails to seek in files of unknown length, and in mp3 it lands near the place, not on it
         for position in range(0, start_sample, block_samples):
             self._read(file, min(block_samples, start_sample - position))

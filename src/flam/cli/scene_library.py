@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 if TYPE_CHECKING:
+    from flam.core.progress import Reporter
     from flam.data.scene_source import SceneLibrary
     from flam.library.source_library import SourceClip
 
@@ -38,8 +39,8 @@ class LibraryOptions:
     held_out_folds: Annotated[tuple[str, ...], Parameter(help="Published folds that are held out.", negative="")] = ()
 
 
-def opened(options: LibraryOptions) -> tuple[list[SourceClip], SceneLibrary]:
-    """The clips, and where their waveforms come from.
+def opened(options: LibraryOptions, reporter: Reporter) -> tuple[list[SourceClip], SceneLibrary]:
+    """The clips, and where their waveforms come from; takes of builtin sounds are measured, or known from before.
 
     Raises
     ------
@@ -48,6 +49,9 @@ def opened(options: LibraryOptions) -> tuple[list[SourceClip], SceneLibrary]:
     from flam.core import ConfigError, from_mapping
     from flam.data.clip_source import ManifestConfig, ProceduralConfig
     from flam.data.scene_source import ScenesConfig, named_clips
+    from flam.hub.hub import cache_folder
+    from flam.procedural.built_in import ProceduralSource
+    from flam.procedural.take_measures import measure_takes
 
     if options.clips_from == BUILT_IN:
         if options.bank is not None or options.part != "all":
@@ -64,6 +68,9 @@ def opened(options: LibraryOptions) -> tuple[list[SourceClip], SceneLibrary]:
         }
         config = ScenesConfig(manifest=from_mapping(ManifestConfig, split, "library"), bank=options.bank)
     clips, waveforms = config.clips_and_waveforms()
+    if isinstance(waveforms, ProceduralSource):
+        with reporter.counting("builtin sounds measured", len(clips)) as progress:
+            measure_takes(clips, waveforms, cache_folder() / "takes", progress)
     return named_clips(clips), waveforms
 
 

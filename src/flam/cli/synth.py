@@ -68,13 +68,16 @@ def plan(
 ) -> None:
     """Draw scenes as plans, one line of JSON each; the same seed draws the same on every machine."""
     from flam.core.progress import Reporter
+    from flam.jobs.outputs import require_parent
     from flam.scenes.plan_lists import PlanSettings, clips_sha256, write_plans
     from flam.scenes.scene import plan_to_json
 
     reporter = Reporter(quiet)
     scene = _scene_config(recipe)
     n_scenes = _count(number, DEFAULT_SCENES)
-    clips, measures = opened(library)
+    if output is not None:
+        require_parent(output)
+    clips, measures = opened(library, reporter)
     drawer = _drawer(clips, measures, scene, reporter)
     with reporter.counting("plans", n_scenes) as progress:
 
@@ -114,14 +117,29 @@ def render(
 ) -> int:
     """Render scenes into shards; run again after a stop, it goes on; the number of processes changes no byte."""
     from flam.cli.main import FINE, SOME_FAILED
-    from flam.core import ConfigError
+    from flam.core import ConfigError, output_lock
     from flam.core.progress import Reporter
     from flam.data.scene_shards import SceneSet
+    from flam.jobs.manifest import make_folder
+    from flam.jobs.scene_rendering import require_ray
+    from flam.scenes.plan_lists import PlanFile
 
     if workers is not None and (workers < 0 or ray is not None):
         raise ConfigError(f"--workers {workers} must be 0 or more, and not beside --ray; leave one out")
+    if ray is not None:
+        require_ray()
+    # what is wrong with these is told before sounds are made
+    is_planned = recipe is not None and recipe.suffix.lower() == ".jsonl"
+    if is_planned:
+        PlanFile(recipe)  # type: ignore[arg-type]
+    else:
+        _scene_config(recipe)
+    _count(number, DEFAULT_SCENES)
+    make_folder(output)
+    with output_lock(output):
+        pass
     reporter = Reporter(quiet)
-    clips, waveforms = opened(library)
+    clips, waveforms = opened(library, reporter)
     plans, settings = _set(recipe, clips, waveforms, library, number, seed, stored, reporter)
     scenes = SceneSet(output, plans, clips, waveforms, settings)
     with scenes.reserved():
@@ -158,7 +176,11 @@ def inspect(
     if scene is None or output is None:
         sys.stdout.writelines(f"{line}\n" for line in set_statistics(scenes, Reporter(quiet)))
         return
-    found = stored_scene(scenes, scene) if scenes.is_dir() else planned_scene(scenes, scene, *opened(library))
+    found = (
+        stored_scene(scenes, scene)
+        if scenes.is_dir()
+        else planned_scene(scenes, scene, *opened(library, Reporter(quiet)))
+    )
     plot_scene(found, output)
 
 

@@ -7,7 +7,7 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from flam.core import OutputError, atomic_text
+from flam.core import FlamError, OutputError, atomic_text, from_mapping, parse_json
 from flam.jobs.inputs import Source
 
 MEMORY = ".flam"
@@ -100,9 +100,9 @@ class ResultsFolder:
     def recall(self, name: Path) -> Finished | None:
         """What is remembered under a name; None where nothing is, or where the events are gone."""
         try:
-            memory = json.loads(self._memory_path(name).read_text(encoding="utf-8"))
-            finished = Finished(**{**memory, "problems": tuple(memory["problems"])})
-        except (OSError, ValueError, TypeError, KeyError):
+            path = self._memory_path(name)
+            finished = from_mapping(Finished, parse_json(path.read_bytes(), str(path)))
+        except (OSError, FlamError):
             return None  # never written, or damaged: the recording is done again
         return finished if self.events_path(name).exists() else None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,6 +15,17 @@ from flam.data.scene_shards import SceneSet, ShardRecord
 def made_here(scenes: SceneSet, paths: Sequence[Path], workers: int) -> Iterator[tuple[Path, ShardRecord | FlamError]]:
     """Make shards in so many processes, or in this one for 0; in the order in which they get finished."""
     yield from each_file(paths, scenes.make, _crashed, workers)
+
+
+def require_ray() -> None:
+    """Check for Ray, better before sounds are made than after.
+
+    Raises
+    ------
+    ConfigError : it is not installed
+    """
+    if importlib.util.find_spec("ray") is None:
+        raise ConfigError("--ray needs Ray; install it with: pip install 'flam-audio[bulk]'")
 
 
 def made_on_ray(
@@ -30,11 +42,10 @@ def made_on_ray(
     ConfigError : Ray is not installed, or the cluster can't be reached
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would tell its makers of every run
-    try:
-        import ray
-        import ray.data
-    except ImportError as error:
-        raise ConfigError("--ray needs Ray; install it with: pip install 'flam-audio[bulk]'") from error
+    require_ray()
+    import ray
+    import ray.data
+
     started_here = not ray.is_initialized()
     if started_here:
         try:

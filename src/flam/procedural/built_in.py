@@ -134,6 +134,15 @@ class ProceduralSource:
         """A-weighted level of the take's active part, dB re full scale."""
         return self._measured(clip_id).level_db
 
+    @property
+    def seed(self) -> int:
+        """Of the library."""
+        return self._seed
+
+    def remember(self, clip_id: str, spans_s: list[tuple[float, float]], level_db: float) -> None:
+        """Take the measures of a take as known, so that it is not made for them."""
+        self._measures[clip_id] = TakeMeasures(spans_s, level_db)
+
     def _measured(self, clip_id: str) -> TakeMeasures:
         if clip_id not in self._measures:
             waveform = self.waveform(clip_id)
