@@ -66,7 +66,7 @@ def readers() -> dict[str, Reader]:
     found["yaml scene"] = Reader(_scene, _read_scene)
     found["yaml phrases"] = Reader(_phrases, _read_phrases)
     found["json facts"] = Reader(
-        _json({"captions": ["a"], "sounds": [{"label": "a", "spans_s": [[0, 1]]}]}), _read_facts
+        _json({"captions": ["a"], "sounds": [{"label": "a", "texts": ["b"], "spans_s": [[0, 1]]}]}), _read_facts
     )
     found["json index of shards"] = Reader(_json({"shardlist": [_SHARD]}), _read_index)
     found["json plan"] = Reader(_json(_PLAN), _read_plan)

@@ -12,7 +12,11 @@ from cyclopts import App, Parameter
 if TYPE_CHECKING:
     from flam.data.corpora import CorpusReport, Tally
 
-app = App(name="data", help="List public corpora, check what of them is here, and make manifests of them.")
+app = App(
+    name="data",
+    help="List public corpora, check what of them is here, and make manifests of them.",
+    help_epilogue="For example:\n\n    flam data list\n\n    flam data check esc50 --root corpora/\n",
+)
 
 Name = Annotated[str, Parameter(help="Name of a corpus that flam data list shows.")]
 Root = Annotated[Path, Parameter(help="The corpus, or the folder in which its archives were unpacked.")]
@@ -21,7 +25,10 @@ Splits = Annotated[tuple[str, ...], Parameter(name="--split", help="Only this pa
 
 @app.command(name="list")
 def list_corpora() -> None:
-    """List the corpora that can be read: what they hold, on what terms, and where to get them."""
+    """List the corpora that can be read: what they hold, on what terms, and where to get them.
+
+    For example: flam data list
+    """
     from flam.data.corpora import CORPORA
 
     rows = [
@@ -45,9 +52,12 @@ def check(
     decode: Annotated[
         bool, Parameter(negative="", help="Read every recording to its end, not only its header.")
     ] = False,
-    quiet: Annotated[bool, Parameter(negative="", help="No progress.")] = False,
+    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="", help="No progress on stderr.")] = False,
 ) -> int:
-    """Say what of a corpus is present, missing and damaged; the exit code is 1 where something is wrong."""
+    """Say what of a corpus is present, missing and damaged; the exit code is 1 where something is wrong.
+
+    For example: flam data check esc50 --root corpora/
+    """
     from flam.cli.main import FINE, SOME_FAILED
     from flam.core.progress import Reporter
     from flam.data.corpora import check_corpus, find_corpus
@@ -71,13 +81,17 @@ def manifest(
         Path | None,
         Parameter(help="Write the strong labels too: a TSV file that names recordings by their path below the root."),
     ] = None,
+    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="", help="No progress on stderr.")] = False,
 ) -> int:
-    """Write the recordings that are here as a source library to train and to mix scenes from."""
+    """Write the recordings that are here as a source library to train and to mix scenes from.
+
+    For example: flam data manifest esc50 --root corpora/ -o esc50.csv
+    """
     from flam.cli.main import FINE, SOME_FAILED
     from flam.core.progress import Reporter
     from flam.data.corpora import CorpusError, find_corpus, write_manifest, write_strong_labels
 
-    corpus, reporter = find_corpus(name), Reporter()
+    corpus, reporter = find_corpus(name), Reporter(quiet)
     splits = split or corpus.present_splits(root)
     items = [item for part in splits for item in corpus.items(root, part, reporter.warning)]
     if events is not None and all(item.events is None for item in items):

@@ -17,11 +17,15 @@ if TYPE_CHECKING:
 
 MOST_LINES = 20
 
-app = App(name="library", help="Make a table of the clips that scenes are drawn from, and caption them.")
+app = App(
+    name="library",
+    help="Make a table of the clips that scenes are drawn from, and caption them.",
+    help_epilogue="For example:\n\n    flam library scan sounds/ -o library.csv\n\n    flam library show library.csv\n",
+)
 
 Table = Annotated[Path, Parameter(help="A library table, .csv or .parquet.")]
 Output = Annotated[Path, Parameter(name=["--output", "-o"], help="Table to write, .csv or .parquet.")]
-Quiet = Annotated[bool, Parameter(negative="", help="No progress.")]
+Quiet = Annotated[bool, Parameter(name=["--quiet", "-q"], negative="", help="No progress on stderr.")]
 
 
 @app.command
@@ -41,10 +45,15 @@ def scan(
     ] = None,
     source: Annotated[str | None, Parameter(help="Source of clips for which nothing says it.")] = None,
     licence: Annotated[str | None, Parameter(help="Licence of clips for which nothing says it.")] = None,
-    workers: Annotated[int | None, Parameter(help="Processes; left out, one per processor.")] = None,
+    workers: Annotated[
+        int | None, Parameter(help="Processes; left out, one per processor; 0 works in this process.")
+    ] = None,
     quiet: Quiet = False,
 ) -> int:
-    """Measure clips into one table; run again after a stop, it goes on, and only new or changed files are measured."""
+    """Measure clips into one table; run again after a stop, it goes on, and only new or changed files are measured.
+
+    For example: flam library scan sounds/ --label-from folder -o library.csv
+    """
     from flam.cli.main import FINE, SOME_FAILED
     from flam.core import ConfigError, load_yaml, save_yaml
     from flam.core.progress import Reporter
@@ -53,8 +62,8 @@ def scan(
 
     if not inputs:
         raise ConfigError("nothing to scan; name folders, audio files or manifests")
-    if workers is not None and workers < 1:
-        raise ConfigError(f"--workers {workers} must be at least 1")
+    if workers is not None and workers < 0:
+        raise ConfigError(f"--workers {workers} must be 0 or more")
     reporter = Reporter(quiet)
     settings = LibraryConfig() if config is None else load_yaml(LibraryConfig, config)
     options: dict[str, Any] = {
@@ -93,7 +102,10 @@ def caption(
     ] = False,
     quiet: Quiet = False,
 ) -> int:
-    """Caption the clips of a table; answers are kept, so that a run after a stop asks only for what is missing."""
+    """Caption the clips of a table; answers are kept, so that a run after a stop asks only for what is missing.
+
+    For example: flam library caption library.csv -o captioned.csv
+    """
     from flam.cli.main import FINE, SOME_FAILED
     from flam.core.progress import Reporter
     from flam.library.clip_table import read_library, require_table_name, write_library
@@ -120,7 +132,10 @@ def caption(
 
 @app.command
 def show(table: Table, /) -> None:
-    """Say what a table holds: roles, hours, levels, bands, licences, and what can't be used."""
+    """Say what a table holds: roles, hours, levels, bands, licences, and what can't be used.
+
+    For example: flam library show library.csv
+    """
     from flam.cli.library_summary import summary
     from flam.library.clip_table import read_library
 

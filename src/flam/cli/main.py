@@ -21,24 +21,55 @@ app = App(
     version_format="plaintext",
     suppress_keyboard_interrupt=False,
 )
+EXAMPLES = {
+    "detect": (
+        'flam detect walk.wav -p "dog barking" -p siren',
+        'flam detect site/ -p "tawny owl" -o night.csv --time-zone Europe/Oslo',
+        'flam detect library/ -p "door creak" --top 20 --rank --cut clips/',
+    ),
+    "search": ('flam search archive/ -p "glass breaking" --sheet hits.png',),
+    "count": (
+        'flam count archive/ -p "tawny owl" --by prompt --by day --map owls.png',
+        "flam count night.csv --by hour",
+    ),
+    "tag": ("flam tag library/ -o tags.csv", "flam tag library/ --prompts my_words.txt --top 5 --beside"),
+    "compare": ("flam compare results/ reviewed.selections.txt", "flam compare night.csv labels/ -o comparison.csv"),
+    "finetune": ("flam finetune my_birds --from flam-mini -o my-birds", "flam finetune my_birds -o b --minutes 20"),
+    "train": ("flam train configs/smoke.yaml -o runs/smoke", "flam train RECIPE -o FOLDER --set optim.lr=1e-4"),
+    "evaluate": (
+        "flam evaluate --benchmark builtin -o report/",
+        "flam evaluate --model mine=models/v2 --model old=models/v1 --results other=events.csv -o report/",
+    ),
+    "doctor": ("flam doctor",),
+}
+ASK_FOR_SOMETHING = ("detect", "tag", "compare", "finetune", "train", "evaluate")  # alone, they show their help
+
+
+def _verb(place: str, name: str, help: str) -> None:
+    app.command(place, name=name, help=help, help_epilogue=examples_of(*EXAMPLES[name]))
+
+
+def examples_of(*commands: str) -> str:
+    """The end of a help text."""
+    return "For example:\n\n" + "\n\n".join(f"    {command}" for command in commands) + "\n"
+
+
 # verbs are named as text, so that asking for help imports none of them
-app.command("flam.cli.detect:detect", name="detect", help="Find sounds in recordings.")
+_verb("flam.cli.detect:detect", "detect", "Find sounds in recordings.")
 app.command("flam.cli.index:app", name="index", help="Make an archive of recordings to search in.")
-app.command("flam.cli.search:search", name="search", help="Find sounds in archives by words and examples.")
-app.command("flam.cli.count:count", name="count", help="Count sounds by recording, hour, day and site.")
+_verb("flam.cli.search:search", "search", "Find sounds in archives by words and examples.")
+_verb("flam.cli.count:count", "count", "Count sounds by recording, hour, day and site.")
 app.command("flam.cli.bulk:app", name="bulk", help="Embed or analyse recordings in any store, or on a cluster.")
-app.command("flam.cli.compare:compare", name="compare", help="Compare detections with reviewed labels.")
-app.command("flam.cli.tag:tag", name="tag", help="Say what each recording holds: its best prompts.")
+_verb("flam.cli.compare:compare", "compare", "Compare detections with reviewed labels.")
+_verb("flam.cli.tag:tag", "tag", "Say what each recording holds: its best prompts.")
 app.command("flam.cli.models:app", name="models", help="List, describe, convert and download models.")
 app.command("flam.cli.data:app", name="data", help="List, check and use public corpora.")
 app.command("flam.cli.library:app", name="library", help="Make a table of the clips that scenes are drawn from.")
 app.command("flam.cli.synth:app", name="synth", help="Plan, render and inspect scenes with exact labels.")
-app.command("flam.cli.finetune:finetune", name="finetune", help="Teach a model the sounds of a folder.")
-app.command("flam.cli.train:train", name="train", help="Train a model as a recipe says.")
-app.command("flam.cli.evaluate:evaluate", name="evaluate", help="Score models on benchmarks.")
-app.command(
-    "flam.cli.doctor:doctor", name="doctor", help="Report versions, processor, extras, models; what is missing."
-)
+_verb("flam.cli.finetune:finetune", "finetune", "Teach a model the sounds of a folder.")
+_verb("flam.cli.train:train", "train", "Train a model as a recipe says.")
+_verb("flam.cli.evaluate:evaluate", "evaluate", "Score models on benchmarks.")
+_verb("flam.cli.doctor:doctor", "doctor", "Report versions, processor, extras, models; what is missing.")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -77,6 +108,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
+    if len(arguments) == 1 and arguments[0] in ASK_FOR_SOMETHING:
+        arguments = [*arguments, "--help"]
     try:
         code = app(
             arguments,

@@ -8,12 +8,19 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
-app = App(name="models", help="List, describe, convert and download models.")
+app = App(
+    name="models",
+    help="List, describe, convert and download models.",
+    help_epilogue="For example:\n\n    flam models list\n\n    flam models info flam-mini\n",
+)
 
 
 @app.command(name="list")
 def list_models() -> None:
-    """List the models that have a name: bundled, downloaded and downloadable."""
+    """List the models that have a name: bundled, downloaded and downloadable.
+
+    For example: flam models list
+    """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -30,7 +37,10 @@ def list_models() -> None:
 
 @app.command
 def info(name: Annotated[str, Parameter(help="Name of a model, or its folder.")], /) -> None:
-    """Say what is known of a model."""
+    """Say what is known of a model.
+
+    For example: flam models info flam-mini
+    """
     from flam.hub import hub
 
     model = hub.model_info(name)
@@ -63,7 +73,10 @@ def convert(
         Path | None, Parameter(help="RoBERTa's tokenizer.json; left out, the one beside the weights.")
     ] = None,
 ) -> None:
-    """Write a released model as a folder that --model takes."""
+    """Write a released model as a folder that --model takes.
+
+    For example: flam models convert open_flam_oct17.pth models/openflam --tokenizer tokenizer.json
+    """
     from flam.model.convert import convert as convert_model
 
     convert_model(source, destination, kind, tokenizer)
@@ -71,9 +84,17 @@ def convert(
 
 
 @app.command
-def download(name: Annotated[str, Parameter(help="Name of a model that flam models list shows.")], /) -> None:
-    """Fetch a model once, and print its folder."""
+def download(
+    name: Annotated[str, Parameter(help="Name of a model that flam models list shows.")],
+    /,
+    *,
+    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="", help="No messages on stderr.")] = False,
+) -> None:
+    """Fetch a model once, and print its folder.
+
+    For example: flam models download openflam
+    """
     from flam.hub import hub
 
-    folder = hub.resolve(name, notify=lambda line: print(line, file=sys.stderr))
+    folder = hub.resolve(name, notify=lambda line: None if quiet else print(line, file=sys.stderr))
     sys.stdout.write(f"{folder}\n")

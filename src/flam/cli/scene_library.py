@@ -36,7 +36,9 @@ class LibraryOptions:
         Literal["all", "training", "held_out"], Parameter(help="Part of the library that scenes are made of.")
     ] = "all"
     held_out_share: Annotated[float, Parameter(help="Share of the groups that is held out, 0 to 1.")] = 0.0
-    held_out_folds: Annotated[tuple[str, ...], Parameter(help="Published folds that are held out.", negative="")] = ()
+    held_out_folds: Annotated[
+        tuple[str, ...], Parameter(help="Published folds that are held out.", negative="", show_default=False)
+    ] = ()
 
 
 def opened(options: LibraryOptions, reporter: Reporter) -> tuple[list[SourceClip], SceneLibrary]:

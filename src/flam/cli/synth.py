@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
 MOST_LINES = 20
 
-app = App(name="synth", help="Plan, render and inspect scenes with exact labels.")
+app = App(
+    name="synth",
+    help="Plan, render and inspect scenes with exact labels.",
+    help_epilogue="For example:\n\n    flam synth render -n 1000 -o scenes/\n\n    flam synth inspect scenes/\n",
+)
 
 Recipe = Annotated[
     Path | None,
@@ -66,7 +70,10 @@ def plan(
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Draw scenes as plans, one line of JSON each; the same seed draws the same on every machine."""
+    """Draw scenes as plans, one line of JSON each; the same seed draws the same on every machine.
+
+    For example: flam synth plan configs/scenes/paper.yaml --library library.csv -n 100 -o plans.jsonl
+    """
     from flam.core.progress import Reporter
     from flam.jobs.outputs import require_parent
     from flam.scenes.plan_lists import PlanSettings, clips_sha256, write_plans
@@ -115,7 +122,10 @@ def render(
     ] = None,
     quiet: Quiet = False,
 ) -> int:
-    """Render scenes into shards; run again after a stop, it goes on; the number of processes changes no byte."""
+    """Render scenes into shards; run again after a stop, it goes on; the number of processes changes no byte.
+
+    For example: flam synth render plans.jsonl --library library.csv -o scenes/
+    """
     from flam.cli.main import FINE, SOME_FAILED
     from flam.core import ConfigError, output_lock
     from flam.core.progress import Reporter
@@ -164,7 +174,10 @@ def inspect(
     library: Library = LibraryOptions(),  # noqa: B008
     quiet: Quiet = False,
 ) -> None:
-    """Print what a set of scenes holds beside what its recipe asks for, or draw one; plans need --library for that."""
+    """Print what a set of scenes holds beside what its recipe asks for, or draw one; plans need --library for that.
+
+    For example: flam synth inspect scenes/ --scene 3 -o scene.png
+    """
     from flam.core import ConfigError
     from flam.core.progress import Reporter
     from flam.data.scene_statistics import set_statistics

@@ -23,7 +23,10 @@ def train(
         Parameter(name=["--output", "-o"], help="Folder of the run; left out, runs/ and the recipe's name."),
     ] = None,
     set: Annotated[
-        tuple[str, ...], Parameter(help="Another value for one setting, as in optim.lr=1e-4; may be given often.")
+        tuple[str, ...],
+        Parameter(
+            help="Another value for one setting, as in optim.lr=1e-4; once for each.", negative="", show_default=False
+        ),
     ] = (),
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="", help="No progress.")] = False,
 ) -> None:
