@@ -258,7 +258,9 @@ def _read_scene(path: Path) -> None:
 
 
 def _phrases(folder: Path) -> Path:
-    text = "beep: {phrases: [a beep, beeping], near: [buzz], parents: []}\nbuzz: {phrases: [buzzing], near: [beep]}\n"
+    text = (
+        "beep: {phrases: [beeping], near: [buzz], parents: []}\nbuzz: {phrases: [buzzing], near: [beep], parents: []}\n"
+    )
     (folder / "a.yaml").write_text(text)
     return folder / "a.yaml"
 

@@ -127,10 +127,10 @@ def render(
     For example: flam synth render plans.jsonl --library library.csv -o scenes/
     """
     from flam.cli.main import FINE, SOME_FAILED
-    from flam.core import ConfigError, output_lock
+    from flam.core import ConfigError
     from flam.core.progress import Reporter
     from flam.data.scene_shards import SceneSet
-    from flam.jobs.manifest import make_folder
+    from flam.jobs.outputs import require_place
     from flam.jobs.scene_rendering import require_ray
     from flam.scenes.plan_lists import PlanFile
 
@@ -145,9 +145,7 @@ def render(
     else:
         _scene_config(recipe)
     _count(number, DEFAULT_SCENES)
-    make_folder(output)
-    with output_lock(output):
-        pass
+    require_place(output)
     reporter = Reporter(quiet)
     clips, waveforms = opened(library, reporter)
     plans, settings = _set(recipe, clips, waveforms, library, number, seed, stored, reporter)

@@ -10,7 +10,7 @@ from typing import Literal
 
 from flam.annotations import FORMATS
 from flam.audio import RECORDING_SUFFIXES
-from flam.core import ConfigError
+from flam.core import ConfigError, OutputError, output_lock
 from flam.jobs.manifest import make_folder
 
 ALSO = {".ndjson": "jsonl"}
@@ -133,6 +133,21 @@ def is_folder(given: str) -> bool:
     """Whether a user who writes this means a folder."""
     path = Path(given)
     return path.is_dir() or given.endswith(("/", "\\")) or (not path.exists() and not path.suffix)
+
+
+def require_place(folder: Path) -> None:
+    """Check that a folder can be made or written to and that no other run writes there, without making it.
+
+    Raises
+    ------
+    OutputError : it can't, or another run does
+    """
+    if folder.is_dir():
+        with output_lock(folder):
+            return
+    above = next((parent for parent in folder.absolute().parents if parent.exists()), Path("/"))
+    if folder.exists() or not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        raise OutputError(f"{folder}: folder can't be made in {above}; choose another place")
 
 
 def require_parent(path: Path) -> None:
