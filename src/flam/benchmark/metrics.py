@@ -7,7 +7,7 @@ from typing import Literal
 
 from flam.benchmark.benchmark import Task
 
-Unit = Literal["share", "per minute", "s", "rank"]
+Unit = Literal["share", "per minute", "s", "rank", "events"]
 Table = Literal["scores", "operating point"]
 
 
@@ -75,6 +75,8 @@ METRICS: dict[Task, tuple[Metric, ...]] = {
             "false_alarms_without_events", "without events", "the same in recordings without any event", "per minute"
         ),
         _at_point("found_onset_error_s", "onset error", "median distance of onsets of found events", "s"),
+        _at_point("count_error", "count error", "distance of numbers of detections and events, by recording", "events"),
+        _at_point("prompts_never_found", "never found", "prompts that sound and none of whose events is found", "rank"),
     ),
     "retrieval": (
         Metric("t2a_recall_at_1", "text→audio R@1", "the right recording comes first"),

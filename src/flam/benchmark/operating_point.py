@@ -18,16 +18,17 @@ from flam.evaluation.table import ScoreTable
 def at_operating_point(table: ScoreTable, scores: Mapping[str, FrameScores], config: DetectionConfig) -> OperatingPoint:
     """What ``flam detect`` would find, beside the truth of a table.
 
-    Events of one prompt that the detector would join count as one event.
+    Events of one prompt that the detector would join count as one event, but for the number of events.
 
     Parameters
     ----------
     scores : of the table's recordings, not smoothed
     config : the rules; its thresholds are of the kind of these scores
     """
-    events = [joined(there, lambda prompt: config.rule(prompt).merge_gap_s) for there in _events(table)]
+    counted = _events(table)
+    events = [joined(there, lambda prompt: config.rule(prompt).merge_gap_s) for there in counted]
     detections = [list(binarize([scores[name]], config)) for name in table.recordings]
-    return operating_point(detections, events, table.durations_s.tolist())
+    return operating_point(detections, events, table.durations_s.tolist(), counted=counted)
 
 
 def in_terms_of(

@@ -164,14 +164,20 @@ def _point_figures(point: OperatingPoint) -> dict[str, Figure]:
         point.false_alarms_per_minute,
         point.false_alarms_without_events,
         point.onset_error_s,
+        point.count_error,
     )
-    return {key: _figure(value) for key, value in zip(keys, values, strict=True)}
+    figures = [*map(_figure, values), Figure(float(len(point.never_found)))]
+    return dict(zip(keys, figures, strict=True))
 
 
 def _point_note(point: OperatingPoint, n_prompts: int) -> str:
     lengths = ("shorter than 0.6 s", "of 0.6 to 1.5 s", "of 1.5 to 5 s", "of 5 s or more")
     counts = ", ".join(f"{count} {length}" for count, length in zip(point.n_by_length, lengths, strict=True))
-    return f"operating point: {sum(point.n_by_length)} events ({counts}), asked for {n_prompts} prompts"
+    by_prompt = ", ".join(f"{prompt} {found}/{there}" for prompt, (found, there) in point.found_by_prompt.items())
+    return (
+        f"operating point: {sum(point.n_by_length)} events ({counts}), asked for {n_prompts} prompts; "
+        f"found by prompt: {by_prompt}"
+    )
 
 
 def retrieval_result(items: Sequence[Item], audio_features: np.ndarray, caption_features: np.ndarray) -> Result:

@@ -32,6 +32,10 @@ class OperatingPoint:
         the same in recordings without any event
     onset_error_s : Interval
         median distance of onsets of found events, seconds
+    count_error : Interval
+        mean distance of the number of detections and of events, over recordings and prompts that sound in them
+    found_by_prompt : dict[str, tuple[int, int]]
+        events found and events there, of each prompt that sounds
     """
 
     recall: Interval
@@ -40,6 +44,13 @@ class OperatingPoint:
     false_alarms_per_minute: Interval
     false_alarms_without_events: Interval
     onset_error_s: Interval
+    count_error: Interval
+    found_by_prompt: dict[str, tuple[int, int]]
+
+    @property
+    def never_found(self) -> tuple[str, ...]:
+        """Prompts that sound somewhere, none of whose events was found."""
+        return tuple(prompt for prompt, (found, _) in self.found_by_prompt.items() if not found)
 
 
 def operating_point(
@@ -49,6 +60,7 @@ def operating_point(
     n_draws: int = 200,
     share: float = 0.95,
     seed: int = 0,
+    counted: Sequence[Sequence[Event]] | None = None,
 ) -> OperatingPoint:
     """Judge detections by ``match_detections``, with intervals from drawing recordings again.
 
@@ -64,6 +76,8 @@ def operating_point(
         as for ``flam.evaluation.frames.frame_auroc``
     seed : int, default 0
         as for ``flam.evaluation.frames.frame_auroc``
+    counted : Sequence[Sequence[Event]], optional
+        the events that the number of detections should be, where ``events`` were joined; None takes ``events``
 
     Examples
     --------
@@ -71,8 +85,8 @@ def operating_point(
     >>> point = operating_point([found, found], [there, []], [30.0, 30.0])
     >>> point.recall.value, point.false_alarms_per_minute.value, point.false_alarms_without_events.value
     (1.0, 3.0, 4.0)
-    >>> point.onset_error_s.value
-    0.25
+    >>> point.onset_error_s.value, point.count_error.value, point.found_by_prompt
+    (0.25, 1.0, {'siren': (1, 1)})
     """
     matches = [match_detections(found, there) for found, there in zip(detections, events, strict=True)]
     recording = np.repeat(np.arange(len(events)), [len(there) for there in events])
@@ -94,6 +108,18 @@ def operating_point(
 
     length_class = np.searchsorted(LENGTHS_S, lengths_s, side="right")
     classes = [length_class == number for number in range(len(LENGTHS_S) + 1)]
+    found_by_prompt: dict[str, tuple[int, int]] = {}
+    all_events = [event for there in events for event in there]
+    for event, error_s in zip(all_events, errors_s.tolist(), strict=True):
+        n_found, n_there = found_by_prompt.get(event.prompt, (0, 0))
+        found_by_prompt[event.prompt] = (n_found + (error_s == error_s), n_there + 1)
+    differences = [
+        [
+            abs(sum(event.prompt == prompt for event in found) - sum(event.prompt == prompt for event in there))
+            for prompt in sorted({event.prompt for event in there})
+        ]
+        for found, there in zip(detections, events if counted is None else counted, strict=True)
+    ]
     return OperatingPoint(
         recall(np.ones(len(recording), bool)),
         tuple(recall(chosen) for chosen in classes),
@@ -101,6 +127,14 @@ def operating_point(
         interval(_shares(of_recordings(n_false_alarms), of_recordings(minutes)), share),
         interval(_shares(of_recordings(n_false_alarms * is_silent), of_recordings(minutes * is_silent)), share),
         interval(_medians(errors_s, recording, weights), share),
+        interval(
+            _shares(
+                of_recordings(np.array([sum(each) for each in differences])),
+                of_recordings(np.array([len(each) for each in differences])),
+            ),
+            share,
+        ),
+        dict(sorted(found_by_prompt.items())),
     )
 
 

@@ -79,7 +79,9 @@ STEPS = (
 ONTOLOGY_WEIGHT = 10  # it is small beside a dictionary, and about sounds
 NEW_WORD_SCENES = 2000
 JUDGED = 200  # scenes; with 60, the interval of the recall was .16 wide
-PARAPHRASES = [Path("configs/judgement") / name for name in ("paraphrases.yaml", "more_paraphrases.yaml")]
+PARAPHRASES = [
+    Path("configs/judgement") / name for name in ("paraphrases.yaml", "more_paraphrases.yaml", "unseen_writer.yaml")
+]
 TEXT_PARTS = ("text_encoder", "text_projection", "logit_scale_head", "logit_bias_head")
 console = Console(stderr=True)
 
