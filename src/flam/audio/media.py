@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from fractions import Fraction
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from flam.audio.byte_source import ByteSource, Part
+from flam.audio.conform import conform, reblock
 from flam.core import AudioError, round_half_up
 
 if TYPE_CHECKING:
@@ -27,53 +28,59 @@ DURATION_TOLERANCE_S = 0.2
 
 
 class MediaReader:
-    """The first audio stream of a file that FFmpeg understands; each reading opens it for itself.
+    """One audio track of a file that FFmpeg understands; each reading opens it for itself.
 
     Sample 0 is the start of the container's time axis, as a player shows it: the encoder's delay (priming) is cut off
     where the container states it (mp4, m4a, mov, mkv, webm), and an audio stream that starts late starts with silence.
-    Raw ``.aac`` and MPEG-TS streams do not state it; there times are late by the encoder's delay, 21 to 44 ms.
+    Raw ``.aac`` and MPEG-TS streams do not state it; there times are late by the encoder's delay, 21 to 44 ms. Where
+    rate or channels change within the track, what follows is converted to those it began with.
 
     Parameters
     ----------
-    path : file to open
-    on_problem : told, in one line, what is wrong with a file that can be read only in part
+    source : ByteSource
+        Bytes to decode.
+    on_problem : callable
+        Told, in one line, what is wrong with a file that can be read only in part.
+    track : int
+        Number of the audio track, from 1 on.
+    parts : sequence of Part, optional
+        Parts of the bytes that make up the recording; all by default.
 
     Raises
     ------
-    AudioError : PyAV is not installed, or FFmpeg finds no audio stream that it can decode
+    AudioError
+        PyAV is not installed, or FFmpeg finds no such audio track that it can decode.
     """
 
-    def __init__(self, path: Path, on_problem: Callable[[str], None]):
-        self.path = path
+    def __init__(
+        self, source: ByteSource, on_problem: Callable[[str], None], track: int = 1, parts: Sequence[Part] | None = None
+    ):
+        self.name = source.name
+        self._source = source
+        self._track = track
+        self._parts = parts
         self._on_problem = on_problem
-        container, stream = _open(path)
+        self._has_changed = False
+        container, stream = self._open()
         with container:
+            self.n_tracks = len(container.streams.audio)
             self.sample_rate: int = stream.codec_context.sample_rate
             self.n_channels: int = stream.codec_context.channels
             self.n_samples: int | None = None
             self.duration_s = _duration_s(container, stream)
             # FFmpeg gets an mp3 only where no header states its length, and then the duration is a guess
-            self._duration_is_stated = container.format.name != "mp3"
+            # and where there are several tracks, that of the container is that of the longest
+            is_of_container = self.n_tracks > 1 and stream.duration is None
+            self._duration_is_stated = container.format.name != "mp3" and not is_of_container
 
     def blocks(self, start_sample: int, block_samples: int) -> Generator[np.ndarray]:
         """Yield (n, channels) float32 arrays from ``start_sample`` to the end, all but the last of equal length."""
-        held: list[np.ndarray] = []
-        n_held = 0
-        for position, samples in self._timeline(start_sample):
-            samples = samples[max(0, start_sample - position) :]
-            while n_held + len(samples) >= block_samples:
-                n_taken = block_samples - n_held
-                yield np.concatenate([*held, samples[:n_taken]])
-                held, n_held, samples = [], 0, samples[n_taken:]
-            if len(samples):
-                held.append(samples)
-                n_held += len(samples)
-        if held:
-            yield np.concatenate(held)
+        pieces = (samples[max(0, start_sample - position) :] for position, samples in self._timeline(start_sample))
+        yield from reblock(pieces, block_samples)
 
     def _timeline(self, start_sample: int) -> Iterator[tuple[int, np.ndarray]]:
         """Yield (position, (n, channels) float32 array), gapless, from ``start_sample`` or somewhat before."""
-        container, stream = _open(self.path)
+        container, stream = self._open()
         with container:
             zero_s = 0.0 if container.start_time is None else container.start_time / AV_TIME_BASE
             position: int | None = 0
@@ -84,7 +91,7 @@ class MediaReader:
                 position = None
             shortest_gap = 1
             for frame in self._frames(container, stream):
-                samples = _samples(frame)
+                samples, rate = _samples(frame), frame.sample_rate
                 if frame.pts is not None and frame.time_base is not None:
                     stated = round_half_up((float(frame.pts * frame.time_base) - zero_s) * self.sample_rate)
                     position = min(stated, start_sample) if position is None else position
@@ -92,6 +99,11 @@ class MediaReader:
                         yield from self._silence(position, stated)
                         position = stated
                 position = 0 if position is None else position
+                if (rate, samples.shape[1]) != (self.sample_rate, self.n_channels):
+                    # each frame by itself: changes are rare, and its length on the time axis stays right
+                    form = rate, samples.shape[1], self.sample_rate, self.n_channels
+                    self._tell_change(position, *form[:2])
+                    samples = np.concatenate([np.zeros((0, self.n_channels), np.float32), *conform([samples], *form)])
                 yield position, samples
                 position += len(samples)
                 shortest_gap = round_half_up(SHORTEST_GAP_S * self.sample_rate)
@@ -119,51 +131,58 @@ class MediaReader:
             except FFmpegError:
                 n_damaged += 1
                 continue
-            for frame in frames:
-                self._require_same_format(frame)
-                yield frame
+            yield from frames
         if n_damaged:
-            self._on_problem(f"{self.path}: {n_damaged} damaged packets were left out; copy or export the file again")
+            self._on_problem(f"{self.name}: {n_damaged} damaged packets were left out; copy or export the file again")
 
-    def _require_same_format(self, frame: AudioFrame) -> None:
-        if (frame.sample_rate, len(frame.layout.channels)) != (self.sample_rate, self.n_channels):
-            raise AudioError(
-                f"{self.path}: changes from {self.n_channels} channels at {self.sample_rate} Hz to "
-                f"{len(frame.layout.channels)} at {frame.sample_rate} Hz; it must stay the same; convert it to wav"
+    def _tell_change(self, position: int, sample_rate: int, n_channels: int) -> None:
+        if not self._has_changed:
+            self._has_changed = True
+            self._on_problem(
+                f"{self.name}: changes at {position / self.sample_rate:.1f} s from {self.n_channels} channels at "
+                f"{self.sample_rate} Hz to {n_channels} at {sample_rate} Hz, which is converted roughly; convert it to "
+                "wav for exact samples"
             )
 
     def _check_end(self, n_samples: int) -> None:
         end_s = n_samples / self.sample_rate
         if n_samples == 0:
-            raise AudioError(f"{self.path}: no audio in it can be decoded; copy or export the file again")
+            raise AudioError(f"{self.name}: no audio in it can be decoded; copy or export the file again")
         if self._duration_is_stated and self.duration_s and end_s < self.duration_s - DURATION_TOLERANCE_S:
             self._on_problem(
-                f"{self.path}: ends at {end_s:.3f} s of {self.duration_s:.3f} s that its header promises; "
+                f"{self.name}: ends at {end_s:.3f} s of {self.duration_s:.3f} s that its header promises; "
                 "copy or export the file again"
             )
 
-
-def _open(path: Path) -> tuple[InputContainer, AudioStream]:
-    try:
-        import av
-    except ImportError as error:
-        raise AudioError(
-            f"{path}: libsndfile finds no audio in it; m4a, mp4, mkv, webm and other video need PyAV; "
-            'pip install "flam-audio[media]"'
-        ) from error
-    try:
-        # The prefix and the list keep a name or a playlist from reaching anything but this file's neighbours on disk.
-        container = av.open(f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="ignore")
-    except av.error.FFmpegError as error:
-        raise AudioError(
-            f"{path}: neither libsndfile nor FFmpeg finds audio in it ({error.strerror}); "
-            "check that it is a recording and complete"
-        ) from error
-    stream = next(iter(container.streams.audio), None)
-    if stream is None or stream.codec_context is None:
-        container.close()
-        raise AudioError(f"{path}: has no audio stream that FFmpeg can decode; give a file with sound")
-    return container, stream
+    def _open(self) -> tuple[InputContainer, AudioStream]:
+        try:
+            import av
+        except ImportError as error:
+            raise AudioError(
+                f"{self.name}: libsndfile finds no audio in it; m4a, mp4, mkv, webm and other video need PyAV; "
+                'pip install "flam-audio[media]"'
+            ) from error
+        path = self._source.path
+        try:
+            # The prefix and the list keep a name or a playlist from reaching anything but this file's neighbours.
+            options = {"protocol_whitelist": "file" if self._parts is None and path is not None else "none"}
+            origin: Any = f"file:{path}" if self._parts is None and path is not None else self._source.open(self._parts)
+            container = av.open(origin, "r", options=options, metadata_errors="ignore")
+        except (av.error.FFmpegError, OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise AudioError(
+                f"{self.name}: neither libsndfile nor FFmpeg finds audio in it ({reason}); "
+                "check that it is a recording and complete"
+            ) from error
+        tracks = container.streams.audio
+        if self._track > len(tracks) > 0:
+            container.close()
+            raise AudioError(f"{self.name}: has no audio track {self._track}; choose 1..{len(tracks)}")
+        stream = tracks[self._track - 1] if tracks else None
+        if stream is None or stream.codec_context is None:
+            container.close()
+            raise AudioError(f"{self.name}: has no audio stream that FFmpeg can decode; give a file with sound")
+        return container, stream
 
 
 def _duration_s(container: InputContainer, stream: AudioStream) -> float | None:

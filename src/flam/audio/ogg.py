@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import BinaryIO
 
 # RFC 3533, section 6: 27 bytes, then a table of up to 255 lengths, then what they add up to
 CAPTURE_PATTERN, FLAGS_AT, TABLE_LENGTH_AT, TABLE_AT = b"OggS", 5, 26, 27
@@ -10,9 +10,9 @@ END_OF_STREAM = 4
 LARGEST_PAGE_BYTES = 65_307
 
 
-def ogg_is_complete(path: Path) -> bool:
-    """Say whether the last page of an Ogg file is whole and marked as the end of its stream."""
-    with open(path, "rb") as file:
+def ogg_is_complete(file: BinaryIO) -> bool:
+    """Say whether the last page of an Ogg file is whole and marked as the end of its stream; closes the file."""
+    with file:
         n_bytes = file.seek(0, 2)
         file.seek(max(0, n_bytes - LARGEST_PAGE_BYTES))
         tail = file.read()

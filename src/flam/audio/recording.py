@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol
+from typing import BinaryIO
 
 import numpy as np
 import soundfile
 
+from flam.audio.byte_source import ByteSource, Part
+from flam.audio.combined import Reader, Sequel, Tracks
+from flam.audio.downmix import Channel, mono_stream
+from flam.audio.joined import layout
 from flam.audio.resample import resample_blocks
 from flam.audio.sndfile import SndfileReader
 from flam.core import AudioError
@@ -21,16 +24,8 @@ LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 1_000, 1_000_000
 
 logger = logging.getLogger(__name__)
 
-
-class Reader(Protocol):
-    """What a format's reader offers; positions are samples at the recording's own rate."""
-
-    sample_rate: int
-    n_channels: int
-    n_samples: int | None
-    duration_s: float | None
-
-    def blocks(self, start_sample: int, block_samples: int) -> Generator[np.ndarray]: ...
+# what can be opened: the path of a file, its bytes, or a binary file object
+Openable = str | Path | bytes | bytearray | memoryview | BinaryIO
 
 
 class Recording:
@@ -38,20 +33,37 @@ class Recording:
 
     Attributes
     ----------
-    path : the file
-    sample_rate : Hz, as stored
-    n_channels : channels, as stored
-    n_samples : length in samples, as the header states; None where a container does not say exactly
-    duration_s : length in seconds, as the header states; None where it does not
+    path : Path
+        The file; for one in memory, a name for messages.
+    sample_rate : int
+        Hz, as stored.
+    n_channels : int
+        Channels, as stored; of several audio tracks together.
+    n_samples : int or None
+        Length in samples, as the header states; None where a container does not say exactly.
+    duration_s : float or None
+        Length in seconds, as the header states; None where it does not.
     """
 
-    def __init__(self, path: Path, reader: Reader):
-        self.path = path
+    def __init__(
+        self,
+        source: ByteSource,
+        reader: Reader,
+        on_problem: Callable[[str], None],
+        on_note: Callable[[str], None],
+        channel: Channel,
+    ):
+        self.path = source.path if source.path is not None else Path(source.name)
         self.sample_rate = reader.sample_rate
         self.n_channels = reader.n_channels
         self.n_samples = reader.n_samples
         self.duration_s = reader.duration_s
+        self._source = source
+        self._n_bytes = source.size()
         self._reader = reader
+        self._on_problem = on_problem
+        self._on_note = on_note
+        self._channel = channel
         self._readings: list[Generator[np.ndarray]] = []
 
     def __enter__(self) -> Recording:
@@ -98,25 +110,46 @@ class Recording:
             self._require_finite(block, position)
             position += len(block)
             yield block
+        self._tell_growth()
 
     def mono_blocks(self, sample_rate: int = 48_000, block_samples: int = BLOCK_SAMPLES) -> Iterator[np.ndarray]:
-        """Read the whole recording as mono (the mean of its channels) at a chosen rate.
+        """Read the whole recording as mono at a chosen rate.
 
         Parameters
         ----------
-        sample_rate : Hz of the result
-        block_samples : samples read at a time, at the recording's own rate; it does not change the result
+        sample_rate : int
+            Hz of the result.
+        block_samples : int
+            Samples read at a time, at the recording's own rate; it does not change the result.
 
         Returns
         -------
-        iterator of (n,) float32 arrays
+        iterator of np.ndarray
+            (n,) float32.
 
         Raises
         ------
-        AudioError : as ``blocks``
+        AudioError
+            As ``blocks``.
         """
-        mono = (downmix(block) for block in self.blocks(block_samples=block_samples))
-        return resample_blocks(mono, self.sample_rate, sample_rate)
+        return resample_blocks(self.own_rate_mono_blocks(block_samples), self.sample_rate, sample_rate)
+
+    def own_rate_mono_blocks(self, block_samples: int = BLOCK_SAMPLES) -> Iterator[np.ndarray]:
+        """Read the whole recording as mono at its own rate; see ``mono_blocks``."""
+        blocks = self.blocks(block_samples=block_samples)
+        return mono_stream(blocks, self.sample_rate, self._channel, lambda note: self._on_note(f"{self.path}: {note}"))
+
+    def _tell_growth(self) -> None:
+        try:
+            n_bytes = self._source.size()
+        except OSError:  # it is gone, but was read
+            return
+        if n_bytes > self._n_bytes:
+            share = (n_bytes - self._n_bytes) / n_bytes
+            self._on_problem(
+                f"{self.path}: grew from {self._n_bytes} to {n_bytes} bytes while it was read, so {share:.0%} of it "
+                "was not heard; do it again when it is finished"
+            )
 
     def _require_finite(self, block: np.ndarray, position: int) -> None:
         finite = np.isfinite(block)
@@ -128,7 +161,13 @@ class Recording:
             )
 
 
-def open_recording(path: str | Path, on_problem: Callable[[str], None] = logger.warning) -> Recording:
+def open_recording(
+    audio: Openable,
+    on_problem: Callable[[str], None] = logger.warning,
+    on_note: Callable[[str], None] = logger.info,
+    channel: Channel = "auto",
+    track: int | None = None,
+) -> Recording:
     """Open an audio or video file for reading.
 
     libsndfile reads wav, flac, ogg, opus, mp3, aiff, caf, w64 and au; everything else (m4a, mp4, mkv, webm, ...) goes
@@ -136,13 +175,30 @@ def open_recording(path: str | Path, on_problem: Callable[[str], None] = logger.
 
     Parameters
     ----------
-    path : the file
-    on_problem : told, in one line, of a file that can be read only in part; by default a logged warning
+    audio : str, Path, bytes or binary file object
+        The recording. A file object is read from where it stands, and must stay open while it is read.
+    on_problem : callable
+        Told, in one line, of a file that can be read only in part; by default a logged warning.
+    on_note : callable
+        Told, in one line, where a file is read whole but not as it seems: several recordings in a row, a header that
+        does not count its samples, several tracks, channels that cancel in their mean. By default logged as
+        information.
+    channel : {"auto", "mix"} or int
+        How ``mono_blocks`` mixes channels, see ``flam.audio.downmix.mono_stream``.
+    track : int, optional
+        Audio track of a video to hear, from 1 on; None hears all of them.
+
+    Returns
+    -------
+    Recording
 
     Raises
     ------
-    AudioError : the file is missing, empty, not readable, or holds no audio that can be decoded
+    AudioError
+        The file is missing, empty, not readable, or holds no audio that can be decoded.
 
+    Examples
+    --------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     soundfile.write(f"{folder}/a.wav", np.zeros((44100, 2)), 44100)
@@ -150,22 +206,26 @@ def open_recording(path: str | Path, on_problem: Callable[[str], None] = logger.
     ...         print(recording.sample_rate, recording.n_channels, recording.duration_s)
     44100 2 1.0
     """
-    path = Path(path)
-    _require_readable(path)
-    reader = _reader(path, on_problem)
+    source = ByteSource(audio)
+    _require_readable(source)
+    reader = _reader(source, on_problem, on_note, track)
     if not LOWEST_RATE_HZ <= reader.sample_rate <= HIGHEST_RATE_HZ:
         raise AudioError(
-            f"{path}: sample rate {reader.sample_rate} Hz is not within {LOWEST_RATE_HZ}..{HIGHEST_RATE_HZ} Hz; "
+            f"{source.name}: sample rate {reader.sample_rate} Hz is not within {LOWEST_RATE_HZ}..{HIGHEST_RATE_HZ} Hz; "
             "correct the file's header"
         )
-    return Recording(path, reader)
+    if not isinstance(channel, str) and not 1 <= channel <= reader.n_channels:
+        raise AudioError(f"{source.name}: has no channel {channel}; choose 1..{reader.n_channels}, mix or auto")
+    return Recording(source, reader, on_problem, on_note, channel)
 
 
 def mono_blocks(
-    path: str | Path,
+    path: Openable,
     sample_rate: int = 48_000,
     block_samples: int = BLOCK_SAMPLES,
     on_problem: Callable[[str], None] = logger.warning,
+    on_note: Callable[[str], None] = logger.info,
+    channel: Channel = "auto",
 ) -> Iterator[np.ndarray]:
     """Stream a file as mono at a chosen rate; it is never whole in memory.
 
@@ -190,12 +250,16 @@ def mono_blocks(
     ...     sum(len(block) for block in mono_blocks(f"{folder}/a.flac", sample_rate=48000))
     48000
     """
-    with open_recording(path, on_problem) as recording:
+    with open_recording(path, on_problem, on_note, channel) as recording:
         yield from recording.mono_blocks(sample_rate, block_samples)
 
 
 def read_audio(
-    path: str | Path, sample_rate: int = 48_000, on_problem: Callable[[str], None] = logger.warning
+    path: Openable,
+    sample_rate: int = 48_000,
+    on_problem: Callable[[str], None] = logger.warning,
+    on_note: Callable[[str], None] = logger.info,
+    channel: Channel = "auto",
 ) -> np.ndarray:
     """Read a whole file as mono at a chosen rate.
 
@@ -219,56 +283,75 @@ def read_audio(
     ...     read_audio(f"{folder}/a.wav", sample_rate=48000).shape
     (48000,)
     """
-    return np.concatenate([np.zeros(0, np.float32), *mono_blocks(path, sample_rate, on_problem=on_problem)])
+    blocks = mono_blocks(path, sample_rate, on_problem=on_problem, on_note=on_note, channel=channel)
+    return np.concatenate([np.zeros(0, np.float32), *blocks])
 
 
-def downmix(block: np.ndarray) -> np.ndarray:
-    """Mean of the channels.
-
-    Parameters
-    ----------
-    block : (n, channels) float32 array
-
-    Returns
-    -------
-    (n,) float32 array
-
-    >>> downmix(np.array([[0.5, 0.0], [1.0, -1.0]], np.float32)).tolist()
-    [0.25, 0.0]
-    """
-    mono = block[:, 0].copy()
-    for channel in range(1, block.shape[1]):
-        mono += block[:, channel]
-    return mono / np.float32(block.shape[1]) if block.shape[1] > 1 else mono
-
-
-def _require_readable(path: Path) -> None:
+def _require_readable(source: ByteSource) -> None:
+    path = source.path
     try:
-        if path.exists() and not path.is_file():
+        if path is not None and path.exists() and not path.is_file():
             kind = "a folder" if path.is_dir() else "not a regular file"
             raise AudioError(f"{path}: is {kind}; give the path of an audio or video file")
-        with open(path, "rb") as file:
+        with source.open() as file:
             is_empty = not file.read(1)
     except FileNotFoundError as error:
         raise AudioError(f"{path}: no such file; check the path") from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise AudioError(f"{path}: can't be opened ({reason}); check the path and its permissions") from error
+        raise AudioError(f"{source.name}: can't be opened ({reason}); check the path and its permissions") from error
     if is_empty:
-        raise AudioError(f"{path}: is empty, 0 bytes; a recording needs at least a header; copy it again")
+        raise AudioError(f"{source.name}: is empty, 0 bytes; a recording needs at least a header; copy it again")
 
 
-def _reader(path: Path, on_problem: Callable[[str], None]) -> Reader:
+def _reader(
+    source: ByteSource, on_problem: Callable[[str], None], on_note: Callable[[str], None], track: int | None
+) -> Reader:
     try:
-        reader = SndfileReader(path, on_problem)
+        with source.open() as file:
+            found = layout(file)
+        readers = _sndfile_readers(source, found.recordings, on_problem)
     except soundfile.LibsndfileError:
-        return _media_reader(path, on_problem)
-    if reader.may_stop_early and importlib.util.find_spec("av") is not None:
-        return _media_reader(path, on_problem)
-    return reader
+        return _media_reader(source, on_problem, on_note, track)
+    if track not in (None, 1):
+        raise AudioError(f"{source.name}: has no audio track {track}; it has one, so leave the track out")
+    for problem in found.problems:
+        on_problem(f"{source.name}: {problem}; copy or export it again")
+    for note in found.notes:
+        on_note(f"{source.name}: {note}")
+    return readers[0] if len(readers) == 1 else Sequel(readers, source.name, on_problem)
 
 
-def _media_reader(path: Path, on_problem: Callable[[str], None]) -> Reader:
+def _sndfile_readers(
+    source: ByteSource, recordings: list[list[Part] | None], on_problem: Callable[[str], None]
+) -> list[Reader]:
+    readers: list[Reader] = []
+    for number, parts in enumerate(recordings, start=1):
+        try:
+            readers.append(SndfileReader(source, on_problem, parts))
+        except soundfile.LibsndfileError as error:
+            if number == 1:
+                raise
+            on_problem(
+                f"{source.name}: its recording {number} of {len(recordings)} can't be read and is left out "
+                f"({error.error_string.rstrip('.')}); copy or export it again"
+            )
+    return readers
+
+
+def _media_reader(
+    source: ByteSource, on_problem: Callable[[str], None], on_note: Callable[[str], None], track: int | None
+) -> Reader:
     from flam.audio.media import MediaReader
 
-    return MediaReader(path, on_problem)
+    first = MediaReader(source, on_problem, 1 if track is None else track)
+    if track is not None or first.n_tracks == 1:
+        return first
+    tracks: list[Reader] = [first]
+    for number in range(2, first.n_tracks + 1):
+        try:
+            tracks.append(MediaReader(source, on_problem, number))
+        except AudioError as error:
+            on_problem(str(error))
+    on_note(f"{source.name}: has {len(tracks)} audio tracks, which are heard together; choose one by its number")
+    return Tracks(tracks, source.name, on_problem)

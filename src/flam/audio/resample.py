@@ -22,16 +22,16 @@ def resampled_length(n_samples: int, from_rate: int, to_rate: int) -> int:
 
 
 def resample_blocks(blocks: Iterable[np.ndarray], from_rate: int, to_rate: int) -> Iterator[np.ndarray]:
-    """Convert a mono stream to another sample rate, without delay and without losing its tail.
+    """Convert a stream to another sample rate, without delay and without losing its tail.
 
     Parameters
     ----------
-    blocks : (n,) float32 arrays, consecutive pieces of one recording, of any lengths
+    blocks : (n,) or (n, channels) float32 arrays, consecutive pieces of one recording, of any lengths
     from_rate, to_rate : Hz; blocks pass untouched where they are equal
 
     Returns
     -------
-    iterator of (m,) float32 arrays; their lengths add up to ``resampled_length`` of the whole
+    iterator of (m,) or (m, channels) float32 arrays; their lengths add up to ``resampled_length`` of the whole
 
     Raises
     ------
@@ -66,12 +66,14 @@ def resample(waveform: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
 
 
 def _converted(blocks: Iterable[np.ndarray], from_rate: int, to_rate: int) -> Iterator[np.ndarray]:
-    resampler = Resampler(from_rate, to_rate)
+    resampler: Resampler | None = None
     for block in blocks:
+        if resampler is None:
+            resampler = Resampler(from_rate, to_rate, block.shape[1] if block.ndim == 2 else None)
         converted = resampler.push(block)
         if len(converted):
             yield converted
-    tail = resampler.finish()
+    tail = np.zeros(0, np.float32) if resampler is None else resampler.finish()
     if len(tail):
         yield tail
 
@@ -83,6 +85,8 @@ class Resampler:
     ----------
     from_rate, to_rate : int
         Hz; blocks pass untouched where they are equal.
+    n_channels : int, optional
+        For blocks of shape (n, channels); None for those of shape (n,).
 
     Raises
     ------
@@ -97,16 +101,19 @@ class Resampler:
     2000
     """
 
-    def __init__(self, from_rate: int, to_rate: int):
+    def __init__(self, from_rate: int, to_rate: int, n_channels: int | None = None):
         _require_rates(from_rate, to_rate)
         self._rates = from_rate, to_rate
+        self._nothing = np.zeros(0 if n_channels is None else (0, n_channels), np.float32)
         self._stream = None
         if from_rate != to_rate:
-            self._stream = soxr.ResampleStream(from_rate, to_rate, num_channels=1, dtype="float32", quality=QUALITY)
+            self._stream = soxr.ResampleStream(
+                from_rate, to_rate, 1 if n_channels is None else n_channels, dtype="float32", quality=QUALITY
+            )
         self._n_read = self._n_given = 0
 
     def push(self, block: np.ndarray) -> np.ndarray:
-        """Take the next (n,) samples; give the (m,) float32 samples that are final."""
+        """Take the next samples; give the float32 samples that are final."""
         if self._stream is None:
             return np.asarray(block, np.float32)
         self._n_read += len(block)
@@ -115,13 +122,14 @@ class Resampler:
         return converted
 
     def finish(self) -> np.ndarray:
-        """The stream has ended: give the (m,) samples that are left."""
+        """The stream has ended: give the samples that are left."""
         if self._stream is None:
-            return np.zeros(0, np.float32)
-        tail = self._stream.resample_chunk(np.zeros(0, np.float32), last=True)
+            return self._nothing
+        tail = self._stream.resample_chunk(self._nothing, last=True)
         # soxr rounds the total length its own way, one sample off ours at most
         n_missing = resampled_length(self._n_read, *self._rates) - self._n_given
-        return np.pad(tail[:n_missing], (0, max(0, n_missing - len(tail))))
+        missing = np.zeros((max(0, n_missing - len(tail)), *self._nothing.shape[1:]), np.float32)
+        return np.concatenate([tail[:n_missing], missing])
 
 
 def _require_rates(from_rate: int, to_rate: int) -> None:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
 
+from flam.audio.byte_source import ByteSource, Part
+from flam.audio.conform import reblock
+from flam.audio.native_stderr import caught_stderr
 from flam.audio.ogg import ogg_is_complete
 from flam.core import AudioError
 
@@ -36,36 +42,61 @@ class SndfileReader:
 
     Parameters
     ----------
-    path : file to open
-    on_problem : told, in one line, what is wrong with a file that can be read only in part
+    source : ByteSource
+        Bytes to decode.
+    on_problem : callable
+        Told, in one line, what is wrong with a file that can be read only in part.
+    parts : sequence of Part, optional
+        Parts of the bytes that make up the recording; all by default.
 
     Raises
     ------
-    AudioError : the suffix stands for samples without a header
-    soundfile.LibsndfileError : libsndfile does not know the format
+    AudioError
+        The suffix stands for samples without a header.
+    soundfile.LibsndfileError
+        libsndfile does not know the format.
     """
 
-    def __init__(self, path: Path, on_problem: Callable[[str], None]):
-        self.path = path
+    def __init__(self, source: ByteSource, on_problem: Callable[[str], None], parts: Sequence[Part] | None = None):
+        self.name = source.name
+        self._source = source
+        self._parts = parts
         self._on_problem = on_problem
+        self._decoder_lines: list[str] = []
+        self._is_mp3 = False
+        with self._quiet(always=True), self._open() as file:
+            self._is_mp3 = file.format == "MP3"
+            self.sample_rate: int = file.samplerate
+            self.n_channels: int = file.channels
+            is_known = file.frames < UNKNOWN_LENGTH_SAMPLES
+            self.n_samples: int | None = file.frames if is_known else None
+            self.duration_s: float | None = file.frames / self.sample_rate if is_known else None
+
+    def _open(self) -> SequentialFile:
+        path = self._source.path
         try:
-            header = soundfile.info(native_name(path))
+            if self._parts is None and path is not None:
+                return SequentialFile(native_name(path))
+            if path is not None and path.suffix.lower() == ".raw":
+                raise TypeError
+            return SequentialFile(self._source.open(self._parts))
         except TypeError as error:  # a suffix that soundfile takes for headerless samples
-            raise AudioError(f"{path}: samples without a header have no known rate; convert them to wav") from error
-        # libsndfile guesses the length of an mp3 without a length header, and stops there even if more follows
-        self.may_stop_early = header.format == "MP3" and not mp3_states_length(path)
-        is_known = header.frames < UNKNOWN_LENGTH_SAMPLES and not self.may_stop_early
-        self.sample_rate: int = header.samplerate
-        self.n_channels: int = header.channels
-        self.n_samples: int | None = header.frames if is_known else None
-        self.duration_s: float | None = header.frames / self.sample_rate if is_known else None
+            raise AudioError(
+                f"{self.name}: samples without a header have no known rate; convert them to wav"
+            ) from error
+
+    def _quiet(self, always: bool = False) -> AbstractContextManager[Any]:
+        """Only libmpg123 prints to the terminal."""
+        return caught_stderr(self._decoder_lines) if always or self._is_mp3 else nullcontext()
 
     def blocks(self, start_sample: int, block_samples: int) -> Generator[np.ndarray]:
         """Yield (n, channels) float32 arrays from ``start_sample`` to the end, all but the last of equal length."""
         if self.n_samples is not None and start_sample >= max(1, self.n_samples):
             return
-        with SequentialFile(native_name(self.path)) as file:
-            self._go_to(file, start_sample, block_samples)
+        yield from reblock(self._pieces(start_sample, block_samples), block_samples)
+
+    def _pieces(self, start_sample: int, block_samples: int) -> Iterator[np.ndarray]:
+        with self._at(start_sample, block_samples) as file:
             position, reason = start_sample, None
             while reason is None:
                 block, reason = self._read(file, block_samples)
@@ -74,39 +105,60 @@ class SndfileReader:
                     yield block
                 if len(block) < block_samples:
                     break
+            if reason is not None and file.format == "FLAC" and importlib.util.find_spec("av") is not None:
+                damaged_at = position
+                for block in self._behind_damage(position, block_samples):
+                    position += len(block)
+                    yield block
+                if position > damaged_at:
+                    self._on_problem(
+                        f"{self.name}: is damaged at {damaged_at / self.sample_rate:.3f} s ({reason.rstrip('.')}); what "
+                        "can't be decoded there is silence; copy it again"
+                    )
             self._check_end(file, start_sample, position, reason)
 
-    def _go_to(self, file: SequentialFile, start_sample: int, block_samples: int) -> None:
+    def _behind_damage(self, position: int, block_samples: int) -> Iterator[np.ndarray]:
+        """FFmpeg finds the next whole frame of a FLAC, where libsndfile gives up."""
+        from flam.audio.media import MediaReader
+
+        try:
+            rest = MediaReader(self._source, lambda problem: None, parts=self._parts)
+            yield from rest.blocks(position, block_samples)
+        except AudioError:
+            return  # nothing can be decoded behind the damage either
+
+    def _at(self, start_sample: int, block_samples: int) -> SequentialFile:
+        """The file, open, its next sample the one wanted."""
+        with self._quiet():
+            file = self._open()
         if start_sample == 0:
-            return  # a seek would fail in a file that is damaged at its beginning
-        if self.n_samples is not None and file.format != "MP3":
+            return file
+        if self.n_samples is not None and not self._is_mp3:
             try:
                 file.seek(start_sample)
-                return
-            except soundfile.LibsndfileError:
-                file.seek(0)
+                return file
+            except soundfile.LibsndfileError:  # GSM 6.10, G.721, DWVW: these are decoded up to the place
+                file.close()
+                file = self._open()
         # libsndfile fails to seek in files of unknown length, and in mp3 it lands near the place, not on it
         for position in range(0, start_sample, block_samples):
             self._read(file, min(block_samples, start_sample - position))
+        return file
 
     def _read(self, file: SequentialFile, n_samples: int) -> tuple[np.ndarray, str | None]:
         """Read up to ``n_samples``, and say why reading can't go on, if so."""
         block = np.full((n_samples, self.n_channels), np.nan, np.float32)
         try:
-            return file.read(out=block), None
+            with self._quiet():
+                return file.read(out=block), None
         except soundfile.LibsndfileError as error:
             decoded = ~np.isnan(block[:, 0])  # what was decoded before the damage is in place
             return block[: n_samples if decoded.all() else int(decoded.argmin())], error.error_string
 
     def _check_end(self, file: SequentialFile, start_sample: int, end_sample: int, reason: str | None) -> None:
-        if self.may_stop_early:
+        if file.format == "OGG" and end_sample > 0 and not ogg_is_complete(self._source.open(self._parts)):
             self._on_problem(
-                f"{self.path}: this mp3 has no length header, its end may be missing; "
-                'pip install "flam-audio[media]" to read all of it'
-            )
-        if file.format == "OGG" and end_sample > 0 and not ogg_is_complete(self.path):
-            self._on_problem(
-                f"{self.path}: ends at {end_sample / self.sample_rate:.3f} s without the mark that ends an Ogg stream, "
+                f"{self.name}: ends at {end_sample / self.sample_rate:.3f} s without the mark that ends an Ogg stream, "
                 "so more may have followed; copy or export it again"
             )
             return
@@ -116,27 +168,25 @@ class SndfileReader:
             n_promised = max(1, n_promised) * int(shortage[1]) // max(1, int(shortage[2]))
         tolerance = VORBIS_PACKET_SAMPLES if file.format == "OGG" else 0
         if n_promised is None or end_sample >= n_promised - tolerance:
+            self._tell_of_damage()
             return
         cause = "" if reason is None else f" ({reason.rstrip('.')})"
         if end_sample == start_sample == 0:
-            raise AudioError(f"{self.path}: holds none of the samples that its header promises{cause}; copy it again")
+            raise AudioError(f"{self.name}: holds none of the samples that its header promises{cause}; copy it again")
         self._on_problem(
-            f"{self.path}: ends at {end_sample / self.sample_rate:.3f} s of {n_promised / self.sample_rate:.3f} s that "
+            f"{self.name}: ends at {end_sample / self.sample_rate:.3f} s of {n_promised / self.sample_rate:.3f} s that "
             f"its header promises{cause}; copy or export it again"
         )
+
+    def _tell_of_damage(self) -> None:
+        damage = [line for line in self._decoder_lines if " error: " in line]
+        if damage:
+            self._on_problem(
+                f"{self.name}: {len(damage)} frames or parts of them can't be decoded "
+                f"({damage[0].partition(' error: ')[2].rstrip('.')}); copy or export it again"
+            )
 
 
 def native_name(path: Path) -> str | bytes:
     """The path as the system has it: soundfile encodes names as strict UTF-8, which not every name on a disk is."""
     return str(path) if sys.platform == "win32" else os.fsencode(path)
-
-
-def mp3_states_length(path: Path) -> bool:
-    """Say whether the first frame of an mp3, after any ID3 tag, holds a Xing or Info header."""
-    with open(path, "rb") as file:
-        head = file.read(10)
-        if head[:3] == b"ID3" and len(head) == 10:
-            # ID3v2.4 structure, 3.1: four bytes of seven bits count what follows the tag's ten bytes of header
-            file.seek(10 + sum(byte << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=True)))
-        first_frame = file.read(1500)
-    return b"Xing" in first_frame or b"Info" in first_frame

@@ -102,6 +102,11 @@ def choose_settings(recordings: tuple[str, ...], find: Find, events: Events, run
         raise ConfigError("no recordings: name files or folders, for example flam detect walk.wav -p 'dog barking'")
     if not all(given["recordings"]):
         raise ConfigError("recording '' is an empty path; name a file or folder, or . for the one you are in")
+    channel = given.get("channel", "auto")
+    if channel not in ("auto", "mix") and not (channel.isdecimal() and int(channel) > 0):
+        raise ConfigError(f"--channel {channel} is not auto, mix or the number of a channel; choose one of them")
+    if given.get("track", 1) < 1:
+        raise ConfigError(f"--track {given['track']} must be at least 1; leave it out to hear all tracks")
     own = {key: value for key, value in asdict(events).items() if value is not None}
     given["detection"] = earlier.detection | own
     # the model's own operating point is not known yet, but what is out of range is so with any

@@ -141,3 +141,10 @@ class Running:
     precision: Annotated[
         Literal["fp32", "bf16"] | None, _option(RUNNING, None, "bf16 is faster where the hardware knows it; fp32.")
     ] = None
+    channel: Annotated[
+        str | None,
+        _option(
+            RUNNING, "auto|mix|N", "Channels to hear: their mean, raised where it loses sound; plain mean; one; auto."
+        ),
+    ] = None
+    track: Annotated[int | None, _option(RUNNING, "N", "Audio track of videos to hear; all of them.")] = None

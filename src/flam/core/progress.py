@@ -95,17 +95,26 @@ class Reporter:
 
     @contextmanager
     def warnings(self) -> Iterator[list[str]]:
-        """Collect what the package logs as a warning while a recording is read, instead of showing it."""
+        """Collect what the package logs as a warning while a recording is read, and show what it logs as information.
+
+        The latter are notes on recordings that are read whole, but not as they seem; they count as no problem.
+        """
         collected: list[str] = []
-        handler = _ListHandler(collected)
+        notes: list[str] = []
+        handler = _ListHandler(collected, notes)
         logger = logging.getLogger("flam")
         propagates, logger.propagate = logger.propagate, False
+        level = logger.level
+        logger.setLevel(logging.INFO)
         logger.addHandler(handler)
         try:
             yield collected
         finally:
             logger.removeHandler(handler)
+            logger.setLevel(level)
             logger.propagate = propagates
+            for note in notes:
+                self.say(f"note: {note}")
 
     def _line(self, place: str, completed: int, samples: int | None) -> None:
         now = time.monotonic()
@@ -120,9 +129,10 @@ def _duration(seconds: float) -> str:
 
 
 class _ListHandler(logging.Handler):
-    def __init__(self, messages: list[str]):
-        super().__init__(logging.WARNING)
-        self._messages = messages
+    def __init__(self, problems: list[str], notes: list[str]):
+        super().__init__(logging.INFO)
+        self._problems = problems
+        self._notes = notes
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._messages.append(record.getMessage())
+        (self._problems if record.levelno >= logging.WARNING else self._notes).append(record.getMessage())

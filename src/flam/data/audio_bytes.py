@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+from itertools import takewhile
 
 import numpy as np
 import soundfile
 
-from flam.audio.recording import downmix
+from flam.audio.downmix import mono_stream
 from flam.audio.sndfile import SequentialFile
 from flam.audio.write import FORMATS, WRITE_SAMPLES
 from flam.core import AudioError, OutputError
@@ -68,11 +69,9 @@ def decode_audio(data: bytes, where: str) -> tuple[np.ndarray, int]:
     try:
         with SequentialFile(io.BytesIO(data)) as file:
             sample_rate = file.samplerate
-            blocks = [np.zeros(0, np.float32)]
             # by blocks: there may be no memory for all that a damaged header claims
-            while len(block := file.read(READ_SAMPLES, dtype="float32", always_2d=True)):
-                blocks.append(downmix(block))
-            mono = np.concatenate(blocks)
+            blocks = iter(lambda: file.read(READ_SAMPLES, dtype="float32", always_2d=True), None)
+            mono = np.concatenate([np.zeros(0, np.float32), *mono_stream(takewhile(len, blocks), sample_rate)])
     except (OSError, ValueError, soundfile.SoundFileError) as error:
         raise AudioError(f"{where}: can't be decoded ({error}); make the shard again") from error
     if not np.isfinite(mono).all():

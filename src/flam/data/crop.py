@@ -8,7 +8,7 @@ from typing import NamedTuple, NoReturn
 import numpy as np
 
 from flam.audio import open_recording, resample
-from flam.audio.recording import downmix
+from flam.audio.downmix import mono_stream
 from flam.core import AudioError
 
 
@@ -57,13 +57,14 @@ def read_crop(path: str | Path, n_samples: int, sample_rate: int, rng: np.random
             return crop(np.concatenate([np.zeros(0, np.float32), *blocks]), n_samples, sample_rate, rng)
         n_wanted = -(-n_samples * recording.sample_rate // sample_rate)
         start = _random_start(recording.n_samples, n_wanted, rng)
-        pieces, n_read = [np.zeros(0, np.float32)], 0
+        pieces, n_read = [np.zeros((0, recording.n_channels), np.float32)], 0
         for block in recording.blocks(start, min(n_wanted, 65_536)):
-            pieces.append(downmix(block))
+            pieces.append(block)
             n_read += len(block)
             if n_read >= n_wanted:
                 break
-        part = resample(np.concatenate(pieces)[:n_wanted], recording.sample_rate, sample_rate)
+        mono = mono_stream([np.concatenate(pieces)[:n_wanted]], recording.sample_rate)
+        part = resample(np.concatenate([np.zeros(0, np.float32), *mono]), recording.sample_rate, sample_rate)
         return Crop(_fitted(part, n_samples), start / recording.sample_rate)
 
 

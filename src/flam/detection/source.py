@@ -7,12 +7,12 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
-from flam.audio import open_recording, resample_blocks, resampled_length
-from flam.audio.recording import downmix
+from flam.audio import Recording, open_recording, resample_blocks, resampled_length
+from flam.audio.downmix import downmix, mono_stream
 from flam.core import AudioError
 
 BLOCK_SAMPLES = 65_536
@@ -21,7 +21,7 @@ IN_MEMORY = "recording in memory"
 
 # an array, a tensor of torch (which need not be installed) or an iterator of arrays; tensors have no type here
 Samples = np.ndarray | Iterator[np.ndarray] | Any
-Audio = str | Path | bytes | BinaryIO | Samples | tuple[Samples, int]
+Audio = str | Path | Recording | bytes | BinaryIO | Samples | tuple[Samples, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,10 +43,10 @@ def audio_source(audio: Audio, sample_rate: int) -> AudioSource:
 
     Parameters
     ----------
-    audio : str, Path, bytes, binary file, numpy.ndarray, tensor, iterator or tuple
-        Path of an audio or video file; or its content, as bytes or an open binary file, which is read from where it
-        stands; or an array or tensor, (N,), (channels, N) or (N, channels) with fewer channels than samples, floating
-        point with full scale 1.0; or an iterator of (n,) arrays, for audio that is still being made; the last two as
+    audio : str, Path, Recording, bytes, binary file, numpy.ndarray, tensor, iterator or tuple
+        Path of an audio or video file, or a ``Recording`` that was opened with options of its own; or its content, as
+        bytes or an open binary file, which is read from where it stands; or an array or tensor, (N,), (channels, N) or
+        (N, channels) with fewer channels than samples, floating point with full scale 1.0; or an iterator of (n,) arrays, for audio that is still being made; the last two as
         ``(samples, their sample rate)``, or alone if they have the model's rate.
     sample_rate : int
         Hz of the result.
@@ -54,7 +54,7 @@ def audio_source(audio: Audio, sample_rate: int) -> AudioSource:
     Returns
     -------
     AudioSource
-        Channels become their mean.
+        Channels become one, see ``flam.audio.downmix.mono_stream``.
 
     Raises
     ------
@@ -68,13 +68,13 @@ def audio_source(audio: Audio, sample_rate: int) -> AudioSource:
     >>> source.n_samples, sum(len(block) for block in source.blocks)
     (48000, 48000)
     """
-    if isinstance(audio, (str, Path)):
-        recording = open_recording(audio)
+    if isinstance(audio, (str, Path, Recording)):
+        recording = audio if isinstance(audio, Recording) else open_recording(audio)
         length = recording.n_samples
         n_samples = None if length is None else resampled_length(length, recording.sample_rate, sample_rate)
-        return AudioSource(_not_empty(recording.mono_blocks(sample_rate), str(audio)), n_samples)
+        return AudioSource(_not_empty(recording.mono_blocks(sample_rate), str(recording.path)), n_samples)
     if isinstance(audio, (bytes, bytearray, memoryview)) or hasattr(audio, "read"):
-        return _content_source(audio, sample_rate)
+        return _content_source(cast(BinaryIO, audio), sample_rate)
     samples, own_rate = _with_rate(audio, sample_rate)
     n_samples = None
     if isinstance(samples, Iterator):
@@ -84,10 +84,11 @@ def audio_source(audio: Audio, sample_rate: int) -> AudioSource:
         n_samples = resampled_length(len(channels), own_rate, sample_rate)
         if n_samples == 0:
             raise AudioError(f"waveform of {len(channels)} samples at {own_rate} Hz holds no sound; check its source")
-        blocks = (
-            downmix(np.asarray(channels[start : start + BLOCK_SAMPLES], np.float32))
+        pieces = (
+            np.asarray(channels[start : start + BLOCK_SAMPLES], np.float32)
             for start in range(0, len(channels), BLOCK_SAMPLES)
         )
+        blocks = mono_stream(pieces, own_rate)
     return AudioSource(_not_empty(resample_blocks(_finite(blocks), own_rate, sample_rate), "waveform"), n_samples)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flam.audio import open_recording, start_time
+from flam.audio.downmix import Channel
 from flam.core import FrameScores, RecordingEvents, atomic_path
 from flam.jobs.settings import DetectSettings
 
@@ -50,8 +51,9 @@ def analyse(
     from flam.detection.binarize import binarize
 
     n_prompts = len(settings.prompts)
+    channel: Channel = int(settings.channel) if settings.channel.isdigit() else settings.channel  # type: ignore[assignment]
     pieces = detector.stream_scores(
-        str(recording),
+        open_recording(recording, channel=channel, track=settings.track),
         settings.prompts,
         settings.suppress,
         progress=progress,

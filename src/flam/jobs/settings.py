@@ -31,6 +31,8 @@ class DetectSettings:
     detection : fields of ``flam.detection.DetectionConfig``, all of them once the model is loaded
     model_id : what the model's files hold, so that a replay with another model of that name is noticed
     version : of this package
+    channel : "auto", "mix" or the number of a channel, see ``flam.audio.open_recording``
+    track : audio track of a video; None hears all of them
     """
 
     recordings: tuple[str, ...]
@@ -44,6 +46,8 @@ class DetectSettings:
     detection: dict[str, Any] = field(default_factory=dict)
     model_id: str | None = None
     version: str = flam.__version__
+    channel: str = "auto"
+    track: int | None = None
 
     def identity(self) -> str:
         """A short text that is equal for two runs if they find the same events in a recording."""

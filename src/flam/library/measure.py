@@ -11,7 +11,6 @@ import numpy as np
 
 from flam.audio import a_weighted_levels_db, open_recording, resample_blocks, spans_of_levels_s, windows
 from flam.audio.loudness import SILENCE_DB
-from flam.audio.recording import downmix
 from flam.core import AudioError
 
 LIBRARY_RATE = 48_000
@@ -141,7 +140,7 @@ def active_part(
 def _measure(path: Path, relative_threshold_db: float, problems: list[str]) -> Measures | None:
     totals = _Totals()
     with open_recording(path, problems.append) as recording:
-        mono = totals.hashing((downmix(block) for block in recording.blocks()), recording.sample_rate)
+        mono = totals.hashing(recording.own_rate_mono_blocks(), recording.sample_rate)
         blocks = totals.adding(resample_blocks(mono, recording.sample_rate, LIBRARY_RATE))
         levels_db = _levels_db(blocks)
         sample_rate, n_channels = recording.sample_rate, recording.n_channels

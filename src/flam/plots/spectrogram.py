@@ -63,11 +63,10 @@ def reduced_spectrogram(audio: AudioSource, expected_s: float | None = None, n_c
         waveform, sample_rate = audio
         return _reduce(iter([_mono(np.asarray(waveform))]), sample_rate, expected_s, n_columns)
     from flam.audio import open_recording
-    from flam.audio.recording import downmix
 
     # whoever detected the sounds has already reported what can't be read
     with open_recording(audio, on_problem=lambda _: None) as recording:
-        return _reduce(map(downmix, recording.blocks()), recording.sample_rate, expected_s, n_columns)
+        return _reduce(recording.own_rate_mono_blocks(), recording.sample_rate, expected_s, n_columns)
 
 
 def _mono(waveform: np.ndarray) -> np.ndarray:

@@ -1,0 +1,178 @@
+"""Headers that don't count their samples: sizes of a recorder that lost power, of pipes, and beyond 32 bits."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple
+
+from flam.audio.byte_source import Part
+from flam.audio.chunks import Chunk, riff_chunks
+
+LARGEST_32_BIT = 0xFFFF_FFFF
+FROM_UNKNOWN_32_BIT, FROM_UNKNOWN_64_BIT = 0x7FFF_F000, 1 << 62
+SHORTEST_TAIL_BYTES = 4096
+W64_TAIL = bytes.fromhex("f3acd3118cd100c04f8edb8a")
+
+
+class Repair(NamedTuple):
+    """A file with the right size in its header: ``parts`` for ``ByteSource.open``, and both counts of bytes."""
+
+    parts: list[Part]
+    stated_bytes: int
+    found_bytes: int
+
+
+def repair(file: BinaryIO) -> Repair | None:
+    """Correct the size of the samples in the header of a WAV, RF64, W64, AIFF, CAF or AU file.
+
+    Parameters
+    ----------
+    file : BinaryIO
+        A seekable file.
+
+    Returns
+    -------
+    Repair or None
+        None where the size is right, where more is promised than there is, and for any other format.
+    """
+    end = file.seek(0, 2)
+    file.seek(0)
+    head = file.read(40)
+    if head[:4] in (b"RIFF", b"RF64", b"BW64", b"RIFX"):
+        return _repaired_wav(file, end)
+    if head[:4] == b"riff" and head[4:8] == bytes.fromhex("2e91cf11"):
+        return _repaired_w64(file, end)
+    if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
+        return _repaired_aiff(file, end)
+    if head[:4] == b"caff":
+        return _repaired_caf(file, end)
+    if head[:4] in (b".snd", b"dns."):
+        order = ">" if head[:4] == b".snd" else "<"
+        start, stated = struct.unpack(order + "II", head[4:12])
+        if stated == 0 and end > start >= 24:
+            return Repair(
+                [(0, 8), struct.pack(order + "I", min(end - start, LARGEST_32_BIT)), (12, end)], 0, end - start
+            )
+    return None
+
+
+def _repaired_wav(file: BinaryIO, end: int) -> Repair | None:
+    chunks: dict[bytes, Chunk] = {}
+    for chunk in riff_chunks(file):
+        chunks.setdefault(chunk.identity, chunk)
+        if chunk.identity == b"data":
+            break
+    data, form = chunks.get(b"data"), chunks.get(b"fmt ")
+    if data is None or form is None:
+        return None
+    stated, found = data.size, _wav_data_bytes(file, data, end)
+    file.seek(0)
+    is_64_bit = file.read(4) in (b"RF64", b"BW64")
+    if found is None or (not is_64_bit and stated >= FROM_UNKNOWN_32_BIT and found <= LARGEST_32_BIT):
+        return None  # right, or an unknown length that libsndfile reads to the end of the file
+    file.seek(0)
+    order = "big" if file.read(4) == b"RIFX" else "little"
+    if not is_64_bit and data.start + found <= LARGEST_32_BIT:
+        size = found.to_bytes(4, order)  # type: ignore[arg-type]
+        return Repair([(0, data.start - 4), size, (data.start, data.start + found)], stated, found)
+    ds64 = struct.pack("<4sIQQQI", b"ds64", 28, found + 80, found, 0, 0)
+    head = b"RF64\xff\xff\xff\xffWAVE" + ds64
+    fmt = (form.start - 8, form.start + form.size + form.size % 2)
+    return Repair([head, fmt, b"data\xff\xff\xff\xff", (data.start, data.start + found)], stated, found)
+
+
+def _wav_data_bytes(file: BinaryIO, data: Chunk, end: int) -> int | None:
+    """How many bytes of samples there are, None where the header has it right."""
+    room = end - data.start
+    if data.size >= FROM_UNKNOWN_64_BIT or (data.size > room and data.size >= FROM_UNKNOWN_32_BIT):
+        return room
+    if data.size >= room or _has_chunks(file, data.start + data.size + data.size % 2, end):
+        return None
+    # a length beyond 32 bits that lost its upper part, with chunks behind the samples or nothing
+    wrapped = data.size + (room - data.size >> 32 << 32)
+    if wrapped > data.size and _has_chunks(file, data.start + wrapped + wrapped % 2, end):
+        return wrapped
+    if data.size and (room - data.size < SHORTEST_TAIL_BYTES or _is_zero(file, data.start + data.size, end)):
+        return None
+    return room
+
+
+def _has_chunks(file: BinaryIO, position: int, end: int) -> bool:
+    """Whether nothing but chunks, a tag or a stray byte lies from a position to the end."""
+    if end - position < 8:
+        return True
+    file.seek(position)
+    header = file.read(8)
+    if header[:3] in (b"TAG", b"ID3") or header == bytes(8):
+        return end - position < SHORTEST_TAIL_BYTES or header[:3] == b"ID3"
+    if not all(0x20 <= byte < 0x7F for byte in header[:4]):
+        return False
+    sizes = struct.unpack("<I", header[4:])[0], struct.unpack(">I", header[4:])[0]
+    return min(sizes) <= end - position - 8 + 1
+
+
+def _is_zero(file: BinaryIO, start: int, end: int) -> bool:
+    """Whether both ends of a stretch hold zeros only, as of a file that was given its size beforehand."""
+    for position in (start, max(start, end - SHORTEST_TAIL_BYTES)):
+        file.seek(position)
+        if any(file.read(min(SHORTEST_TAIL_BYTES, end - position))):
+            return False
+    return True
+
+
+def _repaired_w64(file: BinaryIO, end: int) -> Repair | None:
+    position = 40
+    while position + 24 <= end:
+        file.seek(position)
+        identity, size = file.read(16), int.from_bytes(file.read(8), "little")
+        if identity == b"data" + W64_TAIL:
+            found = end - position - 24
+            is_unfinished = size <= 24 or size >= FROM_UNKNOWN_64_BIT
+            if not is_unfinished or found <= 0:
+                return None
+            sizes = struct.pack("<Q", end), struct.pack("<Q", found + 24)
+            parts: list[Part] = [(0, 16), sizes[0], (24, position + 16), sizes[1], (position + 24, end)]
+            return Repair(parts, max(0, size - 24), found)
+        position += max(24, size + -size % 8)
+    return None
+
+
+def _repaired_aiff(file: BinaryIO, end: int) -> Repair | None:
+    common = None
+    for position, identity, size in _big_endian_chunks(file, 12, end, 4):
+        if identity == b"COMM":
+            common = position
+        if identity == b"SSND" and common is not None:
+            file.seek(common + 8)
+            n_channels, n_frames, n_bits = struct.unpack(">hIh", file.read(8))
+            frame_bytes = max(1, n_channels) * max(1, (n_bits + 7) // 8)
+            found = end - position - 16
+            is_unfinished = size <= 8 or size >= FROM_UNKNOWN_32_BIT or n_frames in (0, LARGEST_32_BIT)
+            if not is_unfinished or found < frame_bytes or (size > 8 and size + 8 < found):
+                return None
+            sizes = [
+                struct.pack(">I", min(count, LARGEST_32_BIT)) for count in (end - 8, found // frame_bytes, found + 8)
+            ]
+            parts: list[Part] = [(0, 4), sizes[0], (8, common + 10), sizes[1], (common + 14, position + 4), sizes[2]]
+            return Repair([*parts, (position + 8, end)], max(0, size - 8), found)
+    return None
+
+
+def _repaired_caf(file: BinaryIO, end: int) -> Repair | None:
+    for position, identity, size in _big_endian_chunks(file, 8, end, 8):
+        if identity == b"data":
+            found = end - position - 16
+            if size > 4 or found <= 0:
+                return None
+            return Repair([(0, position + 4), struct.pack(">q", found + 4), (position + 12, end)], 0, found)
+    return None
+
+
+def _big_endian_chunks(file: BinaryIO, position: int, end: int, size_bytes: int) -> Iterator[tuple[int, bytes, int]]:
+    """Yield (position of the chunk's header, identity, stated size)."""
+    while position + 4 + size_bytes <= end:
+        file.seek(position)
+        identity, size = file.read(4), int.from_bytes(file.read(size_bytes), "big", signed=size_bytes == 8)
+        yield position, identity, size
+        position += 4 + size_bytes + max(0, size) + (size % 2 if size_bytes == 4 else 0)
