@@ -19,6 +19,8 @@ TURNED_GAIN = 4.0
 # The mix is raised where it falls this far below the loudest channel; one of two channels alone costs 6.02 dB.
 DROWNED_DB = 6.5
 LEAST_POWER = 1e-12
+# From this few samples nothing follows: noise may correlate by chance.
+LEAST_SAMPLES = 256
 
 
 def downmix(block: np.ndarray) -> np.ndarray:
@@ -156,6 +158,8 @@ class _Mixer:
         return mixed
 
     def _decide(self, segment: np.ndarray) -> None:
+        if len(segment) < LEAST_SAMPLES:
+            return
         centred = segment - segment.mean(axis=0, dtype=np.float64).astype(np.float32)
         covariance = (centred.T @ centred).astype(np.float64) / len(segment)
         loudest = float(np.diag(covariance).max())

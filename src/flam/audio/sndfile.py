@@ -112,8 +112,8 @@ class SndfileReader:
                     yield block
                 if position > damaged_at:
                     self._on_problem(
-                        f"{self.name}: is damaged at {damaged_at / self.sample_rate:.3f} s ({reason.rstrip('.')}); what "
-                        "can't be decoded there is silence; copy it again"
+                        f"{self.name}: is damaged at {damaged_at / self.sample_rate:.3f} s ({reason.rstrip('.')}); "
+                        "what can't be decoded there is silence; copy it again"
                     )
             self._check_end(file, start_sample, position, reason)
 
