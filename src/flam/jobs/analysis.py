@@ -52,8 +52,9 @@ def analyse(
 
     n_prompts = len(settings.prompts)
     channel: Channel = int(settings.channel) if settings.channel.isdigit() else settings.channel  # type: ignore[assignment]
+    opened = open_recording(recording, channel=channel, track=settings.track)
     pieces = detector.stream_scores(
-        open_recording(recording, channel=channel, track=settings.track),
+        opened,
         settings.prompts,
         settings.suppress,
         progress=progress,
@@ -82,7 +83,7 @@ def analyse(
             plot_detection(recording, scores, events, extras.plot, settings.suppress)
     began = recording_start(recording, settings.time_zone)
     # Raven's boxes reach up to half the rate
-    rate = open_recording(recording, lambda problem: None).sample_rate if settings.format == "raven" else None
+    rate = opened.sample_rate if settings.format == "raven" else None
     return RecordingEvents(written_name(recording), end_s, events, began, rate)
 
 
