@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import itertools
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +27,7 @@ class Source:
 def find_sources(inputs: Iterable[str], on_problem: Callable[[str], None]) -> list[Source]:
     """List the recordings among files and folders, each once; what can't be found is told and left out."""
     sources: dict[str, Source] = {}
-    for name in inputs:
+    for name in _expanded(inputs, on_problem):
         root = Path(name)
         found = 0
         try:
@@ -40,6 +41,19 @@ def find_sources(inputs: Iterable[str], on_problem: Callable[[str], None]) -> li
         if not found:
             on_problem(f"{root}: no recordings in this folder or below; check the path and the files' suffixes")
     return list(sources.values())
+
+
+def _expanded(inputs: Iterable[str], on_problem: Callable[[str], None]) -> Iterator[str]:
+    """Names as they are, and wildcards as the shells of Windows leave them: every file that fits."""
+    for name in inputs:
+        if "://" in name:
+            on_problem(f"{name}: is an address; fetch the recording first, then name the file")
+        elif os.path.lexists(name) or not glob.has_magic(name):
+            yield name
+        elif fitting := sorted(glob.glob(name, recursive=True)):
+            yield from fitting
+        else:
+            on_problem(f"{name}: no file fits this pattern; check it, or name the folder")
 
 
 def name_results(sources: Iterable[Source], is_taken: Callable[[Source, Path], bool]) -> dict[Source, Path]:

@@ -17,10 +17,10 @@ from flam.detection.backends.torch import best_device
 from flam.detection.config import DetectionConfig
 from flam.hub.card import ModelCard
 from flam.hub.hub import resolve
+from flam.hub.tokens import TEXTS_AT_ONCE
 from flam.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from flam.model.flam import FLAM
 from flam.model.text import TextTokens, tokenize
-from flam.model.towers import TEXTS_AT_ONCE
 from flam.procedural import GENERATORS
 from flam.training.finetune.anchors import anchor_texts
 from flam.training.finetune.comparison import Comparison, compare, frame_aurocs
