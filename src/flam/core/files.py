@@ -89,7 +89,7 @@ def _output_errors(path: Path, part: Path) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if "PytorchStreamWriter" not in str(error):
+        if not any(writer in str(error) for writer in ("PytorchStreamWriter", "inline_container")):
             raise
         raise OutputError(f"{path}: can't be written completely; check that there is space") from error  # torch.save
     except OSError as error:
