@@ -29,7 +29,7 @@ from flam.scenes.render import Renderer
 from flam.scenes.scene_config import RepeatConfig
 from flam.training.mini.language import near_miss_figures, paraphrase_figures, read_paraphrases
 from flam.training.mini.pool import MINI_SCENES
-from flam.training.mini.texts import related_labels
+from flam.training.mini.texts import related_to
 
 THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.985, 0.99, 0.994, 0.997)
 JUDGED_SCENES = dataclasses.replace(
@@ -152,7 +152,7 @@ def heard_in(
     """Prompts that a background may fulfil: its label, what is related to it, and what its caption speaks of."""
     if background is None:
         return frozenset()
-    related = related_labels([background.label, *prompts], phrase_sets)[0, 1:]
+    related = related_to(background.label, prompts, phrase_sets)
     caption = f" {background.caption} "
     heard = set()
     for prompt, is_related in zip(prompts, related, strict=True):

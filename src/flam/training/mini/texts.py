@@ -127,13 +127,29 @@ def related_labels(labels: Sequence[str], phrase_sets: Mapping[str, PhraseSet]) 
     >>> related_labels(["dog bark", "dog growl", "siren"], {}).astype(int).tolist()
     [[1, 1, 0], [1, 1, 0], [0, 0, 1]]
     """
-    words = [set(label.replace(",", "").split()) - GENERIC_WORDS for label in labels]
-    parents = [set(phrase_sets[label].parents) if label in phrase_sets else set() for label in labels]
-    near = [set(phrase_sets[label].near_misses) if label in phrase_sets else set() for label in labels]
-    related = np.eye(len(labels), dtype=bool)
-    for i, first in enumerate(labels):
-        for j, second in enumerate(labels):
-            is_near_miss = second in near[i] or first in near[j]
-            is_family = second in parents[i] or first in parents[j]
-            related[i, j] |= not is_near_miss and (is_family or bool(words[i] & words[j]))
-    return related
+    return np.stack([related_to(label, labels, phrase_sets) for label in labels]) | np.eye(len(labels), dtype=bool)
+
+
+def related_to(label: str, labels: Sequence[str], phrase_sets: Mapping[str, PhraseSet]) -> np.ndarray:
+    """(K,) bool array, the row of ``related_labels`` that belongs to one label, which need not be among the others."""
+    words, parents, near = _words(label), _parents(label, phrase_sets), _near(label, phrase_sets)
+    return np.array(
+        [
+            not (other in near or label in _near(other, phrase_sets))
+            and (other in parents or label in _parents(other, phrase_sets) or bool(words & _words(other)))
+            for other in labels
+        ],
+        dtype=bool,
+    )
+
+
+def _words(label: str) -> set[str]:
+    return set(label.replace(",", "").split()) - GENERIC_WORDS
+
+
+def _parents(label: str, phrase_sets: Mapping[str, PhraseSet]) -> tuple[str, ...]:
+    return phrase_sets[label].parents if label in phrase_sets else ()
+
+
+def _near(label: str, phrase_sets: Mapping[str, PhraseSet]) -> tuple[str, ...]:
+    return phrase_sets[label].near_misses if label in phrase_sets else ()
