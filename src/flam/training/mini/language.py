@@ -56,7 +56,7 @@ def paraphrase_figures(
         )
         if not truth.any():
             continue
-        cosines = frames @ detector.embed_text([label, *ways]).text_features.T
+        cosines = frames @ np.asarray(detector.embed_text([label, *ways]).text_features).T
         areas = [auroc(cosines[:, column], truth) for column in range(cosines.shape[1])]
         by_label.append(areas[0])
         by_other.append(float(np.mean(areas[1:])))
@@ -91,7 +91,7 @@ def near_miss_figures(
         if not near or clip.kind == "background":
             continue
         features = detector.embed_audio((bank.waveform(clip.clip_id), bank.sample_rate))
-        cosines = detector.embed_text([clip.label, *near]).text_features @ features
+        cosines = np.asarray(detector.embed_text([clip.label, *near]).text_features) @ features
         labels.append(clip.label)
         right.append(cosines[0] > cosines[1:])
     by_label = [
