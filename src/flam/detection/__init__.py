@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING, Any
 from flam.detection.config import DetectionConfig, PromptSettings
 
 if TYPE_CHECKING:
+    from flam.detection.batch import detect_clips
     from flam.detection.binarize import Binarizer
     from flam.detection.detector import Detector
 
-__all__ = ["Binarizer", "DetectionConfig", "Detector", "PromptSettings"]
+__all__ = ["Binarizer", "DetectionConfig", "Detector", "PromptSettings", "detect_clips"]
 
-_LATER = {"Binarizer": "flam.detection.binarize", "Detector": "flam.detection.detector"}
+_LATER = {
+    "Binarizer": "flam.detection.binarize",
+    "Detector": "flam.detection.detector",
+    "detect_clips": "flam.detection.batch",
+}
 
 
 def __getattr__(name: str) -> Any:
