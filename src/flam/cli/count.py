@@ -31,7 +31,7 @@ def count(
     events: Annotated[Events, FLAT] = Events(),  # noqa: B008
     by: Annotated[
         tuple[Literal["prompt", "recording", "hour", "day", "site"], ...],
-        Parameter(help="What to count by; once for each column. Left out: prompt."),
+        Parameter(help="What to count by; once for each column. Left out: prompt.", negative="", show_default=False),
     ] = ("prompt",),
     site_from: Annotated[
         Literal["folder", "name"], Parameter(help="A site is a folder, or what stands before the date in a name.")

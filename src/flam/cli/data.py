@@ -20,7 +20,10 @@ app = App(
 
 Name = Annotated[str, Parameter(help="Name of a corpus that flam data list shows.")]
 Root = Annotated[Path, Parameter(help="The corpus, or the folder in which its archives were unpacked.")]
-Splits = Annotated[tuple[str, ...], Parameter(name="--split", help="Only this part; may be given several times.")]
+Splits = Annotated[
+    tuple[str, ...],
+    Parameter(name="--split", help="Only this part; once for each.", negative="", show_default=False),
+]
 
 
 @app.command(name="list")
