@@ -36,7 +36,7 @@ class LevelDetector:
             raise ModelError("prompt 'unpronounceable' can't be encoded; write words")
 
     def operating_point(self, prompts):
-        return self.config
+        return prompts.configure(self.config)
 
     def stream_scores(self, audio, prompts, suppress=(), progress=None, show_suppress=False):
         prompts = (*prompts, *suppress) if show_suppress else tuple(prompts)

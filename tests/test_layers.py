@@ -25,6 +25,7 @@ PACKAGES = [
     "training",
     "plots",
     "jobs",
+    "live",
     "search",
     "benchmark",
     "server",

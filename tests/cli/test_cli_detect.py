@@ -206,3 +206,53 @@ def test_recordings_without_events_are_in_the_file(run, stub, make_recording, tm
     run("detect", "in", "-p", "loud", "-o", "out.json")
     [entry] = json.loads((tmp_path / "out.json").read_text())
     assert entry == {"recording": "in/a.wav", "duration_s": 3.0, "events": []}
+
+
+def test_prompts_file_of_a_review_sets_thresholds_alternatives_and_probabilities(run, stub, make_recording, tmp_path):
+    make_recording("a.wav", duration_s=4.0, loud=((1.0, 2.0),))
+    (tmp_path / "p.yaml").write_text(
+        "prompts:\n"
+        "- {prompt: noise, alternatives: [loud], probability: {offset: 0.0, slope: 1.0}, min_duration_s: 0.5}\n"
+        "- {prompt: quiet, negatives: [loud], threshold: 0.95}\n"
+        "- {prompt: silence, alternatives: [quiet], negatives: [loud]}\n"
+    )
+    outcome = run("detect", "a.wav", "--prompts", "p.yaml", "--format", "csv", "-o", "out.csv")
+    assert outcome.code == 0, outcome.err
+    found = list(csv.DictReader(io.StringIO((tmp_path / "out.csv").read_text())))
+    assert [(row["prompt"], float(row["onset_s"])) for row in found] == [
+        ("silence", 0.0),
+        ("noise", 1.0),
+        ("silence", 2.0),
+    ]
+    assert [row["probability"] for row in found] == ["", "0.900000", ""]
+    again = run("detect", "--settings", "out.csv.settings.yaml", "--format", "csv")
+    assert again.out == (tmp_path / "out.csv").read_text()
+    # a threshold on the command line is meant for every prompt
+    by_hand = run("detect", "a.wav", "--prompts", "p.yaml", "--threshold", "0.85", "--format", "csv")
+    assert sorted({row[3] for row in csv.reader(io.StringIO(by_hand.out))} - {"prompt"}) == [
+        "noise",
+        "quiet",
+        "silence",
+    ]
+
+
+def test_false_alarm_budget_chooses_the_threshold_by_the_number_of_prompts(run, stub, make_recording, monkeypatch):
+    make_recording("a.wav")
+    outcome = run("detect", "a.wav", "-p", "loud", "--false-alarms", "1/h")
+    assert outcome.code == 2
+    assert "nobody measured" in outcome.err
+    assert run("detect", "a.wav", "-p", "loud", "--false-alarms", "often").code == 2
+    assert "give one of them" in run("detect", "a.wav", "-p", "x", "--false-alarms", "1/h", "--threshold", "0.5").err
+
+
+def test_precision_needs_a_review(run, stub, make_recording, tmp_path):
+    make_recording("a.wav")
+    assert "run flam review" in run("detect", "a.wav", "-p", "loud", "--precision", "0.9").err
+    (tmp_path / "p.yaml").write_text(
+        "prompts: [{prompt: loud, threshold: 0.99, threshold_for_precision: {0.8: 0.7, 0.95: 0.95}}]"
+    )
+    base = ("detect", "a.wav", "--prompts", "p.yaml", "--format", "csv")
+    assert rows(run(*base).out) == []
+    assert len(rows(run(*base, "--precision", "0.8").out)) == 1
+    assert rows(run(*base, "--precision", "0.9").out) == []
+    assert "its review found none" in run(*base, "--precision", "0.99").err

@@ -3,7 +3,11 @@
 import numpy as np
 import pytest
 
+import flam
 from flam.core import ConfigError, Event, FrameScores, TimeGrid
+from flam.detection.config import DetectionConfig, PromptSettings, overridden
+from flam.detection.false_alarms import FalseAlarmCurve
+from flam.detection.operating_point import operating_point
 from flam.detection.prompt_file import (
     Probability,
     PromptEntry,
@@ -79,7 +83,7 @@ def test_plain_prompts_keep_their_scores_untouched():
     prompts = PromptList.of(["siren", "dog"])
     scores = FrameScores(np.zeros((2, 2), np.float32), ("siren", "dog"), TimeGrid(10, 1), 0, 2)
     assert prompts.combine(scores) is scores
-    assert prompts.settings() == {}
+    assert prompts.configure(DetectionConfig()) == DetectionConfig()
 
 
 def test_events_of_reviewed_prompts_get_a_probability():
@@ -102,3 +106,40 @@ def test_a_fresh_review_replaces_its_prompt_only():
     earlier = PromptList((FULL, PromptEntry("siren")))
     assert merged(earlier, [PromptEntry("dog barking", n=5)]).prompts[0].n == 5
     assert merged(earlier, [PromptEntry("dog barking")]).names == earlier.names
+
+
+def test_thresholds_of_a_review_win_over_those_of_the_model_and_the_budget():
+    config = DetectionConfig(
+        score="approximate",
+        threshold=0.99,
+        prompts={"dog barking": PromptSettings(threshold=0.995, low_threshold=0.99, median_s=0.5)},
+        false_alarms_per_hour=40.0,
+        false_alarm_curve=FalseAlarmCurve((0.9, 0.99), (40.0, 4.0)),
+    )
+    prompts = PromptList((FULL, PromptEntry("siren")))
+    rule = operating_point(prompts.configure(config), prompts.names, np.array).rule("dog barking")
+    assert (rule.threshold, rule.min_duration_s, rule.median_s) == (FULL.threshold, FULL.min_duration_s, 0.5)
+    assert rule.low_threshold == pytest.approx(0.85 * FULL.threshold)
+
+
+def test_another_score_leaves_the_curve_behind_and_a_threshold_the_budget():
+    curve = {"thresholds": [0.9, 0.99], "per_prompt_per_hour": [40.0, 4.0]}
+    base = {"score": "approximate", "threshold": 0.99, "false_alarms_per_hour": 1.0, "false_alarm_curve": curve}
+    assert overridden(base, {"score": "posterior"})["false_alarm_curve"] is None
+    assert overridden(base, {"threshold": 0.5})["false_alarms_per_hour"] is None
+    assert overridden(base, {"median_s": 0.5}) == {**base, "median_s": 0.5}
+
+
+def test_detector_finds_with_a_list_what_it_finds_with_its_texts():
+    detector = flam.load("flam-mini")
+    audio = (np.random.default_rng(0).normal(0, 0.1, 480_000).astype(np.float32), 48_000)
+    entry = PromptEntry("rain", alternatives=("hiss",), negatives=("wind",), threshold=0.6, score="approximate")
+    scores = detector.score(audio, ["rain", "hiss", "wind"]).scores
+    expected = scores[:, :2].max(axis=1) * (scores[:, :2].max(axis=1) >= scores[:, 2])
+    prompts = PromptList((entry,))
+    np.testing.assert_array_equal(detector.score(audio, prompts).scores[:, 0], expected)
+    pushed = detector.session(prompts)
+    events = [event for piece in (*pushed.push(audio[0]), *pushed.finish()) for event in piece.events]
+    [event], [as_file] = events, detector.detect(audio, prompts, latency_s=pushed.latency_s)
+    assert (event.onset_s, event.offset_s, event.prompt) == (as_file.onset_s, as_file.offset_s, "rain")
+    assert event.mean_score == pytest.approx(as_file.mean_score, abs=1e-5)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from flam.core import RecordingEvents
     from flam.core.progress import Reporter
     from flam.detection import Detector
+    from flam.detection.prompt_file import PromptList
     from flam.jobs.inputs import Source
     from flam.jobs.outputs import Output
     from flam.jobs.runner import Run
@@ -97,7 +99,7 @@ def choose_settings(recordings: tuple[str, ...], find: Find, events: Events, run
     given["recordings"] = recordings or earlier.recordings
     given["suppress"] = stripped(find.suppress) or earlier.suppress
     asked = find.prompt or (() if find.prompts is not None else earlier.prompts)
-    given["prompts"] = collect_prompts(asked, find.prompts, given["suppress"])
+    prompts = collect_prompts(asked, find.prompts, given["suppress"])
     if not given["recordings"]:
         raise ConfigError("no recordings: name files or folders, for example flam detect walk.wav -p 'dog barking'")
     if not all(given["recordings"]):
@@ -107,11 +109,38 @@ def choose_settings(recordings: tuple[str, ...], find: Find, events: Events, run
         raise ConfigError(f"--channel {channel} is not auto, mix or the number of a channel; choose one of them")
     if given.get("track", 1) < 1:
         raise ConfigError(f"--track {given['track']} must be at least 1; leave it out to hear all tracks")
-    own = {key: value for key, value in asdict(events).items() if value is not None}
+    own, prompts = choose_thresholds(events, prompts)
+    given["prompts"] = prompts.plain()
     given["detection"] = earlier.detection | own
     # the model's own operating point is not known yet, but what is out of range is so with any
     from_mapping(DetectionConfig, to_mapping(given["detection"]), "detection")
     return replace(earlier, version=flam.__version__, **given)
+
+
+def choose_thresholds(events: Events, prompts: PromptList) -> tuple[dict[str, Any], PromptList]:
+    """Fields of ``DetectionConfig`` from the options, and the prompts with thresholds as the options want them.
+
+    Raises
+    ------
+    ConfigError : two of --threshold, --false-alarms and --precision, or one that can't be kept
+    """
+    from flam.cli.prompts import per_hour
+    from flam.core import ConfigError
+
+    own = {key: value for key, value in asdict(events).items() if value is not None}
+    rate, precision = own.pop("false_alarms", None), own.pop("precision", None)
+    if ("threshold" in own) + (rate is not None) + (precision is not None) > 1:
+        raise ConfigError("--threshold, --false-alarms and --precision each choose the threshold; give one of them")
+    if "threshold" in own:
+        own["false_alarms_per_hour"] = None
+        prompts = prompts.without_thresholds()
+    if rate is not None:
+        # the operating point lets K prompts have sqrt(K) times as many, and the rate is that of all together
+        own["false_alarms_per_hour"] = per_hour(rate) / math.sqrt(max(len(prompts.names), 1))
+        prompts = prompts.without_thresholds()
+    if precision is not None:
+        prompts = prompts.for_precision(precision)
+    return own, prompts
 
 
 def _require_pictures(plot: str) -> None:
@@ -177,7 +206,7 @@ def _checked_zone(zone: str) -> str:
 def load_detector(settings: DetectSettings, reporter: Reporter) -> tuple[DetectSettings, Detector]:
     """Load the model, and complete the settings with what it says."""
     import flam
-    from flam.core import to_mapping
+    from flam.core import ConfigError, to_mapping
     from flam.hub.hub import resolve
     from flam.jobs.settings import model_identity
 
@@ -186,11 +215,17 @@ def load_detector(settings: DetectSettings, reporter: Reporter) -> tuple[DetectS
     if settings.model_id not in (None, model_id):
         reporter.warning(f"{settings.model}: another model than the settings were saved with; results may differ")
     detector = flam.load(folder, device=settings.device, precision=settings.precision, **settings.detection)
-    texts = [*settings.prompts, *settings.suppress]  # one that can't be used fails here, not for each recording
+    prompts = settings.prompt_list
+    texts = [*prompts.texts, *settings.suppress]  # one that can't be used fails here, not for each recording
     with reporter.counting("prompts read", len(texts)) as progress:
         for start in range(0, len(texts), PROMPTS_AT_ONCE):
             detector.embed_text(texts[start : start + PROMPTS_AT_ONCE])
             progress(min(start + PROMPTS_AT_ONCE, len(texts)))
+    if prompts.configure(detector.config).false_alarms_per_hour and detector.config.false_alarm_curve is None:
+        raise ConfigError("nobody measured how often this model is wrong with this score; give --threshold instead")
+    foreign = prompts.of_other_models(model_id)
+    if foreign:
+        reporter.warning(f"prompt {foreign[0]!r} was reviewed with another model; run flam review again to refit it")
     return replace(settings, detection=to_mapping(detector.config), model_id=model_id), detector
 
 

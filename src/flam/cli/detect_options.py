@@ -31,7 +31,7 @@ class Find:
     ] = ()
     prompts: Annotated[
         Path | None,
-        _option(FIND, "FILE", "File with a prompt on each line; # begins a comment. 'everyday': 300 common sounds."),
+        _option(FIND, "FILE", "Prompts, one a line, or YAML from flam review. 'everyday': 300 common sounds."),
     ] = None
     suppress: Annotated[
         tuple[str, ...],
@@ -104,13 +104,20 @@ class Results:
 
 @dataclass(frozen=True)
 class Events:
-    """From scores to events; the names are those of ``flam.detection.DetectionConfig``."""
+    """From scores to events; the names are those of ``flam.detection.DetectionConfig``, but for two."""
 
     score: Annotated[
         Literal["posterior", "unbiased", "approximate"] | None, _option(EVENTS, None, "Kind of score to threshold.")
     ] = None
     threshold: Annotated[
         float | None, _option(EVENTS, "SCORE", "An event is where the score reaches this, 0 to 1.")
+    ] = None
+    false_alarms: Annotated[
+        str | None,
+        _option(EVENTS, "RATE", "Threshold for so many false alarms of all prompts together, such as 1/h or 2/min."),
+    ] = None
+    precision: Annotated[
+        float | None, _option(EVENTS, "SHARE", "Thresholds at which so many are right, from reviews (--prompts).")
     ] = None
     low_threshold: Annotated[
         float | None, _option(EVENTS, "SCORE", "It lasts, before and after, while the score is at least this.")

@@ -5,22 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from flam.core import ConfigError, read_text
+from flam.core import ConfigError
 from flam.detection.everyday import everyday_prompts
+from flam.detection.prompt_file import PromptEntry, PromptList, merged, read_prompt_file
 
 EVERYDAY = "everyday"
 MOST_PROMPTS = 10_000
 MOST_CHARACTERS = 1_000
+PER_HOUR = {"h": 1.0, "hour": 1.0, "min": 60.0, "minute": 60.0, "day": 1 / 24}
 
 
-def collect_prompts(prompts: Sequence[str], file: Path | None, suppress: Sequence[str] = ()) -> tuple[str, ...]:
+def collect_prompts(
+    prompts: Sequence[str | PromptEntry], file: Path | None, suppress: Sequence[str] = ()
+) -> PromptList:
     """Prompts in the order given, those of the file last, each once, without spaces around them.
 
     Parameters
     ----------
-    prompts : texts
-    file : one prompt a line; empty lines and lines that begin with ``#`` don't count. ``everyday``, where there is no
-        such file, is a list of 300 sounds that comes with the program
+    prompts : texts, or entries of an earlier run; of a text that the file holds too, the file's entry is taken
+    file : see ``flam.detection.prompt_file``. ``everyday``, where there is no such file, is a list of 300 sounds that
+        comes with the program
     suppress : texts that suppress prompts, already without spaces around them, only checked
 
     Raises
@@ -28,21 +32,22 @@ def collect_prompts(prompts: Sequence[str], file: Path | None, suppress: Sequenc
     ConfigError : no prompt at all, more than 10,000, one of more than 1,000 characters, one that is empty or also
         suppresses, or a file that can't be read
 
-    >>> collect_prompts(["siren", "dog barking", " siren"], None)
+    >>> collect_prompts(["siren", "dog barking", " siren"], None).names
     ('siren', 'dog barking')
     """
-    prompts = stripped(prompts)
     for text in (*prompts, *suppress):
-        if not text:
-            raise ConfigError(f"prompt {text!r} is empty; write what the sound is, for example -p 'dog barking'")
-    found = tuple(dict.fromkeys([*prompts, *(() if file is None else _read(file))]))
-    if len(found) > MOST_PROMPTS:
-        raise ConfigError(f"{len(found)} prompts are more than {MOST_PROMPTS}; ask for them in several runs")
-    for text in (*found, *suppress):
+        if isinstance(text, str) and not text.strip():
+            raise ConfigError("prompt '' is empty; write what the sound is, for example -p 'dog barking'")
+    found = PromptList.of(prompts)
+    if file is not None:
+        found = merged(found, _read(file).prompts)
+    if len(found.prompts) > MOST_PROMPTS:
+        raise ConfigError(f"{len(found.prompts)} prompts are more than {MOST_PROMPTS}; ask for them in several runs")
+    for text in (*found.texts, *suppress):
         _require_text(text)
-    if not found:
+    if not found.prompts:
         raise ConfigError("no prompts: say what to listen for with -p 'dog barking', or --prompts FILE, one a line")
-    both = [prompt for prompt in found if prompt in set(suppress)]
+    both = [text for entry in found.prompts for text in entry.texts if text in set(suppress)]
     if both:
         raise ConfigError(f"prompt {both[0]!r} is asked for and suppressed; take it out of -p or --not")
     return found
@@ -67,11 +72,27 @@ def stripped(prompts: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(prompt.strip() for prompt in prompts))
 
 
-def _read(file: Path) -> Sequence[str]:
+def _read(file: Path) -> PromptList:
     if str(file) == EVERYDAY and not file.exists():
-        return everyday_prompts()
-    lines = [line.strip() for line in read_text(file, ConfigError).splitlines()]
-    prompts = [line for line in lines if line and not line.startswith("#")]
-    if not prompts:
-        raise ConfigError(f"{file}: holds no prompt; write one a line")
-    return prompts
+        return PromptList.of(everyday_prompts())
+    return read_prompt_file(file)
+
+
+def per_hour(rate: str) -> float:
+    """A number of false alarms an hour from ``N/h``, ``N/min`` or ``N/day``.
+
+    Raises
+    ------
+    ConfigError : another form, or a number that is not above 0
+
+    >>> per_hour("1/h"), per_hour("2/min"), per_hour("12 / day")
+    (1.0, 120.0, 0.5)
+    """
+    number, _, unit = rate.partition("/")
+    try:
+        value = float(number) * PER_HOUR[unit.strip()]
+    except (ValueError, KeyError):
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise ConfigError(f"--false-alarms {rate!r} is no rate above 0; write for example 1/h, 2/min or 12/day")
+    return value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -111,17 +110,15 @@ def choose_queries(archive: Archive, find: Find, together: Together, events: Eve
     ConfigError
         Nothing to find, or an option out of range.
     """
+    from flam.cli.detect import choose_thresholds
     from flam.cli.prompts import stripped
     from flam.core import ConfigError
     from flam.detection.prompt_file import PromptList, merged
     from flam.search.examples import Example, example_query
 
     prompts = choose_prompts(find, needed=not together.like)
-    overrides = {key: value for key, value in asdict(events).items() if value is not None}
-    own = prompts.settings()
-    config = archive.detection_config(**overrides)
-    if own:
-        config = archive.detection_config(config, prompts={**config.prompts, **own})
+    overrides, prompts = choose_thresholds(events, prompts)
+    config = prompts.configure(archive.detection_config(**overrides))
     suppress = stripped(find.suppress)
     then = () if together.then is None else _of(together.then).prompts
     if together.like:
@@ -157,7 +154,7 @@ def choose_prompts(find: Find, needed: bool = True) -> PromptList:
         listed = PromptList.of(everyday_prompts()) if is_everyday else read_prompt_file(find.prompts)
     known = set(listed.names)
     if find.prompt or (needed and not listed.prompts):
-        asked = collect_prompts(find.prompt, None, find.suppress)
+        asked = collect_prompts(find.prompt, None, find.suppress).names
         listed = merged(listed, _of(*(prompt for prompt in asked if prompt not in known)).prompts)
     return listed
 

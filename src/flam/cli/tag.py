@@ -61,7 +61,7 @@ def tag(
         raise ConfigError(f"--threshold {threshold} must be from 0 to 1")
     if not recordings or not all(recordings):
         raise ConfigError("no recordings: name files or folders, for example flam tag library/")
-    words = collect_prompts(prompt, prompts if prompt or prompts else Path(EVERYDAY))
+    words = collect_prompts(prompt, prompts if prompt or prompts else Path(EVERYDAY)).names
     reporter = Reporter(quiet)
     if output is not None:
         if output.suffix.lower() != ".csv":

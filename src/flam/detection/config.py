@@ -128,13 +128,15 @@ def overridden(base: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any
     """Fields of a configuration as plain values, some replaced by what a user asks for.
 
     Who gives a threshold means it for every prompt: prompts keep no threshold of their own, and a low threshold that
-    is not given keeps its share of the high one.
+    is not given keeps its share of the high one. Another kind of score leaves the measured false alarms behind.
 
     >>> base = {"threshold": 0.8, "low_threshold": 0.4, "prompts": {"siren": {"threshold": 0.9, "median_s": 0.5}}}
     >>> overridden(base, {"threshold": 0.5})
     {'threshold': 0.5, 'low_threshold': 0.25, 'prompts': {'siren': {'median_s': 0.5}}, 'false_alarms_per_hour': None}
     """
     result = {**base, **overrides}
+    if "score" in base and result["score"] != base["score"]:
+        result |= {"false_alarm_curve": None, "false_alarms_per_hour": None} | overrides
     if "threshold" in overrides:
         result["false_alarms_per_hour"] = overrides.get("false_alarms_per_hour")
         if "prompts" not in overrides:

@@ -16,6 +16,7 @@ from flam.detection.frames import Progress, stream_frames
 from flam.detection.operating_point import operating_point
 from flam.detection.pieces import Piece, PieceMaker
 from flam.detection.plan import WindowPlan, lowest_latency_s, plan_windows
+from flam.detection.prompt_file import PromptList
 from flam.detection.session import Session
 from flam.detection.source import Audio, AudioSource, audio_source
 from flam.detection.text_cache import TextCache
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 GPU_BATCH_WINDOWS = 4
 LIVE_LATENCY_S = 2.0
+
+# Plain texts, or what a prompts file says of each: alternatives, negatives, thresholds and fitted probabilities.
+Prompts = Sequence[str] | PromptList
 
 logger = logging.getLogger(__name__)
 
@@ -172,7 +176,7 @@ class Detector:
     def stream(
         self,
         audio: Audio,
-        prompts: Sequence[str] = (),
+        prompts: Prompts = (),
         suppress: Sequence[str] = (),
         config: DetectionConfig | None = None,
         progress: Progress | None = None,
@@ -192,8 +196,9 @@ class Detector:
         ----------
         audio : path, bytes, binary file, array, tensor, iterator or tuple
             See the class.
-        prompts : sequence of str
-            K texts, the columns of the scores; one given twice has two columns and one set of events.
+        prompts : sequence of str or PromptList
+            K texts, the columns of the scores; one given twice has two columns and one set of events. A ``PromptList``
+            (from a prompts file) brings alternatives, negatives, thresholds and fitted probabilities.
         suppress : sequence of str
             Sounds that must not be mistaken for a prompt: in a frame where one of them scores higher than a prompt,
             that prompt scores 0.
@@ -236,7 +241,7 @@ class Detector:
 
     def session(
         self,
-        prompts: Sequence[str],
+        prompts: Prompts,
         suppress: Sequence[str] = (),
         sample_rate: int | None = None,
         latency_s: float | None = None,
@@ -295,7 +300,7 @@ class Detector:
     def score(
         self,
         audio: Audio,
-        prompts: Sequence[str],
+        prompts: Prompts,
         suppress: Sequence[str] = (),
         method: ScoreMethod | None = None,
         progress: Progress | None = None,
@@ -306,7 +311,7 @@ class Detector:
     def stream_scores(
         self,
         audio: Audio,
-        prompts: Sequence[str],
+        prompts: Prompts,
         suppress: Sequence[str] = (),
         method: ScoreMethod | None = None,
         progress: Progress | None = None,
@@ -335,7 +340,7 @@ class Detector:
     def detect(
         self,
         audio: Audio,
-        prompts: Sequence[str],
+        prompts: Prompts,
         suppress: Sequence[str] = (),
         config: DetectionConfig | None = None,
         progress: Progress | None = None,
@@ -350,7 +355,7 @@ class Detector:
     def stream_events(
         self,
         audio: Audio,
-        prompts: Sequence[str],
+        prompts: Prompts,
         suppress: Sequence[str] = (),
         config: DetectionConfig | None = None,
         progress: Progress | None = None,
@@ -366,13 +371,13 @@ class Detector:
         pieces = self.stream(audio, prompts, suppress, config, progress, **overrides)
         return (event for piece in pieces for event in piece.events)
 
-    def operating_point(self, prompts: Sequence[str], config: DetectionConfig | None = None) -> DetectionConfig:
+    def operating_point(self, prompts: Prompts, config: DetectionConfig | None = None) -> DetectionConfig:
         """Settle thresholds and smoothing for these prompts together, see ``flam.detection.operating_point``.
 
         Parameters
         ----------
-        prompts : sequence of str
-            What is asked for together.
+        prompts : sequence of str or PromptList
+            What is asked for together; thresholds and durations of a list's entries win over all others.
         config : DetectionConfig, optional
             None takes the detector's own.
 
@@ -382,6 +387,8 @@ class Detector:
             What ``detect`` uses for these prompts.
         """
         config = self.config if config is None else config
+        if isinstance(prompts, PromptList):
+            config, prompts = prompts.configure(config), prompts.names
         return operating_point(config, prompts, lambda texts: self.embed_text(texts).text_features)
 
     def _with(self, overrides: dict[str, Any], config: DetectionConfig | None = None) -> DetectionConfig:
@@ -396,25 +403,25 @@ class Detector:
 
     def _maker(
         self,
-        prompts: Sequence[str],
+        prompts: Prompts,
         suppress: Sequence[str],
         config: DetectionConfig,
         show_suppress: bool,
         find_events: bool,
     ) -> PieceMaker:
-        texts, rival_texts = self.embed_text(prompts), self.embed_text(suppress)
-        for prompt in prompts:
+        scored = prompts.texts if isinstance(prompts, PromptList) else prompts
+        texts, rival_texts = self.embed_text(scored), self.embed_text(suppress)
+        for prompt in scored:
             if prompt in suppress:
                 raise ModelError(f"prompt {prompt!r} is asked for and suppressed; take it out of one of the two")
         config = self.operating_point(prompts, config)
-        return PieceMaker(
-            self.backend, list(prompts), list(suppress), texts, rival_texts, config, show_suppress, find_events
-        )
+        given = prompts if isinstance(prompts, PromptList) else list(prompts)
+        return PieceMaker(self.backend, given, list(suppress), texts, rival_texts, config, show_suppress, find_events)
 
     def _pieces(
         self,
         audio: Audio,
-        prompts: Sequence[str],
+        prompts: Prompts,
         suppress: Sequence[str] = (),
         config: DetectionConfig | None = None,
         progress: Progress | None = None,

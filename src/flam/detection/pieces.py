@@ -11,6 +11,7 @@ from flam.core import Event, FrameScores
 from flam.detection.backends.base import Backend, TextFeatures
 from flam.detection.binarize import Binarizer, Onset
 from flam.detection.config import DetectionConfig
+from flam.detection.prompt_file import PromptList
 from flam.detection.scores import score
 from flam.detection.silence import power_of_db
 from flam.detection.stitch import FramePiece
@@ -60,10 +61,12 @@ class PieceMaker:
     ----------
     backend : Backend
         Projects frames.
-    prompts, rivals : sequence of str
-        Texts to find, and texts that suppress them.
+    prompts : sequence of str or PromptList
+        What to find; of a list with alternatives and negatives the scores of all its texts are made and combined.
+    rivals : sequence of str
+        Texts that suppress them.
     texts, rival_texts : TextFeatures
-        Their features.
+        Features of the prompts' texts and of the rivals.
     config : DetectionConfig
         Kind of score, silence, and how scores become events.
     show_rivals : bool
@@ -75,7 +78,7 @@ class PieceMaker:
     def __init__(
         self,
         backend: Backend,
-        prompts: Sequence[str],
+        prompts: Sequence[str] | PromptList,
         rivals: Sequence[str],
         texts: TextFeatures,
         rival_texts: TextFeatures,
@@ -85,12 +88,16 @@ class PieceMaker:
     ):
         self._backend, self._config = backend, config
         self._texts, self._rival_texts = texts, rival_texts
-        self._n_prompts = len(prompts)
-        self._columns = (*prompts, *rivals) if show_rivals else tuple(prompts)
+        self._prompts = prompts if isinstance(prompts, PromptList) else None
+        scored = prompts.texts if isinstance(prompts, PromptList) else tuple(prompts)
+        names = prompts.names if isinstance(prompts, PromptList) else tuple(prompts)
+        self._n_prompts = len(scored)
+        self._scored = (*scored, *rivals) if show_rivals else scored
+        self._columns = (*names, *rivals) if show_rivals else names
         self._silence_power = power_of_db(config.silence_db)
         self._next_frame, self._widths = 0, (0, texts.text_features.shape[1])
-        unique = tuple(dict.fromkeys(prompts))
-        self._event_columns = [prompts.index(prompt) for prompt in unique]
+        unique = tuple(dict.fromkeys(names))
+        self._event_columns = [names.index(prompt) for prompt in unique]
         self._binarizer = Binarizer(unique, backend.grid, config) if find_events and unique else None
 
     def push(self, frames: FramePiece) -> Piece:
@@ -100,11 +107,13 @@ class PieceMaker:
         self._next_frame = frames.start_frame + len(power)
         self._widths = (embeddings.shape[1], features.shape[1])
         scores = FrameScores(
-            self._score(features, power), self._columns, self._backend.grid, frames.start_frame, frames.n_samples
+            self._score(features, power), self._scored, self._backend.grid, frames.start_frame, frames.n_samples
         )
+        if self._prompts is not None:
+            scores = self._prompts.combine(scores)
         events, onsets = (), ()
         if self._binarizer is not None:
-            events = tuple(self._binarizer.push(self._of_prompts(scores)))
+            events = self._finished(self._binarizer.push(self._of_prompts(scores)))
             onsets = tuple(self._binarizer.take_onsets())
         return Piece(frames.start_frame, frames.n_samples, embeddings, features, power, scores, onsets, events)
 
@@ -115,10 +124,13 @@ class PieceMaker:
         scores = FrameScores(nothing, self._columns, self._backend.grid, self._next_frame, 0)
         events, onsets = (), ()
         if self._binarizer is not None:
-            events = tuple(self._binarizer.finish())
+            events = self._finished(self._binarizer.finish())
             onsets = tuple(self._binarizer.take_onsets())
         power = np.zeros(0, np.float32)
         return Piece(self._next_frame, 0, embeddings, features, power, scores, onsets, events)
+
+    def _finished(self, events: list[Event]) -> tuple[Event, ...]:
+        return tuple(events if self._prompts is None else self._prompts.finish(events))
 
     def _of_prompts(self, scores: FrameScores) -> FrameScores:
         if len(self._event_columns) == len(self._columns):
@@ -129,12 +141,12 @@ class PieceMaker:
 
     def _score(self, features: np.ndarray, power: np.ndarray) -> np.ndarray:
         method, n_prompts = self._config.score, self._n_prompts
-        scores = np.empty((len(features), len(self._columns)), np.float32)
+        scores = np.empty((len(features), len(self._scored)), np.float32)
         highest_rival = None
         if len(self._rival_texts.logit_bias):
             rival_scores = score(features, self._rival_texts, method)
             highest_rival = rival_scores.max(axis=1, keepdims=True)
-            if len(self._columns) > n_prompts:
+            if len(self._scored) > n_prompts:
                 scores[:, n_prompts:] = rival_scores
         for start in range(0, n_prompts, PROMPTS_AT_ONCE):
             columns = slice(start, min(start + PROMPTS_AT_ONCE, n_prompts))

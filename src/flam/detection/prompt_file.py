@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import yaml
 
 from flam.core import ConfigError, Event, FrameScores, ScoreMethod, atomic_text, from_mapping, read_text, to_mapping
 from flam.core.documents import parse_yaml
-from flam.detection.config import PromptSettings
+from flam.detection.config import DetectionConfig, PromptSettings
 
 YAML_SUFFIXES = (".yaml", ".yml")
 
@@ -66,6 +66,8 @@ class PromptEntry:
         Sounds that must not be mistaken for this prompt: where one of them scores higher, this prompt scores 0.
     threshold : float, optional
         An event's maximum score reaches it; None leaves it to the model and the command line.
+    threshold_for_precision : dict
+        Precision in (0, 1) to the threshold that a review found for it, for the precisions that can be had.
     min_duration_s : float, optional
         Shorter events are dropped, seconds.
     probability : Probability, optional
@@ -87,6 +89,7 @@ class PromptEntry:
     alternatives: tuple[str, ...] = ()
     negatives: tuple[str, ...] = ()
     threshold: float | None = None
+    threshold_for_precision: dict[float, float] = field(default_factory=dict, hash=False)
     min_duration_s: float | None = None
     probability: Probability | None = None
     score: ScoreMethod | None = None
@@ -105,6 +108,9 @@ class PromptEntry:
                 f"text {min(shared)!r} of prompt {self.prompt!r} is also its negative; take one of them out"
             )
         self.settings()  # checks the ranges
+        for precision, threshold in self.threshold_for_precision.items():
+            if not (0 < precision < 1 and 0 < threshold <= 1):
+                raise ValueError(f"threshold {threshold} for precision {precision} must be within (0, 1); review again")
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -153,9 +159,17 @@ class PromptList:
             seen.add(entry.prompt)
 
     @staticmethod
-    def of(prompts: Iterable[str]) -> PromptList:
-        """Plain prompts, each once, without spaces around them."""
-        return PromptList(tuple(PromptEntry(text) for text in dict.fromkeys(prompt.strip() for prompt in prompts)))
+    def of(prompts: Iterable[str | PromptEntry]) -> PromptList:
+        """Texts and entries as one list; texts lose spaces around them, and of two with one name the first stays."""
+        by_name: dict[str, PromptEntry] = {}
+        for prompt in prompts:
+            entry = PromptEntry(prompt.strip()) if isinstance(prompt, str) else prompt
+            by_name.setdefault(entry.prompt, entry)
+        return PromptList(tuple(by_name.values()))
+
+    def plain(self) -> tuple[str | PromptEntry, ...]:
+        """The reverse of ``of``: texts for the prompts of which nothing else is known, entries for the others."""
+        return tuple(entry.prompt if entry == PromptEntry(entry.prompt) else entry for entry in self.prompts)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -168,9 +182,63 @@ class PromptList:
         positive = [text for entry in self.prompts for text in entry.texts]
         return tuple(dict.fromkeys((*positive, *(text for entry in self.prompts for text in entry.negatives))))
 
-    def settings(self) -> dict[str, PromptSettings]:
-        """Own threshold and minimum duration of prompts that have some, as ``DetectionConfig.prompts`` takes them."""
-        return {entry.prompt: entry.settings() for entry in self.prompts if entry.settings() != PromptSettings()}
+    def configure(self, config: DetectionConfig) -> DetectionConfig:
+        """Add the thresholds and durations that prompts have of their own.
+
+        Raises
+        ------
+        ConfigError
+            If a threshold belongs to another kind of score.
+
+        Examples
+        --------
+        >>> prompts = PromptList((PromptEntry("siren", threshold=0.9), PromptEntry("dog")))
+        >>> config = prompts.configure(DetectionConfig(threshold=0.6))
+        >>> config.rule("siren").threshold, config.rule("dog").threshold
+        (0.9, 0.6)
+        """
+        self.require_score(config.score)
+        settings = dict(config.prompts)
+        for entry in self.prompts:
+            given = entry.settings()
+            if given.threshold is not None:
+                settings[entry.prompt] = dataclasses.replace(
+                    settings.get(entry.prompt, given), threshold=given.threshold, low_threshold=None
+                )
+            if given.min_duration_s is not None:
+                settings[entry.prompt] = dataclasses.replace(
+                    settings.get(entry.prompt, given), min_duration_s=given.min_duration_s
+                )
+        return dataclasses.replace(config, prompts=settings)
+
+    def without_thresholds(self) -> PromptList:
+        """Leave thresholds to the configuration; alternatives, negatives, durations and probabilities stay."""
+        return PromptList(tuple(dataclasses.replace(entry, threshold=None) for entry in self.prompts))
+
+    def for_precision(self, precision: float) -> PromptList:
+        """Take the thresholds at which reviews expect a precision.
+
+        Parameters
+        ----------
+        precision : float
+            Of the precisions that a review tried, the lowest that is at least this is taken.
+
+        Raises
+        ------
+        ConfigError
+            If a prompt was not reviewed, or no threshold reaches the precision.
+        """
+        entries = []
+        for entry in self.prompts:
+            reached = [known for known in entry.threshold_for_precision if known >= precision - 1e-9]
+            if not reached:
+                reason = "its review found none" if entry.threshold_for_precision else "it was not reviewed"
+                raise ConfigError(
+                    f"prompt {entry.prompt!r} has no threshold for precision {precision}: {reason}; "
+                    "run flam review and give its file with --prompts, or give --threshold"
+                )
+            entries.append(dataclasses.replace(entry, threshold=entry.threshold_for_precision[min(reached)]))
+        return PromptList(tuple(entries))
 
     def combine(self, scores: FrameScores) -> FrameScores:
         """Scores of the prompts from those of ``texts``: of alternatives the highest, 0 where a negative is higher.

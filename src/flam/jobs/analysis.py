@@ -50,12 +50,13 @@ def analyse(
     """
     from flam.detection.binarize import binarize
 
-    n_prompts = len(settings.prompts)
+    prompts = settings.prompt_list
+    n_prompts = len(prompts.names)
     channel: Channel = int(settings.channel) if settings.channel.isdigit() else settings.channel  # type: ignore[assignment]
     opened = open_recording(recording, channel=channel, track=settings.track)
     pieces = detector.stream_scores(
         opened,
-        settings.prompts,
+        prompts.texts,
         settings.suppress,
         progress=progress,
         show_suppress=extras.plot is not None,
@@ -65,13 +66,13 @@ def analyse(
 
     def watched(pieces: Iterable[FrameScores]) -> Iterator[FrameScores]:
         nonlocal end_s
-        for piece in pieces:
+        for piece in map(prompts.combine, pieces):
             end_s = piece.end_s
             if extras != Extras():
                 kept.append(piece)
             yield _first(piece, n_prompts)
 
-    events = tuple(sorted(binarize(watched(pieces), detector.operating_point(settings.prompts))))
+    events = tuple(prompts.finish(sorted(binarize(watched(pieces), detector.operating_point(prompts)))))
     if kept:
         scores = FrameScores.concatenate(kept)
         if extras.scores is not None:

@@ -175,7 +175,13 @@ class Run:
             write_ranking(listed, target)
 
     def _options(self, format: str) -> dict[str, bool]:
-        return {"with_clock": True} if self.settings.time_zone is not None and format in ("csv", "dcase") else {}
+        """Columns that a table of fixed columns has for this run; other formats need not know beforehand."""
+        options = {}
+        if self.settings.time_zone is not None and format in ("csv", "dcase"):
+            options["with_clock"] = True
+        if format == "csv" and self.settings.prompt_list.has_probabilities():
+            options["with_probability"] = True
+        return options
 
     def _found(self) -> Iterator[RecordingEvents]:
         try:

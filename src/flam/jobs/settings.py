@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import flam
 from flam.core import to_mapping
+from flam.detection.prompt_file import PromptEntry, PromptList
 from flam.hub.registry import DEFAULT_MODEL
 
 SEARCH_AXES = "search_axes.safetensors"
@@ -22,7 +23,8 @@ class DetectSettings:
     Parameters
     ----------
     recordings : files and folders
-    prompts, suppress : what to find, and what must not be mistaken for it
+    prompts, suppress : what to find, and what must not be mistaken for it; entries for prompts of which a prompts file
+        says more than the text
     model : name or folder
     device : "auto", "cpu", "cuda" or "mps"
     precision : of the audio tower
@@ -36,7 +38,7 @@ class DetectSettings:
     """
 
     recordings: tuple[str, ...]
-    prompts: tuple[str, ...]
+    prompts: tuple[str | PromptEntry, ...]
     suppress: tuple[str, ...] = ()
     model: str = DEFAULT_MODEL
     device: str = "auto"
@@ -48,6 +50,11 @@ class DetectSettings:
     version: str = flam.__version__
     channel: str = "auto"
     track: int | None = None
+
+    @property
+    def prompt_list(self) -> PromptList:
+        """The prompts with all that is known of them."""
+        return PromptList.of(self.prompts)
 
     def identity(self) -> str:
         """A short text that is equal for two runs if they find the same events in a recording."""

@@ -43,6 +43,21 @@ def first_questions(pool: Pool, seed: int = 0) -> list[int]:
     return [int(places[turn]) for turn in range(PER_BIN) for places in drawn if turn < len(places)]
 
 
+def spread_questions(pool: Pool, n_questions: int, seed: int = 0) -> list[int]:
+    """All questions at once, where answers come back in a file: as many of each bin as fit, from the highest bin down.
+
+    Examples
+    --------
+    >>> len(spread_questions(Pool(np.linspace(0.1, 0.9, 100)), 20))
+    20
+    """
+    rng = np.random.default_rng(seed)
+    bins = bin_of(pool.x, BIN_EDGES)
+    drawn = [rng.permutation(np.flatnonzero(bins == number)) for number in reversed(range(len(BIN_EDGES) - 1))]
+    places = [int(own[turn]) for turn in range(len(pool.x)) for own in drawn if turn < len(own)]
+    return places[:n_questions]
+
+
 def next_question(pool: Pool, asked: Collection[int], n_answers: int, threshold: float, seed: int = 0) -> int | None:
     """The next candidate: one of the first questions; then the one nearest to the threshold, each fourth by chance.
 

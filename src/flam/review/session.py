@@ -18,6 +18,7 @@ from flam.review.thresholds import ChosenThreshold, Target, choose_threshold
 
 MAX_ANSWERS = 20
 PRECISE_ENOUGH = 0.07
+PRECISIONS = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95)
 # A threshold that is about to be reached by nothing is still a threshold.
 LOWEST_THRESHOLD = 1e-6
 
@@ -185,6 +186,16 @@ class ReviewSession:
         self._answered[place] = label
         self._refit()
 
+    def answer_all(self, answers: Mapping[int, bool]) -> None:
+        """Take many answers at once, by place in ``candidates``, and fit once."""
+        for place, is_right in answers.items():
+            candidate = self.candidates[place]
+            verdict: Verdict = "right" if is_right else "wrong"
+            recording_hash = self._hashes.get(candidate.recording, "")
+            self._answered.pop(place, None)
+            self._answered[place] = label_of(candidate, self.prompt, verdict, recording_hash, self.model_id, self.site)
+        self._refit()
+
     def undo(self) -> Candidate | None:
         """Take back the last answer; its candidate, which will be asked again, or None if there was none."""
         if not self._answered:
@@ -227,11 +238,21 @@ class ReviewSession:
         return replace(
             base,
             threshold=max(self._threshold.score, LOWEST_THRESHOLD),
+            threshold_for_precision=self._thresholds(),
             probability=Probability(self._fit.intercept - slope * self.pool.mean, slope),
             score=score_method,
             n=len(self.answers),
             model_id=self.model_id or None,
         )
+
+    def _thresholds(self) -> dict[float, float]:
+        """Threshold of each usual precision that can be reached."""
+        thresholds = {}
+        for precision in PRECISIONS:
+            chosen = choose_threshold(self._fit, self.pool, Target("precision", precision, self.config.target.quantile))
+            if chosen.is_reached:
+                thresholds[precision] = max(chosen.score, LOWEST_THRESHOLD)
+        return thresholds
 
     def _refit(self) -> None:
         answers = self.answers

@@ -1,0 +1,132 @@
+"""Clips of what was found, with some sound before and after, in a folder that does not grow beyond a size."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from flam.audio.write import write_audio
+from flam.core import ConfigError
+from flam.live.notices import LiveNotice
+from flam.live.ring import RingBuffer
+
+LONGEST_S = 60.0
+SUFFIX = ".flac"
+
+
+@dataclass(frozen=True)
+class ClipConfig:
+    """Where clips go and what they hold.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if it is not there. Every file of it that ends in ``.flac`` counts towards the cap and may be removed.
+    pre_s, post_s : float
+        Sound before the onset and after the offset, seconds.
+    cap_mb : float
+        Size that the folder keeps to: the oldest clips are removed first.
+    """
+
+    folder: Path
+    pre_s: float = 2.0
+    post_s: float = 2.0
+    cap_mb: float = 1000.0
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.pre_s <= 30 and 0 <= self.post_s <= 30 and self.cap_mb > 0):
+            raise ConfigError(
+                f"pre-roll {self.pre_s} s and post-roll {self.post_s} s must be within 0..30, the cap {self.cap_mb} MB "
+                "above 0"
+            )
+
+    @property
+    def longest_s(self) -> float:
+        """What a ring buffer must hold beside the latency, seconds; of longer events the end is written."""
+        return self.pre_s + LONGEST_S + self.post_s
+
+
+class ClipWriter:
+    """Write a clip for each event once its post-roll is there.
+
+    Parameters
+    ----------
+    config : ClipConfig
+        Where and what.
+    """
+
+    def __init__(self, config: ClipConfig):
+        self.config = config
+        self._waiting: deque[LiveNotice] = deque()
+        config.folder.mkdir(parents=True, exist_ok=True)
+
+    def take(self, offset: LiveNotice) -> None:
+        """Remember an event that has ended."""
+        self._waiting.append(offset)
+
+    def write(self, ring: RingBuffer, sample_rate: int, is_over: bool = False) -> list[tuple[LiveNotice, Path]]:
+        """Write the clips whose sound is there; at the end of a source, all.
+
+        Parameters
+        ----------
+        ring : RingBuffer
+            The sound; position 0 is second 0 of the notices.
+        sample_rate : int
+            Hz of it.
+        is_over : bool
+            No more sound will come.
+
+        Returns
+        -------
+        list of (LiveNotice, Path)
+            Events and their clips.
+
+        Raises
+        ------
+        OutputError
+            If a clip can't be written.
+        """
+        written = []
+        while self._waiting:
+            notice = self._waiting[0]
+            assert notice.onset_s is not None
+            assert notice.offset_s is not None
+            end = round((notice.offset_s + self.config.post_s) * sample_rate)
+            if ring.end < end and not is_over:
+                break
+            self._waiting.popleft()
+            start_s = max(notice.onset_s - self.config.pre_s, notice.offset_s - LONGEST_S)
+            _, samples = ring.read(round(start_s * sample_rate), end)
+            if len(samples):
+                path = self.config.folder / clip_name(notice)
+                write_audio(path, np.clip(samples, -1.0, 1.0), sample_rate, "PCM_16")
+                self._keep_to_cap(path)
+                written.append((notice, path))
+        return written
+
+    def _keep_to_cap(self, newest: Path) -> None:
+        clips = [(path.stat(), path) for path in self.config.folder.glob(f"*{SUFFIX}")]
+        total = sum(status.st_size for status, _ in clips)
+        for status, path in sorted(clips, key=lambda clip: (clip[0].st_mtime_ns, clip[1].name)):
+            if total <= self.config.cap_mb * 1e6 or path == newest:
+                break
+            path.unlink(missing_ok=True)
+            total -= status.st_size
+
+
+def clip_name(notice: LiveNotice) -> str:
+    """A file name that sorts by time and says what is in it.
+
+    Examples
+    --------
+    >>> clip_name(LiveNotice("offset", "mic", "2026-05-01T06:00:07.5+02:00", id="a1", prompt="dog/../barking"))
+    '20260501-060007_dog-barking_a1.flac'
+    """
+    moment = datetime.fromisoformat(notice.time).strftime("%Y%m%d-%H%M%S")
+    words = re.sub(r"[^\w]+", "-", notice.prompt or "", flags=re.UNICODE).strip("-")[:60]
+    return f"{moment}_{words}_{notice.id}{SUFFIX}"
