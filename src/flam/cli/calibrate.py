@@ -21,10 +21,7 @@ def calibrate(
     floor: Annotated[float | None, Parameter(help="Score of candidates at least; the lowest of the curve.")] = None,
     model: Annotated[str, Parameter(help="Model; flam-mini.")] = "flam-mini",
 ) -> int:
-    """Fit a threshold and a probability to each label of annotated recordings.
-
-    For example: flam calibrate labels.csv recordings/ -o prompts.yaml
-    """
+    """Fit a threshold and a probability to each label of annotated recordings."""
     from flam.annotations import read_events
     from flam.cli.review_sources import collect
     from flam.core.progress import Reporter

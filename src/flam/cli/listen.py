@@ -61,10 +61,7 @@ def listen(
     out: Annotated[Out, FLAT] = Out(),
     running: Annotated[Running, FLAT] = Running(),  # noqa: B008
 ) -> int:
-    """Find sounds while they happen: a line of JSON when one begins and when it ends.
-
-    For example: flam listen -p "glass breaking" -p "smoke alarm" --false-alarms 1/day
-    """
+    """Find sounds while they happen: a line of JSON when one begins and when it ends."""
     from flam.cli.detect import choose_settings, load_detector
     from flam.core import AudioError
     from flam.core.progress import Reporter

@@ -34,6 +34,15 @@ EXAMPLES = {
     ),
     "tag": ("flam tag library/ -o tags.csv", "flam tag library/ --prompts my_words.txt --top 5 --beside"),
     "compare": ("flam compare results/ reviewed.selections.txt", "flam compare night.csv labels/ -o comparison.csv"),
+    "listen": (
+        'flam listen "USB mic" -p "glass breaking" -p "smoke alarm" --false-alarms 1/day --clips alarms/',
+        'flam listen rtsp://camera/stream -p "dog barking" --webhook http://localhost:8080/hook',
+    ),
+    "review": (
+        'flam review recordings/ -p "dog barking" -o prompts.yaml',
+        "flam detect recordings/ --prompts prompts.yaml",
+    ),
+    "calibrate": ("flam calibrate labels.csv recordings/ -o prompts.yaml",),
     "finetune": ("flam finetune my_birds --from flam-mini -o my-birds", "flam finetune my_birds -o b --minutes 20"),
     "train": ("flam train configs/smoke.yaml -o runs/smoke", "flam train RECIPE -o FOLDER --set optim.lr=1e-4"),
     "evaluate": (
@@ -42,7 +51,8 @@ EXAMPLES = {
     ),
     "doctor": ("flam doctor",),
 }
-ASK_FOR_SOMETHING = ("detect", "tag", "compare", "finetune", "train", "evaluate")  # alone, they show their help
+# alone, they show their help
+ASK_FOR_SOMETHING = ("detect", "tag", "compare", "review", "calibrate", "finetune", "train", "evaluate")
 
 
 def _verb(place: str, name: str, help: str) -> None:

@@ -39,12 +39,7 @@ def review(
     site: Annotated[str, Parameter(help="Keep to answers from this place, and mark new ones with it.")] = "",
     model: Annotated[str, Parameter(help="Model; flam-mini.")] = "flam-mini",
 ) -> int:
-    """Answer "is this it?" a few times for each prompt; get a threshold and a probability that fit it.
-
-    For example: flam review recordings/ -p "dog barking" -o prompts.yaml
-
-    Then: flam detect recordings/ --prompts prompts.yaml
-    """
+    """Answer "is this it?" a few times for each prompt; get a threshold and a probability that fit it."""
     from flam.cli.review_sources import collect
     from flam.core.progress import Reporter
     from flam.detection.prompt_file import PromptList, merged, read_prompt_file, write_prompt_file
