@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, Literal, Protocol
 
 import numpy as np
 
-from flam.audio.recording import downmix
+from flam.audio.downmix import downmix
 from flam.core import AudioError, ConfigError
 from flam.core.extras import require_extra
 

@@ -125,7 +125,7 @@ def read_span(recording: str, start_s: float, end_s: float) -> tuple[np.ndarray,
         If the recording can't be read.
     """
     from flam.audio import open_recording
-    from flam.audio.recording import downmix
+    from flam.audio.downmix import downmix
 
     with open_recording(recording) as opened:
         sample_rate = opened.sample_rate
