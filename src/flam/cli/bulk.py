@@ -115,9 +115,10 @@ def detect(
 
 def _run(urls: list[str], work: Work, store: Store, reporter: Reporter) -> int:
     from flam.cli.main import FINE, INTERRUPTED, SOME_FAILED
+    from flam.core.processes import n_processors
     from flam.search.bulk import Outcome, run_work
 
-    workers = len(os.sched_getaffinity(0)) if store.workers is None else store.workers
+    workers = n_processors() if store.workers is None else store.workers
     outcomes: Iterable[Outcome] = run_work(urls, work, 0 if workers == 1 and store.ray is None else workers, store.ray)
     n_done = n_earlier = 0
     try:

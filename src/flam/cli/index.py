@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -62,6 +61,7 @@ def build(
     """
     from flam.cli.main import FINE, INTERRUPTED, SOME_FAILED
     from flam.core import ConfigError
+    from flam.core.processes import n_processors
     from flam.core.progress import Reporter
     from flam.search.build import BuildReport, build_archive
     from flam.search.layout import ArchiveFolder
@@ -71,7 +71,7 @@ def build(
     reporter = Reporter(quiet)
     archive = ArchiveFolder(output)
     encoder = _encoder(archive, folders, options, reporter)
-    workers = options.workers if options.workers is not None else len(os.sched_getaffinity(0))
+    workers = options.workers if options.workers is not None else n_processors()
     while True:
         with ExitStack() as stack:
             report = BuildReport(reporter.error, reporter.warning, _progress(reporter, stack))

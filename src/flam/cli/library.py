@@ -56,6 +56,7 @@ def scan(
     """
     from flam.cli.main import FINE, SOME_FAILED
     from flam.core import ConfigError, load_yaml, save_yaml
+    from flam.core.processes import n_processors
     from flam.core.progress import Reporter
     from flam.library.gather import LibraryConfig
     from flam.library.scan import scan_library
@@ -140,13 +141,6 @@ def show(table: Table, /) -> None:
     from flam.library.clip_table import read_library
 
     sys.stdout.writelines(f"{line}\n" for line in summary(read_library(table)))
-
-
-def n_processors() -> int:
-    """How many processors this process may use."""
-    import os
-
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _endpoint_config(endpoint: str | None, model: str | None, config: Path | None) -> EndpointConfig | None:

@@ -197,8 +197,8 @@ def inspect(
 
 def _made(scenes: SceneSet, ray: str | None, workers: int | None, reporter: Reporter) -> dict[str, Any]:
     """Make what is missing of a set, and its index."""
-    from flam.cli.library import n_processors
     from flam.core import OutputError
+    from flam.core.processes import n_processors
     from flam.jobs.scene_rendering import made_here, made_on_ray
 
     missing = scenes.missing()

@@ -66,6 +66,11 @@ def each_file(
                 yield path, on_crash(path)
 
 
+def n_processors() -> int:
+    """Count the processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _pool(workers: int, work: Callable[[Path], Any]) -> ProcessPoolExecutor:
     # not forked: a fork copies the locks that other threads hold
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_start, initargs=(work,))

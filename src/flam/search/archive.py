@@ -155,6 +155,8 @@ class Archive:
 
     def queries(self, prompts: PromptList, suppress: Sequence[str], config: DetectionConfig) -> list[Query]:
         """What prompts ask for together, with the thresholds that ``detect`` uses for them."""
+        if not prompts.prompts:
+            return []
         settled = self.detector.operating_point(prompts.names, config)
         return prompt_queries(prompts, suppress, self.detector.embed_text, settled)
 

@@ -193,9 +193,8 @@ def result_name(url: str) -> str:
 
 def relative_path(url: str, root: str) -> str:
     """Where a recording lies below a root, without its suffix."""
-    store, path = fsspec.core.url_to_fs(root)
-    name = store.unstrip_protocol(path)
-    inner = url.removeprefix(name).lstrip("/") if url != name else PurePosixPath(url).name
+    path, folder = fsspec.core.url_to_fs(url)[1], fsspec.core.url_to_fs(root)[1].rstrip("/")
+    inner = path.removeprefix(f"{folder}/") if path.startswith(f"{folder}/") else PurePosixPath(path).name
     return str(PurePosixPath(inner).with_suffix(""))
 
 

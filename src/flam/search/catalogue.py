@@ -244,9 +244,9 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA synchronous = FULL")
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        except sqlite3.OperationalError:
+        except sqlite3.OperationalError as error:
             connection.close()
-            if mode != "ro":
+            if mode != "ro" or not any(reason in str(error) for reason in ("unable to open", "readonly")):
                 raise
             # a medium that can't be written has no room for the log's index, and nobody changes what is on it
             connection = sqlite3.connect(f"{location}&immutable=1", uri=True, isolation_level=None)
