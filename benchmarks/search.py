@@ -2,23 +2,24 @@
 
     flam synth render -n 360 -o scenes --loose dcase     # or any recordings
     python benchmarks/search.py build scenes/ archive/ --form exact
-    python benchmarks/search.py grow archive/ archive100/ --hours 100
-    python benchmarks/search.py link archive100/ archive1000/ --times 10
+    python benchmarks/search.py repeat archive/ archive100/ --hours 100
+    python benchmarks/search.py repeat archive100/ archive1000/ --hours 1000 --links
     python benchmarks/search.py query archive1000/ --prompts 1 16
 
-"grow" repeats recordings with every frame moved by noise of 0.15 of its length, so that no two are equal; "link"
-repeats an archive with a copy of the file that a search reads whole and links to the others. CPU seconds are of all
-threads; on a busy machine only they mean anything. "cold" drops the archive's files from the page cache first.
+"repeat" repeats an archive, with "--links" so that only the file that a search reads whole is copied. CPU seconds are
+of all threads; on a busy machine only they mean anything. "cold" drops the archive's files from the page cache first.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import resource
 import shutil
 import time
+import zlib
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -37,11 +38,10 @@ from flam.search.encode import Encoder, fit_on_recordings
 from flam.search.layout import ArchiveFolder
 from flam.search.models import model_axes, model_id
 from flam.search.scan import Scanner
-from flam.search.segment import HEADER, SegmentWriter
+from flam.search.segment import HEADER, Segment, SegmentHeader
 
-NOISE = 0.15
-SEGMENT_FRAMES = 2_000_000
-REPEATS = 5
+SEGMENT_FRAMES = 4_000_000
+REPEATS = 3
 
 
 def build(folder: Path, output: Path, form: str, workers: int) -> None:
@@ -73,57 +73,79 @@ def build(folder: Path, output: Path, form: str, workers: int) -> None:
     )
 
 
-def grow(source: Path, output: Path, hours: float) -> None:
-    """Repeat the recordings of an archive until it has the hours, each frame moved by noise."""
+def repeat(source: Path, output: Path, hours: float, links: bool) -> None:
+    """Repeat the segments of an archive until it has the hours."""
     opened = Archive(source)
     archive = ArchiveFolder(output)
     archive.create(opened.settings, SearchAxes.load(ArchiveFolder(source).axes_path))
-    codec, rng, done_s, copy = archive.codec(opened.settings), np.random.default_rng(0), 0.0, 0
-    writer: SegmentWriter | None = None
+    segments, times = [segment for segment, _ in opened.segments], math.ceil(hours * 3600 / opened.duration_s)
+    n_frames = sum(segment.header.n_frames for segment in segments)
+    per_segment = times if links else max(SEGMENT_FRAMES // n_frames, 1)
     with Catalogue.open(archive.catalogue_path, write=True) as catalogue:
-        while done_s < hours * 3600:
-            for segment, recordings in opened.segments:
-                for row in recordings:
-                    if writer is None:
-                        writer = SegmentWriter(
-                            archive.new_segment_path(), codec, opened.settings.model_id, asdict(opened.settings)
-                        )
-                    rows = slice(row.first_frame, row.first_frame + row.n_frames)
-                    features = opened.features(segment, rows)
-                    noise = rng.standard_normal(features.shape, np.float32) * (NOISE / features.shape[1] ** 0.5)
-                    moved = features + noise
-                    moved /= np.linalg.norm(moved, axis=1, keepdims=True)
-                    writer.append_stored(codec.encode(moved), segment.level_db[rows])
-                    writer.end_recording(replace(row, path=f"{row.path}.{copy}"), segment.clips[row.clip_row])
-                    done_s += row.n_samples / opened.settings.sample_rate
-                    if writer.n_frames >= SEGMENT_FRAMES or done_s >= hours * 3600:
-                        header = writer.finish()
-                        catalogue.add_segment(archive.publish(writer.folder), header)
-                        writer = None
-            copy += 1
-    print(f"{done_s / 3600:.1f} h, {size(output) / 1e6 / (done_s / 3600):.1f} MB an hour")
+        if links:
+            for copy in range(times):
+                for segment in segments:
+                    name, header = linked(segment, archive, copy)
+                    catalogue.add_segment(name, header)
+        else:
+            for first in range(0, times, per_segment):
+                name, header = joined(segments, archive, range(first, min(first + per_segment, times)))
+                catalogue.add_segment(name, header)
+    print(f"{Archive(output).duration_s / 3600:.1f} h, {size(output) / 1e6:.0f} MB with links counted as files")
 
 
-def link(source: Path, output: Path, times: int) -> None:
-    """Repeat a whole archive, copying what a search reads whole and linking the rest."""
-    opened = Archive(source)
-    archive = ArchiveFolder(output)
-    archive.create(opened.settings, SearchAxes.load(ArchiveFolder(source).axes_path))
-    with Catalogue.open(archive.catalogue_path, write=True) as catalogue:
-        for copy in range(times):
-            for segment, _ in opened.segments:
-                folder = archive.segments_path / f"{segment.folder.name}-{copy}"
-                folder.mkdir()
-                for path in segment.folder.iterdir():
-                    if path.name == "prefix.u8":
-                        shutil.copyfile(path, folder / path.name)
-                    elif path.name != HEADER:
-                        os.link(path, folder / path.name)
-                rows = tuple(replace(row, path=f"{row.path}.{copy}") for row in segment.header.recordings)
-                header = replace(segment.header, recordings=rows)
-                (folder / HEADER).write_text(json.dumps(asdict(header)))
-                catalogue.add_segment(folder.name, header)
-    print(f"{Archive(output).duration_s / 3600:.0f} h")
+def joined(segments: list[Segment], archive: ArchiveFolder, copies: range) -> tuple[str, SegmentHeader]:
+    """One segment that holds several segments several times."""
+    folder = archive.segments_path / f"repeated-{copies.start}"
+    folder.mkdir()
+    checksums = {}
+    for name in segments[0].header.checksums:
+        content = b"".join((segment.folder / name).read_bytes() for segment in segments)
+        checksum = 0
+        with open(folder / name, "wb") as file:
+            for _ in copies:
+                file.write(content)
+                checksum = zlib.crc32(content, checksum)
+        checksums[name] = checksum
+    recordings, first_frame, clip_row = [], 0, 0
+    for copy in copies:
+        for segment in segments:
+            for row in segment.header.recordings:
+                recordings.append(
+                    replace(
+                        row,
+                        path=f"{row.path}.{copy}",
+                        first_frame=row.first_frame + first_frame,
+                        clip_row=row.clip_row + clip_row,
+                    )
+                )
+            first_frame += segment.header.n_frames
+            clip_row += len(segment.header.recordings)
+    header = replace(
+        segments[0].header,
+        n_frames=first_frame,
+        prefix_error=max(segment.header.prefix_error for segment in segments),
+        code_norm=max(segment.header.code_norm for segment in segments),
+        checksums=checksums,
+        recordings=tuple(recordings),
+    )
+    (folder / HEADER).write_text(json.dumps(asdict(header)))
+    return folder.name, header
+
+
+def linked(segment: Segment, archive: ArchiveFolder, copy: int) -> tuple[str, SegmentHeader]:
+    """A segment with a copy of the file that a search reads whole and links to the others."""
+    folder = archive.segments_path / f"{segment.folder.name}-{copy}"
+    folder.mkdir()
+    for name in segment.header.checksums:
+        if name == "prefix.u8":
+            shutil.copyfile(segment.folder / name, folder / name)
+        else:
+            os.link(segment.folder / name, folder / name)
+    rows = tuple(replace(row, path=f"{row.path}.{copy}") for row in segment.header.recordings)
+    header = replace(segment.header, recordings=rows)
+    (folder / HEADER).write_text(json.dumps(asdict(header)))
+    return folder.name, header
 
 
 def query(path: Path, counts: list[int], threshold: float | None) -> None:
@@ -202,23 +224,19 @@ def size(path: Path) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     verbs = parser.add_subparsers(dest="verb", required=True)
-    for name, arguments in {
-        "build": ("folder", "output"),
-        "grow": ("source", "output"),
-        "link": ("source", "output"),
-        "query": ("path",),
-    }.items():
+    arguments = {"build": ("folder", "output"), "repeat": ("source", "output"), "query": ("path",)}
+    for name, own in arguments.items():
         verb = verbs.add_parser(name)
-        for argument in arguments:
+        for argument in own:
             verb.add_argument(argument, type=Path)
     verbs.choices["build"].add_argument("--form", default="exact")
     verbs.choices["build"].add_argument("--workers", type=int, default=0)
-    verbs.choices["grow"].add_argument("--hours", type=float, required=True)
-    verbs.choices["link"].add_argument("--times", type=int, required=True)
+    verbs.choices["repeat"].add_argument("--hours", type=float, required=True)
+    verbs.choices["repeat"].add_argument("--links", action="store_true")
     verbs.choices["query"].add_argument("--prompts", dest="counts", type=int, nargs="+", default=[1, 16])
     verbs.choices["query"].add_argument("--threshold", type=float, default=None)
     options = vars(parser.parse_args())
-    {"build": build, "grow": grow, "link": link, "query": query}[options.pop("verb")](**options)
+    {"build": build, "repeat": repeat, "query": query}[options.pop("verb")](**options)
 
 
 if __name__ == "__main__":

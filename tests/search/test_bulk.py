@@ -40,7 +40,7 @@ def test_embedding_a_store_equals_a_build(new_archive, archive_paths, store, sou
     [victim] = [path for path in memory.find("/bucket/out/segments") if "segment.json" in path][:1]
     memory.rm_file(victim)
     assert sum(outcome.was_done for outcome in run_work(urls, work, workers=0)) == 4
-    memory.get("/bucket/out/segments", str(folder.segments_path), recursive=True)
+    memory.get("/bucket/out/segments/", str(folder.segments_path), recursive=True)
     assert adopt_segments(folder) == 5
     found, whole = Archive(folder.path), Archive(archive_paths["compact"])
     by_hash = {row.content_hash: row for row in whole.recordings}

@@ -58,8 +58,7 @@ def plot_activity(counts: Mapping[str, Mapping[Cell, int]], recorded_s: Mapping[
     height = LABEL_IN + len(counts) * (PANEL_IN + 0.32)
     figure = Figure(figsize=(width, height), facecolor="white")
     FigureCanvasAgg(figure)
-    colours = LinearSegmentedColormap.from_list("count", POSITIVE_COLOURS)
-    colours.set_bad(NOT_RECORDED)
+    colours = LinearSegmentedColormap.from_list("count", POSITIVE_COLOURS).with_extremes(bad=NOT_RECORDED)
     for number, (prompt, cells) in enumerate(counts.items()):
         bottom = height - (number + 1) * (PANEL_IN + 0.32)
         axes = figure.add_axes((0.6 / width, bottom / height, (width - 1.4) / width, PANEL_IN / height))
