@@ -2,6 +2,7 @@
 
 import os
 import signal
+from dataclasses import replace
 from types import SimpleNamespace
 
 # read when torch and numpy are first imported, which is after this file; child processes inherit it
@@ -18,6 +19,7 @@ import flam.hub.hub  # noqa: E402
 from flam.cli.main import main  # noqa: E402
 from flam.core import FrameScores, ModelError, TimeGrid, from_mapping  # noqa: E402
 from flam.detection import DetectionConfig  # noqa: E402
+from flam.detection.binarize import Binarizer  # noqa: E402
 from flam.detection.source import audio_source  # noqa: E402
 
 
@@ -26,7 +28,7 @@ class LevelDetector:
 
     grid = TimeGrid(8_000, 800)
 
-    def __init__(self, folder, device="auto", precision="fp32", **overrides):
+    def __init__(self, folder, device="auto", precision="auto", backend="auto", **overrides):
         self.config = from_mapping(DetectionConfig, {"median_s": 0.1, **overrides}, "detection")
         self.recordings = []
         self.on_recording = lambda path: None
@@ -37,6 +39,16 @@ class LevelDetector:
 
     def operating_point(self, prompts):
         return prompts.configure(self.config)
+
+    def stream(self, audio, prompts, suppress=(), progress=None, show_suppress=False):
+        binarizer = Binarizer(tuple(prompts), self.grid, self.config)
+        for scores in self.stream_scores(audio, prompts, suppress, progress, show_suppress):
+            own = replace(scores, scores=scores.scores[:, : len(prompts)], prompts=tuple(prompts))
+            yield SimpleNamespace(scores=scores, events=tuple(binarizer.push(own)))
+        end = replace(
+            scores, scores=scores.scores[:0], start_frame=scores.start_frame + len(scores.scores), n_samples=0
+        )
+        yield SimpleNamespace(scores=end, events=tuple(binarizer.finish()))
 
     def stream_scores(self, audio, prompts, suppress=(), progress=None, show_suppress=False):
         prompts = (*prompts, *suppress) if show_suppress else tuple(prompts)

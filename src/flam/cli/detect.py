@@ -214,13 +214,21 @@ def load_detector(settings: DetectSettings, reporter: Reporter) -> tuple[DetectS
     model_id = model_identity(folder)
     if settings.model_id not in (None, model_id):
         reporter.warning(f"{settings.model}: another model than the settings were saved with; results may differ")
-    detector = flam.load(folder, device=settings.device, precision=settings.precision, **settings.detection)
+    detector = flam.load(
+        folder,
+        device=settings.device,
+        precision=settings.precision,
+        backend=settings.backend,
+        **settings.detection,
+    )
     prompts = settings.prompt_list
     texts = [*prompts.texts, *settings.suppress]  # one that can't be used fails here, not for each recording
-    with reporter.counting("prompts read", len(texts)) as progress:
+    with reporter.warnings() as problems, reporter.counting("prompts read", len(texts)) as progress:
         for start in range(0, len(texts), PROMPTS_AT_ONCE):
             detector.embed_text(texts[start : start + PROMPTS_AT_ONCE])
             progress(min(start + PROMPTS_AT_ONCE, len(texts)))
+    for problem in problems:
+        reporter.say(f"warning: {problem}")
     if prompts.configure(detector.config).false_alarms_per_hour and detector.config.false_alarm_curve is None:
         raise ConfigError("nobody measured how often this model is wrong with this score; give --threshold instead")
     foreign = prompts.of_other_models(model_id)

@@ -146,7 +146,15 @@ class Running:
         Literal["auto", "cpu", "cuda", "mps"] | None, _option(RUNNING, None, "Where to compute; auto.")
     ] = None
     precision: Annotated[
-        Literal["fp32", "bf16"] | None, _option(RUNNING, None, "bf16 is faster where the hardware knows it; fp32.")
+        Literal["auto", "fp32", "bf16"] | None,
+        _option(RUNNING, None, "bf16 is faster only on hardware that computes in it; auto."),
+    ] = None
+    backend: Annotated[
+        Literal["auto", "onnx", "torch"] | None,
+        _option(RUNNING, None, "What computes: auto is onnx where the model has graphs and no GPU is asked for."),
+    ] = None
+    jobs: Annotated[
+        int | None, _option(RUNNING, "N", "Processes; left out, one for few recordings and one per core for many.")
     ] = None
     channel: Annotated[
         str | None,

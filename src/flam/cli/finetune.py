@@ -49,9 +49,12 @@ def finetune(
     from dataclasses import replace
 
     from flam.core import ConfigError, output_lock
+    from flam.core.extras import require_extra
     from flam.core.progress import Reporter
     from flam.hub.hub import own_folder
     from flam.jobs.manifest import make_folder
+
+    require_extra("torch", "train", "to teach models")
     from flam.training.finetune.config import FinetuneConfig
     from flam.training.finetune.run import finetune as teach
 

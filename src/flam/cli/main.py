@@ -72,7 +72,7 @@ _verb("flam.cli.count:count", "count", "Count sounds by recording, hour, day and
 app.command("flam.cli.bulk:app", name="bulk", help="Embed or analyse recordings in any store, or on a cluster.")
 _verb("flam.cli.compare:compare", "compare", "Compare detections with reviewed labels.")
 _verb("flam.cli.tag:tag", "tag", "Say what each recording holds: its best prompts.")
-app.command("flam.cli.models:app", name="models", help="List, describe, convert and download models.")
+app.command("flam.cli.models:app", name="models", help="List, describe, convert, export and download models.")
 app.command("flam.cli.data:app", name="data", help="List, check and use public corpora.")
 app.command("flam.cli.library:app", name="library", help="Make a table of the clips that scenes are drawn from.")
 app.command("flam.cli.synth:app", name="synth", help="Plan, render and inspect scenes with exact labels.")
@@ -134,6 +134,10 @@ def _run(arguments: list[str]) -> int:
         return _report(f"error: {' '.join(str(error).split())}", USAGE)
     except Exception as error:
         from flam.core import FlamError, OutputError  # only now: they bring numpy, which help does without
+        from flam.core.extras import missing_extra
+
+        if isinstance(error, ModuleNotFoundError):
+            error = missing_extra(error) or error
 
         if not isinstance(error, FlamError):
             raise

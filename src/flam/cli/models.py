@@ -10,7 +10,7 @@ from cyclopts import App, Parameter
 
 app = App(
     name="models",
-    help="List, describe, convert and download models.",
+    help="List, describe, convert, export and download models.",
     help_epilogue="For example:\n\n    flam models list\n\n    flam models info flam-mini\n",
 )
 
@@ -77,10 +77,40 @@ def convert(
 
     For example: flam models convert open_flam_oct17.pth models/openflam --tokenizer tokenizer.json
     """
+    from flam.core.extras import require_extra
+
+    require_extra("torch", "base", "to convert models")
     from flam.model.convert import convert as convert_model
 
     convert_model(source, destination, kind, tokenizer)
     sys.stdout.write(f"{destination}\n")
+
+
+@app.command
+def export(
+    name: Annotated[str, Parameter(help="Name of a model, or its folder.")],
+    /,
+    *,
+    to: Annotated[Literal["onnx"], Parameter(help="What to write: onnx, graphs that run without torch.")] = "onnx",
+    output: Annotated[
+        Path | None,
+        Parameter(
+            name=["--output", "-o"], help="Folder for a copy with the graphs; left out, they go beside the weights."
+        ),
+    ] = None,
+) -> None:
+    """Write the graphs that run a model without torch, compare them with torch, and print the folder.
+
+    For example: flam models export my-birds --to onnx
+    """
+    from flam.core.extras import require_extra
+    from flam.hub import hub
+
+    require_extra("torch", "torch", "to export models")
+    from flam.model.export import export_onnx
+
+    folder = hub.resolve(name, notify=lambda line: print(line, file=sys.stderr))
+    sys.stdout.write(f"{export_onnx(folder, output)}\n")
 
 
 @app.command

@@ -38,9 +38,12 @@ def train(
     GPUs: torchrun --nproc-per-node 8 -m flam train RECIPE -o FOLDER
     """
     from flam.core import output_lock
+    from flam.core.extras import require_extra
     from flam.core.progress import Reporter
     from flam.jobs.manifest import make_folder
     from flam.training.config import load_recipe
+
+    require_extra("torch", "train", "to train models")
     from flam.training.train import setup
 
     folder = Path("runs") / recipe.stem if output is None else output

@@ -6,6 +6,23 @@ import importlib.util
 
 from flam.core.errors import FlamError
 
+EXTRAS = {
+    "torch": "torch",
+    "onnx": "torch",
+    "transformers": "base",
+    "matplotlib": "plot",
+    "av": "media",
+    "pyarrow": "synth",
+    "pyroomacoustics": "synth",
+    "scipy": "train",
+    "fsspec": "train",
+    "filelock": "train",
+    "fastapi": "serve",
+    "uvicorn": "serve",
+    "sounddevice": "live",
+    "ray": "bulk",
+}
+
 
 class MissingExtraError(FlamError):
     """A package is not installed; the message names the extra that brings it."""
@@ -23,6 +40,18 @@ def is_installed(package: str) -> bool:
         return importlib.util.find_spec(package) is not None
     except ImportError:  # raised by hooks that forbid a package
         return False
+
+
+def missing_extra(error: ModuleNotFoundError) -> MissingExtraError | None:
+    """Explain an import that failed because an optional package is not installed; None where that is not the reason.
+
+    Examples
+    --------
+    >>> print(missing_extra(ModuleNotFoundError("No module named 'scipy'", name="scipy")))
+    scipy is needed for this; install it with pip install "flam-audio[train]"
+    """
+    package = (error.name or "").partition(".")[0]
+    return _missing(package, EXTRAS[package], "for this") if package in EXTRAS else None
 
 
 def require_extra(package: str, extra: str, purpose: str) -> None:
@@ -51,4 +80,8 @@ def require_extra(package: str, extra: str, purpose: str) -> None:
     no_such_package is needed for pictures; install it with pip install "flam-audio[plot]"
     """
     if not is_installed(package):
-        raise MissingExtraError(f'{package} is needed {purpose}; install it with pip install "flam-audio[{extra}]"')
+        raise _missing(package, extra, purpose)
+
+
+def _missing(package: str, extra: str, purpose: str) -> MissingExtraError:
+    return MissingExtraError(f'{package} is needed {purpose}; install it with pip install "flam-audio[{extra}]"')

@@ -293,7 +293,7 @@ class Detector:
             latency_s = config.latency_s
         if latency_s is None:
             latency_s = max(LIVE_LATENCY_S, lowest_latency_s(self.backend))
-        config = replace(config, latency_s=latency_s)
+        config = self._with({"latency_s": latency_s}, config)
         maker = self._maker(prompts, suppress, config, show_suppress, True)
         return Session(self.backend, plan_windows(self.backend, config), maker, latency_s, sample_rate)
 

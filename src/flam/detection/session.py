@@ -49,7 +49,7 @@ class Session:
         Parameters
         ----------
         block : numpy.ndarray
-            (n,) or (n, channels) floating point, full scale 1.0, any n; channels become their mean.
+            (n,) or (n, channels) floating point, full scale 1.0, any n; channels become their plain mean.
 
         Returns
         -------

@@ -21,7 +21,6 @@ IN_MEMORY = "recording in memory"
 
 # an array, a tensor of torch (which need not be installed) or an iterator of arrays; tensors have no type here
 Samples = np.ndarray | Iterator[np.ndarray] | Any
-Audio = str | Path | Recording | bytes | BinaryIO | Samples | tuple[Samples, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,12 +29,20 @@ class AudioSource:
 
     Parameters
     ----------
-    blocks : (n,) float32 arrays, finite, at least one sample in all
-    n_samples : length if known before reading; a guide for progress, not a promise
+    blocks : iterator of numpy.ndarray
+        (n,) float32, mono, at the model's rate, finite, at least one sample in all.
+    n_samples : int or None
+        Length if known before reading; a guide for progress, not a promise.
+    own_rate : int
+        Hz that the recording had before it was converted.
     """
 
     blocks: Iterator[np.ndarray]
     n_samples: int | None
+    own_rate: int
+
+
+Audio = str | Path | Recording | bytes | BinaryIO | Samples | tuple[Samples, int] | AudioSource
 
 
 def audio_source(audio: Audio, sample_rate: int) -> AudioSource:
@@ -48,7 +55,7 @@ def audio_source(audio: Audio, sample_rate: int) -> AudioSource:
         bytes or an open binary file, which is read from where it stands; or an array or tensor, (N,), (channels, N) or
         (N, channels) with fewer channels than samples, floating point with full scale 1.0; or an iterator of (n,)
         arrays, for audio that is still being made; the last two as ``(samples, their sample rate)``, or alone if they
-        have the model's rate.
+        have the model's rate. An ``AudioSource`` is given back.
     sample_rate : int
         Hz of the result.
 
@@ -69,11 +76,14 @@ def audio_source(audio: Audio, sample_rate: int) -> AudioSource:
     >>> source.n_samples, sum(len(block) for block in source.blocks)
     (48000, 48000)
     """
+    if isinstance(audio, AudioSource):
+        return audio
     if isinstance(audio, (str, Path, Recording)):
         recording = audio if isinstance(audio, Recording) else open_recording(audio)
         length = recording.n_samples
         n_samples = None if length is None else resampled_length(length, recording.sample_rate, sample_rate)
-        return AudioSource(_not_empty(recording.mono_blocks(sample_rate), str(recording.path)), n_samples)
+        blocks = recording.mono_blocks(sample_rate)
+        return AudioSource(_not_empty(blocks, str(recording.path)), n_samples, recording.sample_rate)
     if isinstance(audio, (bytes, bytearray, memoryview)) or hasattr(audio, "read"):
         return _content_source(cast(BinaryIO, audio), sample_rate)
     samples, own_rate = _with_rate(audio, sample_rate)
@@ -90,7 +100,8 @@ def audio_source(audio: Audio, sample_rate: int) -> AudioSource:
             for start in range(0, len(channels), BLOCK_SAMPLES)
         )
         blocks = mono_stream(pieces, own_rate)
-    return AudioSource(_not_empty(resample_blocks(_finite(blocks), own_rate, sample_rate), "waveform"), n_samples)
+    converted = resample_blocks(_finite(blocks), own_rate, sample_rate)
+    return AudioSource(_not_empty(converted, "waveform"), n_samples, own_rate)
 
 
 def _content_source(content: bytes | BinaryIO, sample_rate: int) -> AudioSource:
@@ -119,7 +130,7 @@ def _content_source(content: bytes | BinaryIO, sample_rate: int) -> AudioSource:
         finally:
             path.unlink(missing_ok=True)
 
-    return AudioSource(blocks(), source.n_samples)
+    return AudioSource(blocks(), source.n_samples, source.own_rate)
 
 
 def _with_rate(audio: Samples | tuple[Samples, int], sample_rate: int) -> tuple[Samples, int]:

@@ -89,9 +89,7 @@ def compare_events(
     return [*rows, _sum("all", rows)]
 
 
-def _compare(
-    prompt: str, detections: Sequence[Event], events: Sequence[Event], min_overlap: float
-) -> PromptComparison:
+def _compare(prompt: str, detections: Sequence[Event], events: Sequence[Event], min_overlap: float) -> PromptComparison:
     matches = match_detections(detections, events, min_overlap)
     errors_s = tuple(error_s for error_s in matches.onset_errors_s if error_s is not None)
     n_right = len(detections) - matches.n_false_alarms

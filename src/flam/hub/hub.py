@@ -176,9 +176,11 @@ def _download(model: RemoteModel, progress: Progress | None) -> Path:
             source = [asdict(remote) | {"sha256": fetch(remote, parts, progress)} for remote in model.files]
             weights = parts / model.files[0].path
             convert(weights if model.kind == "openflam" else parts, folder, model.kind, card=model.card)
-            made = {path.name: file_sha256(path) for path in sorted(folder.iterdir())}
+            paths = sorted(folder.iterdir())
+            made = {path.name: file_sha256(path) for path in paths}
+            seen = {path.name: _appearance(path) for path in paths}
             with atomic_text(_lock_path(folder)) as file:
-                json.dump({"format": FORMAT, "source": source, "files": made}, file, indent=2)
+                json.dump({"format": FORMAT, "source": source, "files": made, "seen": seen}, file, indent=2)
         shutil.rmtree(parts, ignore_errors=True)
     except OSError as error:
         raise OutputError(
@@ -200,9 +202,25 @@ def _cached(model: RemoteModel) -> Path | None:
 
 
 def _check(folder: Path) -> None:
-    for name, sha256 in _read_lock(folder)["files"].items():
-        if not (folder / name).is_file() or file_sha256(folder / name) != sha256:
+    """Check a fetched model; files that look as they did when they were hashed are not hashed again.
+
+    Raises
+    ------
+    ModelError : a file is gone or changed
+    """
+    lock = _read_lock(folder)
+    seen = lock.get("seen", {})
+    for name, sha256 in lock["files"].items():
+        path = folder / name
+        is_same = path.is_file() and (_appearance(path) == seen.get(name) or file_sha256(path) == sha256)
+        if not is_same:
             raise ModelError(f"{folder / name}: changed since it was downloaded; delete {folder} to fetch it again")
+
+
+def _appearance(path: Path) -> list[int]:
+    """Size and time of the last change of a file."""
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns]
 
 
 def _read_lock(folder: Path) -> dict[str, Any]:

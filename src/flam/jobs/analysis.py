@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from flam.audio import open_recording, start_time
 from flam.audio.downmix import Channel
-from flam.core import FrameScores, RecordingEvents, atomic_path
+from flam.core import Event, FrameScores, RecordingEvents, atomic_path
 from flam.jobs.settings import DetectSettings
 
 if TYPE_CHECKING:
@@ -48,44 +50,53 @@ def analyse(
     AudioError : the recording can't be read
     OutputError : the picture or the scores can't be written
     """
-    from flam.detection.binarize import binarize
+    from flam.detection.source import audio_source
 
     prompts = settings.prompt_list
-    n_prompts = len(prompts.names)
     channel: Channel = int(settings.channel) if settings.channel.isdigit() else settings.channel  # type: ignore[assignment]
     opened = open_recording(recording, channel=channel, track=settings.track)
-    pieces = detector.stream_scores(
-        opened,
-        prompts.texts,
-        settings.suppress,
-        progress=progress,
-        show_suppress=extras.plot is not None,
-    )
+    reducer = None
+    audio: Any = opened
+    if extras.plot is not None:
+        from flam.plots.spectrogram import SpectrogramReducer
+
+        rate = detector.grid.sample_rate
+        source = audio_source(opened, rate)
+        expected_s = None if source.n_samples is None else source.n_samples / rate
+        reducer = SpectrogramReducer(rate, expected_s, highest_hz=source.own_rate / 2)
+        audio = replace(source, blocks=_watched(source.blocks, reducer.push))
     kept: list[FrameScores] = []
+    events: list[Event] = []
     end_s = 0.0
-
-    def watched(pieces: Iterable[FrameScores]) -> Iterator[FrameScores]:
-        nonlocal end_s
-        for piece in map(prompts.combine, pieces):
-            end_s = piece.end_s
-            if extras != Extras():
-                kept.append(piece)
-            yield _first(piece, n_prompts)
-
-    events = tuple(prompts.finish(sorted(binarize(watched(pieces), detector.operating_point(prompts)))))
+    pieces = detector.stream(
+        audio, prompts, settings.suppress, progress=progress, show_suppress=extras.plot is not None
+    )
+    for piece in pieces:
+        end_s = piece.scores.end_s
+        events += piece.events
+        if extras != Extras():
+            kept.append(piece.scores)
+    events.sort()
     if kept:
         scores = FrameScores.concatenate(kept)
         if extras.scores is not None:
             with atomic_path(extras.scores) as part:
-                _first(scores, n_prompts).save(part)
-        if extras.plot is not None:
+                _first(scores, len(prompts.names)).save(part)
+        if extras.plot is not None and reducer is not None:
             from flam.plots.detection import plot_detection
 
-            plot_detection(recording, scores, events, extras.plot, settings.suppress)
+            title = written_name(Path(recording.name))
+            plot_detection(reducer.finish(), scores, events, extras.plot, settings.suppress, title)
     began = recording_start(recording, settings.time_zone)
     # Raven's boxes reach up to half the rate
     rate = opened.sample_rate if settings.format == "raven" else None
-    return RecordingEvents(written_name(recording), end_s, events, began, rate)
+    return RecordingEvents(written_name(recording), end_s, tuple(events), began, rate)
+
+
+def _watched(blocks: Iterable[np.ndarray], watch: Callable[[np.ndarray], None]) -> Iterator[np.ndarray]:
+    for block in blocks:
+        watch(block)
+        yield block
 
 
 def recording_start(recording: Path, time_zone: str | None) -> datetime | None:

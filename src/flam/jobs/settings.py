@@ -11,9 +11,12 @@ from typing import Any, Literal
 import flam
 from flam.core import to_mapping
 from flam.detection.prompt_file import PromptEntry, PromptList
+from flam.hub.graphs import WEIGHTS_FILE, has_graphs
 from flam.hub.registry import DEFAULT_MODEL
 
 SEARCH_AXES = "search_axes.safetensors"
+# settings that change where and how fast events are found, not which
+INDIFFERENT = ("recordings", "device", "model", "backend", "jobs")
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,8 @@ class DetectSettings:
     model : name or folder
     device : "auto", "cpu", "cuda" or "mps"
     precision : of the audio tower
+    backend : what computes
+    jobs : processes; None decides by the number of recordings
     format : a key of ``flam.annotations.FORMATS``; None until it is settled
     time_zone : where times of day are written, a zone of ``flam.audio.parse_time_zone`` or "recorder"
     detection : fields of ``flam.detection.DetectionConfig``, all of them once the model is loaded
@@ -42,7 +47,9 @@ class DetectSettings:
     suppress: tuple[str, ...] = ()
     model: str = DEFAULT_MODEL
     device: str = "auto"
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    backend: Literal["auto", "onnx", "torch"] = "auto"
+    jobs: int | None = None
     format: str | None = None
     time_zone: str | None = None
     detection: dict[str, Any] = field(default_factory=dict)
@@ -58,17 +65,21 @@ class DetectSettings:
 
     def identity(self) -> str:
         """A short text that is equal for two runs if they find the same events in a recording."""
-        decisive = {
-            key: value for key, value in to_mapping(self).items() if key not in ("recordings", "device", "model")
-        }
+        decisive = {key: value for key, value in to_mapping(self).items() if key not in INDIFFERENT}
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def model_identity(folder: Path) -> str:
-    """A short text that tells what a model folder holds, wherever it lies and whatever it is called."""
+    """A short text that tells what a model folder holds, wherever it lies and whatever it is called.
+
+    Weights are not read where there are graphs: those carry the hash of the weights they were made for.
+    """
     digest = hashlib.sha256()
     # search axes say how an archive stores what the model gives, not what it gives
-    for path in sorted(path for path in folder.iterdir() if path.is_file() and path.name != SEARCH_AXES):
+    files = {path for path in folder.iterdir() if path.is_file() and path.name != SEARCH_AXES}
+    if has_graphs(folder):
+        files.discard(folder / WEIGHTS_FILE)
+    for path in sorted(files):
         digest.update(path.name.encode())
         with open(path, "rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())

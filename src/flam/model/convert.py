@@ -14,6 +14,7 @@ from flam.model.checkpoint import save_checkpoint
 from flam.model.convert_clap import flam_from_clap
 from flam.model.convert_openflam import flam_from_openflam
 from flam.model.convert_pe_audio import adopt_pe_a_frame
+from flam.model.export import add_graphs
 from flam.model.weights_file import read_weights
 
 START_ID, END_ID = 0, 2
@@ -75,6 +76,7 @@ def convert(
         folder / "tokenizer.json" if tokenizer is None else Path(tokenizer), model.config.text.vocab_size
     )
     save_checkpoint(model, destination, CARDS[kind] if card is None else card)
+    add_graphs(destination)
 
 
 def _guess_kind(source: Path) -> ModelKind:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 import shutil
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from flam.core import ModelError, OutputError
-from flam.core.extras import require_extra
+from flam.core.extras import MissingExtraError, require_extra
 from flam.hub.graphs import (
     AUDIO_GRAPH,
     GRAPH_FILES,
@@ -36,6 +37,8 @@ OPSET = 20
 INLINE_BYTES = 1_000_000  # what a graph may hold itself: tables of positions, no weights
 # between torch and ONNX Runtime, on frame embeddings that are normalised, on features and on logits
 TOLERANCE = 1e-4
+
+logger = logging.getLogger(__name__)
 
 
 def export_onnx(folder: str | Path, destination: str | Path | None = None) -> Path:
@@ -61,6 +64,7 @@ def export_onnx(folder: str | Path, destination: str | Path | None = None) -> Pa
         The folder can't be written.
     """
     folder = Path(folder)
+    require_extra("onnx", "torch", "to export models")
     model = load_checkpoint(folder).model
     if not isinstance(model, FLAM):
         raise ModelError(f"{folder}: models of kind {model.config.kind!r} can't be exported; they run with torch")
@@ -80,6 +84,22 @@ def export_onnx(folder: str | Path, destination: str | Path | None = None) -> Pa
             (target / name).unlink(missing_ok=True)
         raise
     return target
+
+
+def add_graphs(folder: str | Path) -> bool:
+    """Put graphs beside weights that were just written, where that can be done; a log message says why it was not.
+
+    Returns
+    -------
+    bool
+        Whether the model can now be used without torch.
+    """
+    try:
+        export_onnx(folder)
+    except (MissingExtraError, ModelError) as error:
+        logger.warning("%s", error)
+        return False
+    return True
 
 
 class _AudioGraph(nn.Module):
@@ -175,7 +195,6 @@ def _trace(module: nn.Module, inputs: dict[str, Tensor], axes: dict[str, dict[in
 
 def _point_into_weights(path: Path, tensors: dict[str, Any], data_start: int, metadata: str) -> None:
     """Replace the weights that a graph holds by their place in ``model.safetensors``."""
-    require_extra("onnx", "torch", "to export models")
     import onnx
     from onnx import TensorProto, helper
 
@@ -217,7 +236,6 @@ def _compare(model: FLAM, folder: Path) -> None:
     ModelError
         They differ by more than ``TOLERANCE``.
     """
-    require_extra("onnxruntime", "torch", "to export models")
     import onnxruntime
 
     def run(name: str, **inputs: Tensor) -> list[Tensor]:

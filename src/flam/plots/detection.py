@@ -11,7 +11,7 @@ import numpy as np
 
 from flam.core import ConfigError, Event, FrameScores
 from flam.plots.canvas import Layout, Row, draw_heat_map, draw_spectrogram, save_figure
-from flam.plots.spectrogram import AudioSource, reduced_spectrogram
+from flam.plots.spectrogram import AudioSource, Spectrogram, reduced_spectrogram
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,11 +20,12 @@ MOST_ROWS = 60
 
 
 def plot_detection(
-    audio: AudioSource,
+    audio: AudioSource | Spectrogram,
     scores: FrameScores,
     events: Sequence[Event],
     path: str | Path | None = None,
     negatives: Sequence[str] = (),
+    title: str | None = None,
 ) -> Figure:
     """Draw one recording: its spectrogram, the score of every prompt over time, and the events found.
 
@@ -33,11 +34,12 @@ def plot_detection(
 
     Parameters
     ----------
-    audio : path of the recording, or (waveform, sample_rate) with a (N,) or (channels, N) array
+    audio : path of the recording, or (waveform, sample_rate) with a (N,) or (channels, N) array, or its spectrogram
     scores : (T, K) frame scores of the whole recording
     events : outlined on the row of their prompt
     path : where to write the picture; the suffix tells its kind (png, pdf, svg, jpg); None to write nothing
     negatives : those of ``scores.prompts`` that suppress other prompts, drawn below the others in another colour
+    title : None is the name of the recording, where ``audio`` tells it
 
     Raises
     ------
@@ -57,7 +59,7 @@ def plot_detection(
         Row(prompt, scores.scores[:, index], prompt in set(negatives), spans.get(prompt, []))
         for index, prompt in enumerate(scores.prompts)
     ]
-    return _plot(audio, rows, scores.grid.hop_s, scores.end_s, path)
+    return _plot(audio, rows, scores.grid.hop_s, scores.end_s, path, title=title)
 
 
 def plot_sed_heatmap(
@@ -102,14 +104,15 @@ def plot_sed_heatmap(
 
 
 def _plot(
-    audio: AudioSource,
+    audio: AudioSource | Spectrogram,
     rows: list[Row],
     hop_s: float | None,
     end_s: float | None,
     path: str | Path | None,
     figsize: tuple[float, float] | None = None,
+    title: str | None = None,
 ) -> Figure:
-    spectrogram = reduced_spectrogram(audio, end_s)
+    spectrogram = audio if isinstance(audio, Spectrogram) else reduced_spectrogram(audio, end_s)
     n_rows = len(rows)
     if n_rows > MOST_ROWS:
         # a stable sort: prompts keep their order among equals, and the chosen ones keep it altogether
@@ -118,7 +121,9 @@ def _plot(
     rows = [row for row in rows if not row.is_negative] + [row for row in rows if row.is_negative]
     duration_s = spectrogram.duration_s if end_s is None else end_s
     # a name that is not UTF-8 can be opened, but not drawn
-    title = "" if isinstance(audio, tuple) else os.fsencode(Path(audio).name).decode("utf-8", "replace")
+    if title is None:
+        has_name = isinstance(audio, str | Path)
+        title = os.fsencode(Path(audio).name).decode("utf-8", "replace") if has_name else ""
     note = "" if n_rows <= MOST_ROWS else f"{MOST_ROWS} of {n_rows} prompts, those with the highest scores"
     layout = Layout(rows, duration_s, title, note)
     draw_spectrogram(layout, spectrogram)

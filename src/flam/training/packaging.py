@@ -11,6 +11,7 @@ from torch import nn
 from flam.core import to_mapping
 from flam.model.build import build_model
 from flam.model.checkpoint import save_checkpoint
+from flam.model.export import add_graphs
 from flam.training.checkpointing import whole_weights
 from flam.training.config import TrainConfig
 from flam.training.distribution import World
@@ -36,3 +37,4 @@ def package(
         model = build_model(config.model, own, folder, tokenizer)
         card = replace(config.card, facts=config.card.facts | facts)
         save_checkpoint(model, folder, card, to_mapping(config.detection))
+        add_graphs(folder)

@@ -19,6 +19,7 @@ from flam.hub.card import ModelCard
 from flam.hub.hub import resolve
 from flam.hub.tokens import TEXTS_AT_ONCE
 from flam.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from flam.model.export import add_graphs
 from flam.model.flam import FLAM
 from flam.model.text import TextTokens, tokenize
 from flam.procedural import GENERATORS
@@ -237,3 +238,4 @@ def _write(
         facts,
     )
     save_checkpoint(checkpoint.model, output, card, to_mapping(detection))
+    add_graphs(output)

@@ -1,0 +1,150 @@
+"""Graphs on ONNX Runtime say what torch says, for every architecture, and belong to one file of weights."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+import flam
+from flam.cli.main import main
+from flam.core import ModelError
+from flam.detection import Detector
+from flam.detection.backends.onnx import OnnxBackend
+from flam.hub.card import ModelCard
+from flam.hub.graphs import GRAPH_FILES
+from flam.model.checkpoint import load_checkpoint, save_checkpoint
+from flam.model.convnet import ConvEncoderConfig
+from flam.model.export import export_onnx
+from flam.model.flam import FLAM, FLAMConfig
+from flam.model.htsat import HTSATConfig
+from flam.model.mga_clap import MGACLAP, MGACLAPConfig
+from flam.model.text import LightTextConfig, RobertaTextConfig
+
+TEXTS = ["a dog barks", "rain on the roof", "the bell of a siren", "glass"]
+METHODS = ("posterior", "unbiased", "approximate")
+SMALL_CONV = ConvEncoderConfig(
+    stem_width=4, widths=(4, 6, 8), strides=((2, 2), (2, 2), (1, 2)), embed_dim=24, n_context_blocks=1, window_s=2.0
+)
+SMALL_HTSAT = HTSATConfig(embed_dim=8, depths=(2, 2, 1, 1), heads=(1, 1, 2, 2))
+SMALL_UNFOLDED = HTSATConfig(
+    embed_dim=8, depths=(1, 1, 2, 1), heads=(1, 1, 1, 1), layout="unfolded", fine_frames=True, window_s=2.56
+)
+SMALL_ROBERTA = RobertaTextConfig(
+    vocab_size=300, embed_dim=32, n_layers=2, n_heads=2, mlp_dim=48, n_positions=40, max_tokens=24
+)
+
+
+def small_flam(audio, text, tokenizer) -> FLAM:
+    torch.manual_seed(0)
+    model = FLAM(FLAMConfig(audio=audio, text=text, joint_dim=16, hidden_dim=32), tokenizer).eval()
+    with torch.no_grad():
+        model.logit_bias_head[2].bias.fill_(-1.0)
+        model.audio_encoder.bn0.running_mean.fill_(-30.0)
+        model.audio_encoder.bn0.running_var.fill_(100.0)
+        for module in model.audio_encoder.modules():  # as trained: means and variances that are no identity
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.running_mean.normal_(0, 0.3)
+                module.running_var.uniform_(0.5, 2.0)
+    return model
+
+
+def assert_scores_agree(folder, waveform):
+    expected = flam.load(folder, backend="torch", device="cpu", precision="fp32")
+    found = flam.load(folder)
+    assert isinstance(found.backend, OnnxBackend)
+    assert found.grid == expected.grid
+    for method in METHODS:
+        scores = found.score(waveform, TEXTS, method=method).scores
+        np.testing.assert_allclose(scores, expected.score(waveform, TEXTS, method=method).scores, atol=1e-4)
+    np.testing.assert_allclose(found.embed_frames(waveform), expected.embed_frames(waveform), atol=1e-4)
+    np.testing.assert_allclose(found.embed_audio(waveform), expected.embed_audio(waveform), atol=1e-4)
+    for part, other in zip(found.embed_text(TEXTS), expected.embed_text(TEXTS), strict=True):
+        np.testing.assert_allclose(part, other, atol=1e-4)
+
+
+@pytest.fixture
+def noise():
+    return (0.1 * np.random.default_rng(0).standard_normal(7 * 48_000 + 11)).astype(np.float32)
+
+
+@pytest.mark.parametrize("dtype", [None, torch.float16])
+def test_a_convolutional_model_agrees(tmp_path, word_tokenizer, noise, dtype):
+    text = LightTextConfig(vocab_size=word_tokenizer.get_vocab_size(), embed_dim=16, n_blocks=1, mlp_dim=16)
+    save_checkpoint(small_flam(SMALL_CONV, text, word_tokenizer), tmp_path / "a", ModelCard("a"), dtype=dtype)
+    export_onnx(tmp_path / "a")
+    for n_samples in (1, 40_000, len(noise)):
+        assert_scores_agree(tmp_path / "a", noise[:n_samples])
+
+
+def test_htsat_and_roberta_agree(tmp_path, byte_tokenizer, noise):
+    model = small_flam(SMALL_HTSAT, SMALL_ROBERTA, byte_tokenizer)
+    save_checkpoint(model, tmp_path / "a", ModelCard("a"), {"threshold": 0.3})
+    folder = export_onnx(tmp_path / "a", tmp_path / "b")
+    assert not any((tmp_path / "a" / name).exists() for name in GRAPH_FILES)
+    assert flam.load(folder).config.threshold == 0.3
+    assert_scores_agree(folder, np.concatenate([noise, noise]))
+
+
+def test_unfolded_htsat_agrees_in_whole_windows(tmp_path, byte_tokenizer, noise):
+    model = small_flam(SMALL_UNFOLDED, SMALL_ROBERTA, byte_tokenizer)
+    save_checkpoint(model, tmp_path / "a", ModelCard("a"))
+    backend = OnnxBackend(export_onnx(tmp_path / "a"))
+    waveforms = np.stack([noise[: backend.window_samples], noise[-backend.window_samples :]])
+    with torch.inference_mode():
+        expected = model.audio_encoder(torch.from_numpy(waveforms)).numpy()
+    np.testing.assert_allclose(backend.encode(waveforms), expected, atol=1e-4 * np.abs(expected).max())
+
+
+def test_graphs_hold_no_weights(tmp_path, word_tokenizer):
+    text = LightTextConfig(vocab_size=5_000, embed_dim=64)
+    model = small_flam(SMALL_CONV, text, word_tokenizer)
+    save_checkpoint(model, tmp_path / "a")
+    export_onnx(tmp_path / "a")
+    sizes = {name: (tmp_path / "a" / name).stat().st_size for name in GRAPH_FILES}
+    assert max(sizes.values()) < 60_000 < (tmp_path / "a" / "model.safetensors").stat().st_size
+
+
+def test_graphs_of_other_weights_are_refused(tmp_path, word_tokenizer):
+    for name, n_blocks in (("a", 1), ("b", 2)):
+        text = LightTextConfig(vocab_size=word_tokenizer.get_vocab_size(), embed_dim=16, n_blocks=n_blocks, mlp_dim=16)
+        save_checkpoint(small_flam(SMALL_CONV, text, word_tokenizer), tmp_path / name)
+        export_onnx(tmp_path / name)
+    shutil.copyfile(tmp_path / "b" / "audio.onnx", tmp_path / "a" / "audio.onnx")
+    with pytest.raises(ModelError, match=r"the graphs were made for another model\.safetensors|can't be loaded"):
+        OnnxBackend(tmp_path / "a")
+    (tmp_path / "b" / "audio.onnx").write_bytes(b"not a graph")
+    with pytest.raises(ModelError, match=r"audio\.onnx: can't be loaded"):
+        OnnxBackend(tmp_path / "b")
+
+
+def test_a_context_is_what_a_frame_depends_on(tmp_path, word_tokenizer, noise):
+    """A part of a window with its context gives the numbers of the whole; one frame less does not."""
+    text = LightTextConfig(vocab_size=word_tokenizer.get_vocab_size(), embed_dim=16, n_blocks=1, mlp_dim=16)
+    save_checkpoint(small_flam(SMALL_CONV, text, word_tokenizer), tmp_path / "a")
+    backend = OnnxBackend(export_onnx(tmp_path / "a"))
+    context, hop = backend.context_frames, backend.grid.hop_samples
+    whole = backend.encode(noise[None, : 25 * hop])[0]
+    for n_context, agrees in ((context, True), (context - 2, False)):
+        start, end = 12 - n_context, 13 + n_context
+        part = backend.encode(noise[None, start * hop : end * hop])[0, n_context]
+        assert bool(np.abs(part - whole[12]).max() < 1e-5) == agrees
+
+
+def test_models_without_an_export_say_so(tmp_path, word_tokenizer, capsys):
+    text = LightTextConfig(vocab_size=word_tokenizer.get_vocab_size(), embed_dim=16)
+    model = MGACLAP(MGACLAPConfig(audio=SMALL_CONV, text=text, joint_dim=8, n_codewords=8), word_tokenizer)
+    save_checkpoint(model, tmp_path / "a")
+    assert main(["models", "export", str(tmp_path / "a")]) == 2
+    assert "of kind 'mga_clap' can't be exported" in capsys.readouterr().err
+    assert Detector(load_checkpoint(tmp_path / "a")).score(np.zeros(9_000), ["rain"]).scores.shape == (3, 1)
+
+
+def test_the_command_writes_a_folder_like_any_other(tmp_path, word_tokenizer, capsys):
+    text = LightTextConfig(vocab_size=word_tokenizer.get_vocab_size(), embed_dim=16, n_blocks=1, mlp_dim=16)
+    save_checkpoint(small_flam(SMALL_CONV, text, word_tokenizer), tmp_path / "a", ModelCard("tiny"))
+    assert main(["models", "export", str(tmp_path / "a"), "--to", "onnx", "-o", str(tmp_path / "b")]) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'b'}\n"
+    assert json.loads((tmp_path / "b" / "config.json").read_text())["card"]["name"] == "tiny"
+    assert load_checkpoint(tmp_path / "b").card.name == "tiny"
