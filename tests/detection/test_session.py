@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from flam.core import AudioError, ConfigError, FrameScores
-from flam.detection import DetectionConfig, Detector
+from flam.detection import DetectionConfig, Detector, PromptSettings
 from flam.detection.plan import lowest_latency_s
 
 PROMPTS = ["a dog barking", "siren", "rain", "glass breaking"]
@@ -134,8 +134,9 @@ def test_no_sound_gives_one_empty_piece(detector):
 def test_every_event_is_announced_once_before_it_ends(detector, make_noise, options):
     waveform = make_noise(20 * RATE)
     thresholds = np.quantile(detector.score(waveform, PROMPTS).scores, 0.8, axis=0).tolist()
-    prompts = {prompt: {"threshold": value} for prompt, value in zip(PROMPTS, thresholds, strict=True)}
-    session = detector.session(PROMPTS, latency_s=2.0, prompts=prompts, median_s=0.0, **options)
+    own = {prompt: PromptSettings(value) for prompt, value in zip(PROMPTS, thresholds, strict=True)}
+    config = DetectionConfig(prompts=own, median_s=0.0, **options)
+    session = detector.session(PROMPTS, latency_s=2.0, config=config)
     announced, ended, n_early = [], [], 0
     for start in range(0, len(waveform), BLOCK_20_MS):
         for piece in session.push(waveform[start : start + BLOCK_20_MS]):
