@@ -34,7 +34,7 @@ from flam.model.flam import FLAM
 from flam.model.text import TextTokens
 
 OPSET = 20
-INLINE_BYTES = 1_000_000  # what a graph may hold itself: tables of positions, no weights
+LARGEST_GRAPH_BYTES = 8_000_000  # tables of positions and masks of windows; weights lie outside
 # between torch and ONNX Runtime, on frame embeddings that are normalised, on features and on logits
 TOLERANCE = 1e-4
 
@@ -178,8 +178,9 @@ def _write_graphs(model: FLAM, folder: Path) -> None:
 def _trace(module: nn.Module, inputs: dict[str, Tensor], axes: dict[str, dict[int, str]], path: Path) -> None:
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # of the tracer, about shapes that are meant to be fixed
+        module.eval()(*inputs.values())  # masks of attention windows are remembered, so they come out as constants
         torch.onnx.export(
-            module.eval(),
+            module,
             tuple(inputs.values()),
             str(path),
             dynamo=False,
@@ -200,11 +201,10 @@ def _point_into_weights(path: Path, tensors: dict[str, Any], data_start: int, me
 
     types = {"F32": TensorProto.FLOAT, "F16": TensorProto.FLOAT16, "BF16": TensorProto.BFLOAT16}
     proto = onnx.load(str(path))
-    graph, casts, n_inline = proto.graph, [], 0
+    graph, casts = proto.graph, []
     for initializer in graph.initializer:
         stored = tensors.get(initializer.name.removeprefix("model."))
         if stored is None:
-            n_inline += len(initializer.raw_data)
             continue
         stored_type = types[stored["dtype"]]
         name = initializer.name
@@ -218,14 +218,15 @@ def _point_into_weights(path: Path, tensors: dict[str, Any], data_start: int, me
         place = {"location": WEIGHTS_FILE, "offset": str(data_start + start), "length": str(end - start)}
         for key, value in place.items():
             initializer.external_data.add(key=key, value=value)
-    if n_inline > INLINE_BYTES:
-        raise ModelError(f"graph {path.name} would hold {n_inline} bytes of its own; this model can't be exported")
     nodes = [*casts, *graph.node]
     del graph.node[:]
     graph.node.extend(nodes)
     helper.set_model_props(proto, {METADATA_KEY: metadata})
     proto.producer_name = "flam-audio"
-    path.write_bytes(proto.SerializeToString())
+    content = proto.SerializeToString()
+    if len(content) > LARGEST_GRAPH_BYTES:
+        raise ModelError(f"graph {path.name} would hold {len(content)} bytes of its own; this model can't be exported")
+    path.write_bytes(content)
 
 
 def _compare(model: FLAM, folder: Path) -> None:

@@ -33,6 +33,7 @@ class WindowGrid:
     @classmethod
     def fit(cls, height: int, width: int, window: int, shifted: bool) -> WindowGrid:
         """Windows no larger than the map, shifted by half a window along the axes that hold more than one."""
+        height, width = int(height), int(width)  # while a model is traced for export, sizes are tensors
         rows, columns = min(window, height), min(window, width)
         shift = (rows // 2 if height > rows else 0, columns // 2 if width > columns else 0)
         return cls(height, width, (rows, columns), shift if shifted else (0, 0))
@@ -50,14 +51,14 @@ class WindowGrid:
             tokens = functional.pad(tokens, (0, 0, 0, width - self.width, 0, height - self.height))
         if any(self.shift):
             tokens = tokens.roll((-self.shift[0], -self.shift[1]), (1, 2))
-        tokens = tokens.view(len(tokens), height // rows, rows, width // columns, columns, -1)
+        tokens = tokens.unflatten(2, (width // columns, columns)).unflatten(1, (height // rows, rows))
         return tokens.transpose(2, 3).flatten(1, 2).flatten(2, 3)
 
     def join(self, windows: Tensor) -> Tensor:
         """(B, M, S, C) windows back to the (B, H, W, C) map: the reverse of ``split``."""
         (height, width), (rows, columns) = self.padded, self.window
-        tokens = windows.view(len(windows), height // rows, width // columns, rows, columns, -1)
-        tokens = tokens.transpose(2, 3).reshape(len(windows), height, width, -1)
+        tokens = windows.unflatten(2, (rows, columns)).unflatten(1, (height // rows, width // columns))
+        tokens = tokens.transpose(2, 3).flatten(3, 4).flatten(1, 2)
         if any(self.shift):
             tokens = tokens.roll(self.shift, (1, 2))
         return tokens[:, : self.height, : self.width]
@@ -129,9 +130,10 @@ class WindowAttention(nn.Module):
         if self.by_value:
             query = key = value
         scores = torch.bmm(query * query.shape[-1] ** -0.5, key.transpose(1, 2))
-        scores = scores.view(*windows.shape[:2], self.heads, *scores.shape[1:])
+        per_clip = (-1, int(windows.shape[1]), self.heads)
+        scores = scores.unflatten(0, per_clip)
         weights = (scores + self._bias(grid).to(scores.dtype)).softmax(dim=-1)
-        mixed = torch.bmm(weights.flatten(0, 2), value).view(*scores.shape[:4], -1)
+        mixed = torch.bmm(weights.flatten(0, 2), value).unflatten(0, per_clip)
         return self.proj(mixed.transpose(2, 3).flatten(-2))
 
     def _bias(self, grid: WindowGrid) -> Tensor:
