@@ -41,19 +41,20 @@ class LevelDetector:
         return prompts.configure(self.config)
 
     def stream(self, audio, prompts, suppress=(), progress=None, show_suppress=False):
-        binarizer = Binarizer(tuple(prompts), self.grid, self.config)
-        for scores in self.stream_scores(audio, prompts, suppress, progress, show_suppress):
-            own = replace(scores, scores=scores.scores[:, : len(prompts)], prompts=tuple(prompts))
-            yield SimpleNamespace(scores=scores, events=tuple(binarizer.push(own)))
+        names, binarizer = prompts.names, Binarizer(prompts.names, self.grid, self.operating_point(prompts))
+        for scores in map(prompts.combine, self.stream_scores(audio, prompts.texts, suppress, progress, show_suppress)):
+            own = replace(scores, scores=scores.scores[:, : len(names)], prompts=names)
+            yield SimpleNamespace(scores=scores, events=tuple(prompts.finish(binarizer.push(own))))
         end = replace(
             scores, scores=scores.scores[:0], start_frame=scores.start_frame + len(scores.scores), n_samples=0
         )
-        yield SimpleNamespace(scores=end, events=tuple(binarizer.finish()))
+        yield SimpleNamespace(scores=end, events=tuple(prompts.finish(binarizer.finish())))
 
     def stream_scores(self, audio, prompts, suppress=(), progress=None, show_suppress=False):
         prompts = (*prompts, *suppress) if show_suppress else tuple(prompts)
-        self.recordings.append(audio)
-        self.on_recording(audio)
+        place = str(getattr(audio, "path", None) or getattr(audio, "name", audio))
+        self.recordings.append(place)
+        self.on_recording(place)
         start_frame = 0
         for block in self._whole_frames(audio_source(audio, self.grid.sample_rate).blocks):
             n_frames = self.grid.n_frames(len(block))

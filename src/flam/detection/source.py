@@ -35,11 +35,14 @@ class AudioSource:
         Length if known before reading; a guide for progress, not a promise.
     own_rate : int
         Hz that the recording had before it was converted.
+    name : str
+        Path of the recording, or what it is.
     """
 
     blocks: Iterator[np.ndarray]
     n_samples: int | None
     own_rate: int
+    name: str
 
 
 Audio = str | Path | Recording | bytes | BinaryIO | Samples | tuple[Samples, int] | AudioSource
@@ -83,7 +86,9 @@ def audio_source(audio: Audio, sample_rate: int) -> AudioSource:
         length = recording.n_samples
         n_samples = None if length is None else resampled_length(length, recording.sample_rate, sample_rate)
         blocks = recording.mono_blocks(sample_rate)
-        return AudioSource(_not_empty(blocks, str(recording.path)), n_samples, recording.sample_rate)
+        return AudioSource(
+            _not_empty(blocks, str(recording.path)), n_samples, recording.sample_rate, str(recording.path)
+        )
     if isinstance(audio, (bytes, bytearray, memoryview)) or hasattr(audio, "read"):
         return _content_source(cast(BinaryIO, audio), sample_rate)
     samples, own_rate = _with_rate(audio, sample_rate)
@@ -101,7 +106,7 @@ def audio_source(audio: Audio, sample_rate: int) -> AudioSource:
         )
         blocks = mono_stream(pieces, own_rate)
     converted = resample_blocks(_finite(blocks), own_rate, sample_rate)
-    return AudioSource(_not_empty(converted, "waveform"), n_samples, own_rate)
+    return AudioSource(_not_empty(converted, "waveform"), n_samples, own_rate, "waveform")
 
 
 def _content_source(content: bytes | BinaryIO, sample_rate: int) -> AudioSource:
@@ -130,7 +135,7 @@ def _content_source(content: bytes | BinaryIO, sample_rate: int) -> AudioSource:
         finally:
             path.unlink(missing_ok=True)
 
-    return AudioSource(blocks(), source.n_samples, source.own_rate)
+    return AudioSource(blocks(), source.n_samples, source.own_rate, IN_MEMORY)
 
 
 def _with_rate(audio: Samples | tuple[Samples, int], sample_rate: int) -> tuple[Samples, int]:
