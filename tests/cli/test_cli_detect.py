@@ -247,12 +247,12 @@ def test_false_alarm_budget_chooses_the_threshold_by_the_number_of_prompts(run, 
 
 def test_precision_needs_a_review(run, stub, make_recording, tmp_path):
     make_recording("a.wav")
-    assert "run flam review" in run("detect", "a.wav", "-p", "loud", "--precision", "0.9").err
+    assert "run flam review" in run("detect", "a.wav", "-p", "loud", "--precision-target", "0.9").err
     (tmp_path / "p.yaml").write_text(
         "prompts: [{prompt: loud, threshold: 0.99, threshold_for_precision: {0.8: 0.7, 0.95: 0.95}}]"
     )
     base = ("detect", "a.wav", "--prompts", "p.yaml", "--format", "csv")
     assert rows(run(*base).out) == []
-    assert len(rows(run(*base, "--precision", "0.8").out)) == 1
-    assert rows(run(*base, "--precision", "0.9").out) == []
-    assert "its review found none" in run(*base, "--precision", "0.99").err
+    assert len(rows(run(*base, "--precision-target", "0.8").out)) == 1
+    assert rows(run(*base, "--precision-target", "0.9").out) == []
+    assert "its review found none" in run(*base, "--precision-target", "0.99").err

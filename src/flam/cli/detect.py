@@ -122,15 +122,17 @@ def choose_thresholds(events: Events, prompts: PromptList) -> tuple[dict[str, An
 
     Raises
     ------
-    ConfigError : two of --threshold, --false-alarms and --precision, or one that can't be kept
+    ConfigError : two of --threshold, --false-alarms and --precision-target, or one that can't be kept
     """
     from flam.cli.prompts import per_hour
     from flam.core import ConfigError
 
     own = {key: value for key, value in asdict(events).items() if value is not None}
-    rate, precision = own.pop("false_alarms", None), own.pop("precision", None)
+    rate, precision = own.pop("false_alarms", None), own.pop("precision_target", None)
     if ("threshold" in own) + (rate is not None) + (precision is not None) > 1:
-        raise ConfigError("--threshold, --false-alarms and --precision each choose the threshold; give one of them")
+        raise ConfigError(
+            "--threshold, --false-alarms and --precision-target each choose the threshold; give one of them"
+        )
     if "threshold" in own:
         own["false_alarms_per_hour"] = None
         prompts = prompts.without_thresholds()

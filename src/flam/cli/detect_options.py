@@ -116,7 +116,7 @@ class Events:
         str | None,
         _option(EVENTS, "RATE", "Threshold for so many false alarms of all prompts together, such as 1/h or 2/min."),
     ] = None
-    precision: Annotated[
+    precision_target: Annotated[
         float | None, _option(EVENTS, "SHARE", "Thresholds at which so many are right, from reviews (--prompts).")
     ] = None
     low_threshold: Annotated[
