@@ -198,7 +198,7 @@ def test_summary_counts(run, stub, make_recording):
     make_recording("in/a.wav")
     make_recording("in/b.wav", loud=[])
     outcome = run("detect", "in", "-p", "loud", "-o", "out.json")
-    assert outcome.err == "2 recordings done, 1 event -> out.json\n"
+    assert outcome.err == "2 recordings done, 1 event in 0.1 minutes -> out.json\n"
 
 
 def test_recordings_without_events_are_in_the_file(run, stub, make_recording, tmp_path):
