@@ -25,7 +25,9 @@ FLAT = Parameter(name="*")
 class Store:
     """Where recordings and results lie."""
 
-    input: Annotated[tuple[str, ...], Parameter(help="Folders or URLs such as s3://bucket/folder; once for each.")]
+    input: Annotated[
+        tuple[str, ...], Parameter(help="Folders or URLs such as s3://bucket/folder; once for each.", negative="")
+    ]
     output: Annotated[str, Parameter(name=["--output", "-o"], help="Folder or URL of the results.")]
     ray: Annotated[
         str | None, Parameter(help="Address of a Ray cluster, or local; left out, processes of this machine.")

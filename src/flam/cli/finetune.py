@@ -80,10 +80,11 @@ def finetune(
             raise ConfigError(f"--minutes {minutes} were over while {what}; run it again with more, it goes on there")
 
     make_folder(target.parent)
-    say = Reporter(quiet).say
+    reporter = Reporter(quiet)
+    say = reporter.say
     with (
         output_lock(target, beside=True),
-        _Progress(quiet, say) as shown,
+        _Progress(quiet, reporter.note) as shown,
         _interruptible(lambda: shown.what == "learning") as interrupted,
     ):
         outcome = teach(
@@ -154,8 +155,8 @@ def _interruptible(is_learning: Callable[[], bool]) -> Iterator[list[bool]]:
 class _Progress:
     """A bar for each thing that is done on a terminal, a line now and then elsewhere."""
 
-    def __init__(self, quiet: bool, say: Callable[[str], None]):
-        self._say = say
+    def __init__(self, quiet: bool, note: Callable[[str], None]):
+        self._note = note
         self.what = ""
         self._quiet = quiet
         self._shown_at = 0.0
@@ -184,7 +185,7 @@ class _Progress:
         elif not self._quiet and (done == total or time.monotonic() - self._shown_at > SECONDS_BETWEEN_LINES):
             self._shown_at = time.monotonic()
             losses = "".join(f"  {name.removesuffix('_loss')} {value:.3g}" for name, value in figures.items())
-            self._say(f"{what} {done}/{total}{losses}")
+            self._note(f"{what} {done}/{total}{losses}")
         self.what = what
 
 

@@ -90,7 +90,7 @@ class _ProgressLine:
             self._bar.update(self._task, completed=done, total=total, description=text)
         elif not self._quiet and (time.monotonic() - self._shown_at > SECONDS_BETWEEN_LINES or done == total):
             self._shown_at = time.monotonic()
-            print(f"step {done}/{total}  {text}", file=sys.stderr, flush=True)
+            print(f"{time.strftime('%H:%M:%S')} step {done}/{total}  {text}", file=sys.stderr, flush=True)
 
 
 def _short(name: str) -> str:

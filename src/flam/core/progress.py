@@ -41,6 +41,10 @@ class Reporter:
         """Write one line."""
         print(printable(" ".join(message.splitlines())), file=sys.stderr, flush=True)
 
+    def note(self, message: str) -> None:
+        """Write one line of progress with the time of day, so that a log tells how long things took."""
+        self.say(f"{time.strftime('%H:%M:%S')} {message}")
+
     @contextmanager
     def recording(self, name: str, number: int, total: int) -> Iterator[Callable[[int, int | None], None]]:
         """Show progress within one recording, through the callback ``(completed_samples, total_samples or None)``."""
@@ -81,7 +85,7 @@ class Reporter:
                 now = time.monotonic()
                 if self._shows_lines and now - self._last_line >= SECONDS_BETWEEN_LINES:
                     self._last_line = now
-                    self.say(told(completed))
+                    self.note(told(completed))
 
             yield line
             return
@@ -120,7 +124,7 @@ class Reporter:
         now = time.monotonic()
         if self._shows_lines and now - self._last_line >= SECONDS_BETWEEN_LINES:
             self._last_line = now
-            self.say(place if not samples else f"{place}: {100 * completed // samples} %")
+            self.note(place if not samples else f"{place}: {100 * completed // samples} %")
 
 
 def _duration(seconds: float) -> str:
