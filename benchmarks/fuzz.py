@@ -72,6 +72,7 @@ def readers() -> dict[str, Reader]:
     found["json plan"] = Reader(_json(_PLAN), _read_plan)
     found["json bank index"] = Reader(_json({"a": _BANK_ENTRY, "b": {**_BANK_ENTRY, "start": 8}}), _read_bank)
     found["json model card"] = Reader(_json(_MODEL), _read_model)
+    found["json model sizes"] = Reader(_sizes, _read_sizes)
     found["json manifest of a job"] = Reader(_json(_FINISHED), _read_finished)
     found["csv library"] = Reader(_library(".csv"), _read_library)
     found["csv manifest"] = Reader(_manifest, _read_manifest)
@@ -343,6 +344,26 @@ def _read_model(path: Path) -> None:
     config = read_config(path.parent)
     read_card(path.parent)
     from_mapping(DetectionConfig, config.get("detection", {}), "detection")
+
+
+def _sizes(folder: Path) -> Path:
+    from flam.core import to_mapping
+    from flam.model.convnet import ConvEncoderConfig
+    from flam.model.flam import FLAMConfig
+    from flam.model.text import LightTextConfig
+
+    audio = ConvEncoderConfig(stem_width=4, widths=(4, 4, 4, 4, 4, 4), embed_dim=8)
+    text = LightTextConfig(vocab_size=12, embed_dim=8, n_blocks=1, mlp_dim=8)
+    config = FLAMConfig(audio=audio, text=text, joint_dim=8, hidden_dim=8)
+    (folder / "a.json").write_text(json.dumps({"kind": "flam", **to_mapping(config)}))
+    return folder / "a.json"
+
+
+def _read_sizes(path: Path) -> None:
+    from flam.core import ModelError, parse_json
+    from flam.model.build import _built, model_config
+
+    _built(model_config(parse_json(path.read_bytes(), "a.json", ModelError), "a.json"), None, "a.json")
 
 
 def _read_finished(path: Path) -> None:
