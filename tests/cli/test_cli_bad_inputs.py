@@ -43,7 +43,7 @@ def test_broken_recording_is_told_and_the_others_are_done(run, stub, make_record
     assert problem.startswith("error: ")
     assert name in problem
     assert message in problem
-    assert summary == "2 recordings done, 1 with problems, 2 events"
+    assert summary == "2 recordings done, 1 with problems, 2 events in 0.1 minutes"
 
 
 def test_truncated_recording_is_done_as_far_as_it_goes(run, stub, make_recording, tmp_path):
