@@ -26,7 +26,7 @@ def write_reference() -> None:
     """One page for each package, with every public class and function of each of its modules."""
     folder = HERE / "reference"
     folder.mkdir(exist_ok=True)
-    packages = [module.name for module in pkgutil.iter_modules(flam.__path__) if module.ispkg]
+    packages = [module.name for module in pkgutil.iter_modules(flam.__path__) if not module.name.startswith("_")]
     for package in packages:
         name = f"flam.{package}"
         path = [str(Path(flam.__path__[0]) / package)]

@@ -2,7 +2,6 @@
 
 import os
 import signal
-from dataclasses import replace
 from types import SimpleNamespace
 
 # read when torch and numpy are first imported, which is after this file; child processes inherit it
@@ -17,66 +16,24 @@ import soundfile  # noqa: E402
 import flam  # noqa: E402
 import flam.hub.hub  # noqa: E402
 from flam.cli.main import main  # noqa: E402
-from flam.core import FrameScores, ModelError, TimeGrid, from_mapping  # noqa: E402
-from flam.detection import DetectionConfig  # noqa: E402
-from flam.detection.binarize import Binarizer  # noqa: E402
-from flam.detection.source import audio_source  # noqa: E402
+from flam.core import from_mapping  # noqa: E402
+from flam.detection import DetectionConfig, Detector  # noqa: E402
+from flam.testing import LevelBackend, write_recording  # noqa: E402
 
 
-class LevelDetector:
-    """Scores "loud" 0.9 in loud frames and 0.1 in others, "quiet" the reverse, anything else 0.2."""
-
-    grid = TimeGrid(8_000, 800)
+class LevelDetector(Detector):
+    """A detector that hears nothing but level, and notes each recording before it is heard."""
 
     def __init__(self, folder, device="auto", precision="auto", backend="auto", **overrides):
-        self.config = from_mapping(DetectionConfig, {"median_s": 0.1, **overrides}, "detection")
+        super().__init__(LevelBackend(), from_mapping(DetectionConfig, {"median_s": 0.1, **overrides}, "detection"))
         self.recordings = []
         self.on_recording = lambda path: None
 
-    def embed_text(self, texts):
-        if "unpronounceable" in texts:
-            raise ModelError("prompt 'unpronounceable' can't be encoded; write words")
-
-    def operating_point(self, prompts):
-        return prompts.configure(self.config)
-
-    def stream(self, audio, prompts, suppress=(), progress=None, show_suppress=False):
-        names, binarizer = prompts.names, Binarizer(prompts.names, self.grid, self.operating_point(prompts))
-        for scores in map(prompts.combine, self.stream_scores(audio, prompts.texts, suppress, progress, show_suppress)):
-            own = replace(scores, scores=scores.scores[:, : len(names)], prompts=names)
-            yield SimpleNamespace(scores=scores, events=tuple(prompts.finish(binarizer.push(own))))
-        end = replace(
-            scores, scores=scores.scores[:0], start_frame=scores.start_frame + len(scores.scores), n_samples=0
-        )
-        yield SimpleNamespace(scores=end, events=tuple(prompts.finish(binarizer.finish())))
-
-    def stream_scores(self, audio, prompts, suppress=(), progress=None, show_suppress=False):
-        prompts = (*prompts, *suppress) if show_suppress else tuple(prompts)
+    def stream(self, audio, *arguments, **options):
         place = str(getattr(audio, "path", None) or getattr(audio, "name", audio))
         self.recordings.append(place)
         self.on_recording(place)
-        start_frame = 0
-        for block in self._whole_frames(audio_source(audio, self.grid.sample_rate).blocks):
-            n_frames = self.grid.n_frames(len(block))
-            level = np.array([np.abs(block[i * 800 : (i + 1) * 800]).max() for i in range(n_frames)])
-            loud = np.where(level > 0.1, 0.9, 0.1)
-            columns = [{"loud": loud, "quiet": 1 - loud}.get(prompt, np.full(n_frames, 0.2)) for prompt in prompts]
-            scores = np.stack(columns, axis=1).astype(np.float32)
-            yield FrameScores(scores, prompts, self.grid, start_frame, len(block))
-            start_frame += n_frames
-            if progress is not None:
-                progress(start_frame * 800, None)
-
-    def _whole_frames(self, blocks):
-        held = np.zeros(0, np.float32)
-        for block in blocks:
-            held = np.concatenate([held, block])
-            n_whole = len(held) // 800 * 800
-            if n_whole:
-                yield held[:n_whole]
-            held = held[n_whole:]
-        if len(held):
-            yield held
+        return super().stream(audio, *arguments, **options)
 
 
 @pytest.fixture
@@ -102,15 +59,7 @@ def make_recording(tmp_path):
     """Write a recording of the given length that is loud between the given seconds."""
 
     def make(name, duration_s=3.0, loud=((1.0, 2.0),), sample_rate=8_000, n_channels=1):
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        waveform = np.full(round(duration_s * sample_rate), 0.001, np.float32)
-        waveform[::2] *= -1
-        for onset_s, offset_s in loud:
-            span = slice(round(onset_s * sample_rate), round(offset_s * sample_rate))
-            waveform[span] = 0.5 * np.sin(2 * np.pi * 440 * np.arange(len(waveform[span])) / sample_rate)
-        soundfile.write(path, np.repeat(waveform[:, None], n_channels, axis=1), sample_rate)
-        return path
+        return write_recording(tmp_path / name, duration_s, loud, sample_rate, n_channels)
 
     return make
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from flam.audio import recording as recording_module
+from flam.audio import byte_source
 
 FIND = ("-p", "loud", "--format", "csv")
 
@@ -92,7 +92,7 @@ def test_unreadable_recording(run, stub, make_recording, monkeypatch):
             raise PermissionError(errno.EACCES, "Permission denied")
         return open(path, *arguments, **options)
 
-    monkeypatch.setattr(recording_module, "open", guarded_open, raising=False)
+    monkeypatch.setattr(byte_source, "open", guarded_open, raising=False)
     outcome = run("detect", "a.wav", "locked.wav", *FIND)
     assert outcome.code == 1
     assert outcome.out.count("loud") == 1
