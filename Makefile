@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO := src/flam/assets/demo
 
-.PHONY: demo test quick docs lint clean
+.PHONY: demo test quick docs page page-check lint clean
 
 CHECK := $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; name it: make PYTHON=python3.12 $(MAKECMDGOALS)")'
 # constraints.txt records the tested versions
@@ -47,3 +47,11 @@ lint: .venv/.installed
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache demo.png
+
+# the page of flam serve: sources in web/, built files committed
+page:
+	cd web && npm ci && npm run check && npm run build
+
+page-check: page
+	git diff --exit-code --stat -- src/flam/server/static
+	test -z "$$(git status --porcelain -- src/flam/server/static)"

@@ -49,6 +49,8 @@ EXAMPLES = {
         "flam evaluate --benchmark builtin -o report/",
         "flam evaluate --model mine=models/v2 --model old=models/v1 --results other=events.csv -o report/",
     ),
+    "serve": ("flam serve", "flam serve archive/ --root recordings/ --prompts prompts.yaml"),
+    "mcp": ("flam mcp archive/ --root recordings/",),
     "doctor": ("flam doctor",),
 }
 # alone, they show their help
@@ -73,6 +75,8 @@ app.command("flam.cli.bulk:app", name="bulk", help="Embed or analyse recordings 
 _verb("flam.cli.compare:compare", "compare", "Compare detections with reviewed labels.")
 _verb("flam.cli.tag:tag", "tag", "Say what each recording holds: its best prompts.")
 app.command("flam.cli.models:app", name="models", help="List, describe, convert, export and download models.")
+_verb("flam.cli.serve:serve", "serve", "Open a page and an HTTP API on this machine.")
+_verb("flam.cli.mcp:mcp", "mcp", "Offer detect, count and search to language models (MCP).")
 app.command("flam.cli.data:app", name="data", help="List, check and use public corpora.")
 app.command("flam.cli.library:app", name="library", help="Make a table of the clips that scenes are drawn from.")
 app.command("flam.cli.synth:app", name="synth", help="Plan, render and inspect scenes with exact labels.")

@@ -1,0 +1,41 @@
+"""The MCP tools give what the detector and the archive give."""
+
+import asyncio
+import json
+
+import pytest
+
+pytest.importorskip("mcp", reason="the extra mcp is not installed")
+
+from flam.server.mcp_tools import make_mcp_server
+from flam.server.searching import ArchiveShelf
+
+
+def call(server, tool, **arguments):
+    result = asyncio.run(server.call_tool(tool, arguments))
+    content = result[0] if isinstance(result, tuple) else getattr(result, "content", result)
+    return [json.loads(part.text) for part in content]
+
+
+@pytest.fixture
+def server(make_service, detector, demo):
+    return make_mcp_server(make_service(roots=(demo.parent,)), ArchiveShelf((), detector))
+
+
+def test_tools_are_listed_with_what_they_take(server):
+    tools = {tool.name: tool for tool in asyncio.run(server.list_tools())}
+    assert set(tools) == {"detect", "count", "search"}
+
+
+def test_detect_and_count(server, detector, demo):
+    expected = detector.detect(demo, ["siren", "goat"])
+    [*events] = call(server, "detect", recording="street.ogg", prompts=["siren", "goat"])
+    events = events[0] if len(events) == 1 and isinstance(events[0], list) else events
+    assert [(event["prompt"], event["onset_s"]) for event in events] == [(e.prompt, e.onset_s) for e in expected]
+    [counts] = call(server, "count", recording="street", prompts=["siren", "goat"])
+    assert counts == {"siren": len(expected), "goat": 0}
+
+
+def test_files_elsewhere_are_refused(server):
+    with pytest.raises(Exception, match="no such file under the folders"):
+        call(server, "detect", recording="/etc/passwd", prompts=["siren"])
