@@ -2,8 +2,8 @@
 
     python benchmarks/review.py --library MANIFEST --sources NAME,NAME
 
-Scenes of 20 s hold four clips of the 50 labels with most groups, 6 to 24 dB above a real ambience. The first half of the
-scenes is reviewed, with answers from the truth; events are then found in the second half. Printed are
+Scenes of 20 s hold four clips of the 50 labels with most groups, 6 to 24 dB above a real ambience. The first half of
+them is reviewed, with answers from the truth; events are then found in the second half. Printed are
 
 * the prior of the logistic: median and 1.5 times the median absolute deviation of the fits to all answers,
 * event F1 of 30 prompts with the model's own threshold, with the one threshold that is best for all of them in the

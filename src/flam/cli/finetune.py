@@ -22,11 +22,12 @@ KNOWN_SHOWN = 5
 
 def finetune(
     folder: Annotated[
-        Path,
+        Path | None,
         Parameter(help="Recordings with event lists (Audacity, Raven, DCASE, CSV, ...), or in sub-folders by class."),
-    ],
+    ] = None,
     /,
     *,
+    reviews: Annotated[Path | None, Parameter(help="Learn from the answers of flam review (CSV) instead.")] = None,
     parent: Annotated[str, Parameter(name=["--from"], help="Model to start from.")] = "flam-mini",
     output: Annotated[
         str, Parameter(name=["--output", "-o"], help="Name of the new model; with a slash in it, its folder.")
@@ -69,6 +70,8 @@ def finetune(
     if seed < 0:
         raise ConfigError(f"--seed {seed} must be 0 or more")
     config = replace(config, seed=seed)
+    if (folder is None) == (reviews is None):
+        raise ConfigError("name a folder of recordings to learn from, or --reviews FILE; one of them")
     target = Path(output) if "/" in output or "\\" in output else own_folder(output)
 
     def is_over() -> bool:
@@ -88,7 +91,7 @@ def finetune(
         _interruptible(lambda: shown.what == "learning") as interrupted,
     ):
         outcome = teach(
-            folder,
+            _of_reviews(reviews, target) if folder is None else folder,
             parent,
             target,
             config,
@@ -111,6 +114,18 @@ def finetune(
     name = output if target != Path(output) else str(target)
     say(f"flam detect RECORDING -p {_quoted(outcome.labels[0])} --model {_quoted(name)}")
     return 1 if outcome.problems else 0
+
+
+def _of_reviews(reviews: Path | None, target: Path) -> Path:
+    """The answers of a review as a folder beside the new model."""
+    from flam.review import read_labels
+    from flam.review.examples import write_examples
+
+    assert reviews is not None
+    folder = target.with_name(f"{target.name}.reviews")
+    n_clips = write_examples(read_labels(reviews), folder, lambda line: print(f"warning: {line}", file=sys.stderr))
+    print(f"{folder}: {n_clips} clips of answers", file=sys.stderr)
+    return folder
 
 
 def _print_comparison(comparison: Comparison) -> None:

@@ -117,7 +117,7 @@ def _play(recording: str, onset_s: float, offset_s: float) -> None:
         return
     import sounddevice
 
-    from flam.cli.review_sources import read_span
+    from flam.review.examples import read_span
 
     samples, sample_rate = read_span(recording, onset_s - PADDING_S, offset_s + PADDING_S)
     try:
@@ -131,9 +131,9 @@ def _write_clips(
 ) -> None:
     """Write the candidates that would be asked for about, and a CSV with a row for each."""
     from flam.audio.write import write_audio
-    from flam.cli.review_sources import read_span
     from flam.live.mqtt import slug
     from flam.review import write_questions
+    from flam.review.examples import read_span
     from flam.review.selection import spread_questions
 
     folder.mkdir(parents=True, exist_ok=True)

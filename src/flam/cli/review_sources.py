@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from flam.core import AnnotationError, AudioError, ConfigError, FlamError, RecordingEvents, ScoreMethod
 
 if TYPE_CHECKING:
@@ -18,7 +16,6 @@ if TYPE_CHECKING:
 # Where no curve was measured: scores that wrong candidates reach as well.
 FLOORS: dict[str, float] = {"posterior": 0.05, "unbiased": 0.8, "approximate": 0.8}
 EVENT_SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv")
-LONGEST_CLIP_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -114,26 +111,3 @@ def read_results(path: Path) -> list[RecordingEvents]:
         else recording
         for recording in recordings
     ]
-
-
-def read_span(recording: str, start_s: float, end_s: float) -> tuple[np.ndarray, int]:
-    """The mono sound of a span, 30 s at most, and its sample rate.
-
-    Raises
-    ------
-    AudioError
-        If the recording can't be read.
-    """
-    from flam.audio import open_recording
-    from flam.audio.downmix import downmix
-
-    with open_recording(recording) as opened:
-        sample_rate = opened.sample_rate
-        start = max(0, round(start_s * sample_rate))
-        n_samples = round(min(end_s - max(start_s, 0.0), LONGEST_CLIP_S) * sample_rate)
-        parts: list[np.ndarray] = []
-        for block in opened.blocks(start):
-            parts.append(downmix(block)[: n_samples - sum(map(len, parts))])
-            if sum(map(len, parts)) >= n_samples:
-                break
-    return np.concatenate([np.zeros(0, np.float32), *parts]), sample_rate
