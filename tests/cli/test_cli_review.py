@@ -3,16 +3,18 @@
 import csv
 import io
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import soundfile
 
+import flam
 from flam.audio import read_audio
 from flam.detection.prompt_file import read_prompt_file
 
-STREET = "src/flam/assets/demo/street.ogg"
+STREET = Path(flam.__file__).parent / "assets" / "demo" / "street.ogg"
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import json
 import threading
 import tracemalloc
 from datetime import datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -116,7 +117,7 @@ def listen(scripts, config=None, n_waits=1, log=None, advance=True):
 def test_recording_fed_as_a_stream_gives_the_events_of_detect():
     """The bundled street scene, in odd blocks at its own speed, against the file."""
     detector = flam.load("flam-mini")
-    waveform = read_audio("src/flam/assets/demo/street.ogg", 48_000)[: 14 * 48_000]
+    waveform = read_audio(Path(flam.__file__).parent / "assets" / "demo" / "street.ogg", 48_000)[: 14 * 48_000]
     pcm = np.round(waveform * 32767).astype("<i2")
     prompts = ["siren", "car horn", "someone talking", "rain"]
     source = PcmInput(io.BytesIO(pcm.tobytes()))
