@@ -2,8 +2,8 @@
 
     python benchmarks/live.py --minutes 10
 
-Processor seconds for each second of sound, for several latencies; the seconds from a sound to its notice, as they follow
-from the amount of sound that had been pushed; and whether the events equal those of ``detect`` on the whole.
+Processor seconds for each second of sound, for several latencies; the seconds from a sound to its notice, as they
+follow from the amount of sound that had been pushed; and whether the events equal those of ``detect`` on the whole.
 """
 
 from __future__ import annotations

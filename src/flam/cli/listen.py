@@ -53,7 +53,11 @@ class Out:
 
 
 def listen(
-    source: Annotated[str, Parameter(help="Part of a microphone's name, - for standard input, a URL or a file.")] = "",
+    source: Annotated[
+        str,
+        Parameter(help="Part of a microphone's name, - for standard input, a URL, a file.", allow_leading_hyphen=True),
+    ] = "",
+    /,
     *,
     find: Annotated[Find, FLAT] = Find(),  # noqa: B008 - frozen
     events: Annotated[Events, FLAT] = Events(),  # noqa: B008
