@@ -10,7 +10,7 @@ from flam.annotations.parsing import parse_event
 from flam.annotations.writing import single_line
 from flam.core import AnnotationError, Event, round_half_up
 
-_TIME = r"(?:(\d+):)?(\d{1,2}):(\d{1,2})[.,](\d{1,3})"
+_TIME = r"(?:(\d{1,9}):)?(\d{1,2}):(\d{1,2})[.,](\d{1,3})"
 _TIMING = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}(?:\s.*)?")
 
 
