@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from itertools import takewhile
+from collections.abc import Iterator
 
 import numpy as np
 import soundfile
@@ -69,11 +69,15 @@ def decode_audio(data: bytes, where: str) -> tuple[np.ndarray, int]:
     try:
         with SequentialFile(io.BytesIO(data)) as file:
             sample_rate = file.samplerate
-            # by blocks: there may be no memory for all that a damaged header claims
-            blocks = iter(lambda: file.read(READ_SAMPLES, dtype="float32", always_2d=True), None)
-            mono = np.concatenate([np.zeros(0, np.float32), *mono_stream(takewhile(len, blocks), sample_rate)])
+            mono = np.concatenate([np.zeros(0, np.float32), *mono_stream(_blocks(file), sample_rate)])
     except (OSError, ValueError, soundfile.SoundFileError) as error:
         raise AudioError(f"{where}: can't be decoded ({error}); make the shard again") from error
     if not np.isfinite(mono).all():
         raise AudioError(f"{where}: holds samples that are not finite numbers; make the shard again")
     return mono, sample_rate
+
+
+def _blocks(file: SequentialFile) -> Iterator[np.ndarray]:
+    """By blocks, as there may be no memory for all that a damaged header claims."""
+    while len(block := file.read(READ_SAMPLES, dtype="float32", always_2d=True)):
+        yield block
