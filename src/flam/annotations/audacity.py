@@ -12,8 +12,10 @@ from typing import TextIO
 
 from flam.annotations.format import Format, only_recording, recording_name
 from flam.annotations.parsing import by_onset, parse_event
+from flam.annotations.reading import STRICT, ReadOptions
+from flam.annotations.rows import track_cells
 from flam.annotations.writing import decimal, single_line
-from flam.core import AnnotationError, RecordingEvents
+from flam.core import AnnotationError, Event, RecordingEvents
 
 
 def write_audacity(recordings: Iterable[RecordingEvents], file: TextIO) -> None:
@@ -22,23 +24,27 @@ def write_audacity(recordings: Iterable[RecordingEvents], file: TextIO) -> None:
         file.write(f"{decimal(event.onset_s)}\t{decimal(event.offset_s)}\t{single_line(event.prompt)}\n")
 
 
-def read_audacity(text: str, path: Path) -> list[RecordingEvents]:
-    """Read a label track; the file's name gives the recording.
+def read_audacity(text: str, path: Path, options: ReadOptions = STRICT) -> list[RecordingEvents]:
+    """Read a label track, whose columns tabs part, or spaces as Scaper writes; the file's name gives the recording.
 
+    Examples
+    --------
     >>> [track] = read_audacity("1.0\\t2.5\\tsiren\\n\\\\\\t300.0\\t900.0\\n", Path("street.txt"))
     >>> track.recording, track.events[0].prompt
     ('street', 'siren')
     """
-    events = []
-    for number, line in enumerate(text.split("\n"), start=1):
+
+    def event(number: int, line: str) -> Event | None:
         if not line.strip() or line.startswith("\\"):
-            continue
-        cells = line.removesuffix("\r").split("\t", maxsplit=2)
+            return None
+        where, cells = f"{path}, line {number}", track_cells(line.removesuffix("\r"))
         if len(cells) < 2:
             raise AnnotationError(
-                f"{path}, line {number}: {line.strip()!r} has no tab; a label is onset, tab, offset, tab, text"
+                f"{where}: {line.strip()!r} is no label; a label is onset, tab, offset, tab, text, or with spaces"
             )
-        events.append(parse_event(f"{path}, line {number}", cells[0], cells[1], cells[2] if len(cells) == 3 else ""))
+        return parse_event(where, cells[0], cells[1], cells[2] if len(cells) == 3 else "")
+
+    events = [found for found in options.kept(event, text.split("\n")) if found is not None]
     return [RecordingEvents(recording_name(path, FORMAT.suffix), None, by_onset(events))]
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
-from flam.annotations.delimited import delimited_row, numbered_rows, spreadsheet_plain, spreadsheet_safe
-from flam.annotations.format import Format
-from flam.annotations.parsing import group_by_recording, parse_event
+from flam.annotations.columns import Columns
+from flam.annotations.delimited import delimited_row, spreadsheet_plain, spreadsheet_safe
+from flam.annotations.format import Format, recording_name
+from flam.annotations.parsing import group_by_recording
+from flam.annotations.reading import STRICT, ReadOptions
+from flam.annotations.rows import Layout, Row, event_rows, find_layout, open_table
 from flam.annotations.writing import CLOCK_COLUMNS, clock_times, decimal
 from flam.core import AnnotationError, Event, RecordingEvents
 
@@ -39,35 +43,51 @@ def write_csv(
             file.write(delimited_row((name, *[""] * (len(columns) - 1)), ","))
 
 
-def read_csv(text: str, path: Path) -> list[RecordingEvents]:
-    """Read rows by the names in the header: scores may be missing, columns may be in any order, others are ignored.
+def read_csv(text: str, path: Path, options: ReadOptions = STRICT) -> list[RecordingEvents]:
+    """Read rows by the names in the header, in the many spellings of ``flam.annotations.columns``.
 
+    Scores may be missing, columns may be in any order and parted by commas, semicolons or tabs, others are ignored.
+    Without a column of recordings, the file's name gives the recording. A file without a header holds recording, onset,
+    offset and label, or the last three.
+
+    Examples
+    --------
     >>> [found] = read_csv("recording,onset_s,offset_s,prompt\\na.wav,1,2,siren\\n", Path("events.csv"))
     >>> found.recording, found.events[0].offset_s
     ('a.wav', 2.0)
     """
-    return group_by_recording(_rows(text, path))
+    layout = find_layout(text)
+    if layout is None or layout.delimiter == " ":
+        layout = Layout(max(",;\t", key=text.split("\n", maxsplit=1)[0].count), (), True)
+    columns, where, rows = open_table(text, path, layout, options)
+    if layout.has_header:
+        _require_columns(columns, where)
+    expected = f"under a header of {len(columns.header)}" if layout.has_header else f"where {len(columns.header)} fit"
+
+    def complaint(n_cells: int) -> str | None:
+        is_right = n_cells == len(columns.header)
+        return None if is_right else f"{n_cells} cells {expected}; put quotes around cells with commas"
+
+    name = recording_name(path, FORMAT.suffix)
+    found = event_rows(rows, columns, options, complaint)
+    return group_by_recording((spreadsheet_plain(row.recording or name), _plain(row)) for row in found)
 
 
-def _rows(text: str, path: Path) -> Iterator[tuple[str, Event | None]]:
-    rows = numbered_rows(text, path, ",")
-    header = next(rows, ("", []))[1]
-    missing = [name for name in COLUMNS[:4] if name not in header]
+def _plain(row: Row) -> Event | None:
+    return None if row.event is None else replace(row.event, prompt=spreadsheet_plain(row.event.prompt))
+
+
+def _require_columns(columns: Columns, where: str) -> None:
+    roles = {"recording": "recording", "onset": "onset_s", "offset": "offset_s", "label": "prompt"}
+    present = columns.at.keys() | ({"offset"} if "duration" in columns.at else set())
+    if {"onset", "offset", "label"} <= present:
+        present |= {"recording"}
+    missing = [name for role, name in roles.items() if role not in present]
     if missing:
         raise AnnotationError(
-            f"{path}, line 1: the header has no column {missing[0]!r}; it needs {','.join(COLUMNS[:4])}"
+            f"{where}: the header has no column {missing[0]!r}; it needs {','.join(COLUMNS[:4])}"
+            + (f", and has {', '.join(columns.header)}" if columns.header else "")
         )
-    for where, cells in rows:
-        if len(cells) != len(header):
-            raise AnnotationError(
-                f"{where}: {len(cells)} cells under a header of {len(header)}; put quotes around cells with commas"
-            )
-        row = dict(zip(header, cells, strict=True))
-        scores = row.get("mean_score"), row.get("max_score"), row.get("probability")
-        empty = not (row["onset_s"] or row["offset_s"] or row["prompt"])
-        prompt = spreadsheet_plain(row["prompt"])
-        event = None if empty else parse_event(where, row["onset_s"], row["offset_s"], prompt, *scores)
-        yield spreadsheet_plain(row["recording"]), event
 
 
 FORMAT = Format(

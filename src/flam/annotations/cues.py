@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from flam.annotations.parsing import parse_event
+from flam.annotations.reading import STRICT, ReadOptions
 from flam.annotations.writing import single_line
 from flam.core import AnnotationError, Event, round_half_up
 
@@ -37,7 +38,7 @@ def cue_text(event: Event) -> str:
     return f"[{single_line(event.prompt)}]"
 
 
-def parse_cues(text: str, path: Path, plain: Callable[[str], str]) -> Iterator[Event]:
+def parse_cues(text: str, path: Path, plain: Callable[[str], str], options: ReadOptions = STRICT) -> Iterator[Event]:
     """Yield an event per cue, brackets removed; what stands between cues (numbers, notes, styles) is ignored.
 
     Parameters
@@ -55,7 +56,8 @@ def parse_cues(text: str, path: Path, plain: Callable[[str], str]) -> Iterator[E
         where = f"{path}, line {number}"
         timing = _TIMING.fullmatch(line)
         if timing is None:
-            raise AnnotationError(f"{where}: {line!r} is not a timing; write 00:00:01,500 --> 00:00:02,750")
+            options.tell(AnnotationError(f"{where}: {line!r} is not a timing; write 00:00:01,500 --> 00:00:02,750"))
+            continue
         payload = []
         for _, following in lines:
             if not following.strip():
@@ -64,7 +66,12 @@ def parse_cues(text: str, path: Path, plain: Callable[[str], str]) -> Iterator[E
         caption = plain(" ".join(payload))
         bracketed = len(caption) >= 2 and caption.startswith("[") and caption.endswith("]")
         onset_s, offset_s = _seconds(*timing.groups()[:4]), _seconds(*timing.groups()[4:])
-        yield parse_event(where, onset_s, offset_s, caption[1:-1] if bracketed else caption)
+        try:
+            event = parse_event(where, onset_s, offset_s, caption[1:-1] if bracketed else caption)
+        except AnnotationError as error:
+            options.tell(error)
+            continue
+        yield event
 
 
 def _seconds(hours: str | None, minutes: str, seconds: str, fraction: str) -> float:

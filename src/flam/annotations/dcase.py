@@ -5,15 +5,18 @@ Cells are quoted as pandas quotes them. A recording without events keeps a row w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TextIO
 
-from flam.annotations.delimited import delimited_row, numbered_rows
+from flam.annotations.columns import Columns
+from flam.annotations.delimited import delimited_row
 from flam.annotations.format import Format
-from flam.annotations.parsing import group_by_recording, parse_event
+from flam.annotations.parsing import group_by_recording
+from flam.annotations.reading import STRICT, ReadOptions
+from flam.annotations.rows import DCASE_HEADER, TRACK_HEADER, Layout, event_rows, find_layout, open_table
 from flam.annotations.writing import CLOCK_COLUMNS, clock_times, decimal
-from flam.core import AnnotationError, Event, RecordingEvents
+from flam.core import AnnotationError, RecordingEvents
 
 COLUMNS = ["filename", "onset", "offset", "event_label"]
 
@@ -30,35 +33,34 @@ def write_dcase(recordings: Iterable[RecordingEvents], file: TextIO, with_clock:
             file.write(delimited_row((recording.recording, *[""] * (5 if with_clock else 3)), "\t"))
 
 
-def read_dcase(text: str, path: Path) -> list[RecordingEvents]:
+def read_dcase(text: str, path: Path, options: ReadOptions = STRICT) -> list[RecordingEvents]:
     """Read strong labels with or without a header; with one, columns may be in any order and others are ignored.
 
+    Examples
+    --------
     >>> [found] = read_dcase("a.wav\\t1.0\\t2.5\\tSpeech\\n", Path("strong.tsv"))
     >>> found.recording, found.events[0].prompt
     ('a.wav', 'Speech')
     """
-    return group_by_recording(_rows(text, path))
+    layout = find_layout(text)
+    if layout is None or (layout.delimiter != "\t" and not layout.has_header and layout.header != DCASE_HEADER):
+        first = text.split("\n", maxsplit=1)[0].rstrip("\r").split("\t")
+        is_header = "recording" in Columns(first).at and not Path(first[0]).suffix
+        layout = Layout("\t", first if is_header else DCASE_HEADER, is_header)
+    elif layout.header == TRACK_HEADER and not layout.has_header:
+        layout = layout._replace(header=DCASE_HEADER)
+    columns, where, rows = open_table(text, path, layout, options)
+    names = columns.header if layout.has_header else COLUMNS
 
+    def complaint(n_cells: int) -> str | None:
+        if n_cells in (1, len(names)):
+            return None
+        return f"{n_cells} cells where {len(names)} are expected ({', '.join(names)}); separate them by tabs"
 
-def _rows(text: str, path: Path) -> Iterator[tuple[str, Event | None]]:
-    header = COLUMNS
-    for number, (where, cells) in enumerate(numbered_rows(text, path, "\t")):
-        if number == 0 and {"onset", "offset"} <= set(cells):
-            header = cells
-            missing = [name for name in COLUMNS if name not in header]
-            if missing:
-                raise AnnotationError(
-                    f"{where}: the header has no column {missing[0]!r}; name the columns {', '.join(COLUMNS)}"
-                )
-            continue
-        row = dict(zip(header, cells, strict=False))
-        filename, onset, offset, label = (row.get(name, "") for name in COLUMNS)
-        if len(cells) not in (1, len(header)):
-            raise AnnotationError(
-                f"{where}: {len(cells)} cells where {len(header)} are expected ({', '.join(header)}); "
-                "separate them by tabs"
-            )
-        yield filename, parse_event(where, onset, offset, label) if onset or offset or label else None
+    if "recording" not in columns.at:
+        raise AnnotationError(f"{where}: the header has no column 'filename'; name the columns {', '.join(COLUMNS)}")
+    found = event_rows(rows, columns, options, complaint)
+    return group_by_recording((row.recording, row.event) for row in found)
 
 
 FORMAT = Format(

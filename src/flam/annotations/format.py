@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from flam.annotations.reading import ReadOptions
 from flam.core import AnnotationError, RecordingEvents
 
 
@@ -18,7 +19,7 @@ class Format:
     name : what a user types
     suffix : what a file name ends in, with its dot
     write : ``write(recordings, file, **options)``, file opened for text
-    read : ``read(text, path)``, path used for messages and for the recording's name; None for write-only formats
+    read : ``read(text, path, options)``, path used for messages and the recording's name; None for write-only formats
     many : whether one file holds several recordings
     keeps_scores : whether mean and max scores survive
     keeps_duration : whether the duration of the recording survives
@@ -29,7 +30,7 @@ class Format:
     name: str
     suffix: str
     write: Callable[..., None]
-    read: Callable[[str, Path], list[RecordingEvents]] | None
+    read: Callable[[str, Path, ReadOptions], list[RecordingEvents]] | None
     many: bool
     keeps_scores: bool
     keeps_duration: bool

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from flam.annotations.columns import Columns
+from flam.annotations.rows import TRACK_HEADER, find_layout
 from flam.core import AnnotationError, parse_json
 
 _BY_SUFFIX = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".jams": "jams", ".srt": "srt", ".vtt": "vtt"}
+
+_OF_JSON_MIN = {"annotator", "annotation_id", "lead_time"}
 
 
 def guess_format(path: Path, text: str) -> str:
@@ -37,17 +41,15 @@ def _by_content(text: str) -> str | None:
         return "vtt"
     if text.lstrip()[:1] in ("{", "["):
         return _json_kind(text)
-    lines = text.lstrip().split("\n", maxsplit=3)
-    cells = lines[0].rstrip("\r").split("\t")
-    if "Begin Time (s)" in cells:
-        return "raven"
-    if {"onset", "offset"} <= set(cells) or (len(cells) >= 4 and _is_number(cells[1]) and _is_number(cells[2])):
-        return "dcase"
-    if len(cells) >= 2 and _is_number(cells[0]) and _is_number(cells[1]):
+    layout = find_layout(text)
+    if layout is None:
+        return "srt" if any("-->" in line for line in text.lstrip().split("\n", maxsplit=3)[:2]) else None
+    if layout.header == TRACK_HEADER and not layout.has_header:
         return "audacity"
-    if {"recording", "onset_s"} <= set(lines[0].rstrip("\r").split(",")):
-        return "csv"
-    return "srt" if any("-->" in line for line in lines[:2]) else None
+    at = Columns(layout.header).at
+    if layout.has_header and ("selection" in at or "recording" not in at):
+        return "raven"  # one recording, which the file's name gives where no column does
+    return "dcase" if layout.delimiter in "\t " else "csv"
 
 
 def _json_kind(text: str) -> str | None:
@@ -57,16 +59,11 @@ def _json_kind(text: str) -> str | None:
         first = text.lstrip().split("\n", maxsplit=1)[0]
         return "jsonl" if first.rstrip().endswith("}") and '"recording"' in first else None
     if isinstance(document, dict):
+        if "data" in document and ("annotations" in document or "predictions" in document):
+            return "label-studio"
         if "annotations" in document:
             return "jams"
         return "json" if "events" in document else "jsonl" if "recording" in document else None
-    is_task = bool(document) and isinstance(document[0], dict) and "data" in document[0]
+    first_item = document[0] if document and isinstance(document[0], dict) else {}
+    is_task = "data" in first_item or bool(_OF_JSON_MIN & first_item.keys())
     return "label-studio" if is_task else "json"
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True

@@ -13,6 +13,7 @@ from typing import Any, TextIO
 
 from flam.annotations.format import Format, only_recording, recording_name
 from flam.annotations.parsing import by_onset, load_json, object_under, objects_under, parse_duration, parse_event
+from flam.annotations.reading import STRICT, ReadOptions
 from flam.annotations.writing import rounded, rounded_score
 from flam.core import AnnotationError, Event, RecordingEvents
 
@@ -57,7 +58,7 @@ def write_jams(recordings: Iterable[RecordingEvents], file: TextIO) -> None:
     file.write("\n")
 
 
-def read_jams(text: str, path: Path) -> list[RecordingEvents]:
+def read_jams(text: str, path: Path, options: ReadOptions = STRICT) -> list[RecordingEvents]:
     """Read the open tags and segments of a JAMS file, or the foreground events of a Scaper soundscape.
 
     Raises
@@ -72,32 +73,33 @@ def read_jams(text: str, path: Path) -> list[RecordingEvents]:
         raise AnnotationError(f"{path}: namespaces {found} hold no events; {', '.join(NAMESPACES)} are read")
     events: list[Event] = []
     for item in wanted:
-        events += _events(item, f"{path}, {item['namespace']}")
+        events += _events(item, f"{path}, {item['namespace']}", options)
     metadata = object_under(document, "file_metadata", str(path))
     name = metadata.get("title") or recording_name(path, FORMAT.suffix)
     return [RecordingEvents(str(name), parse_duration(str(path), metadata.get("duration")), by_onset(events))]
 
 
-def _events(annotation: dict[str, Any], where: str) -> list[Event]:
+def _events(annotation: dict[str, Any], where: str, options: ReadOptions) -> list[Event]:
     observations = objects_under(annotation, "data", where)
     max_scores = object_under(annotation, "sandbox", where).get("max_score")
     if not isinstance(max_scores, list) or len(max_scores) != len(observations):
         max_scores = [None] * len(observations)
-    events = []
-    for number, (item, max_score) in enumerate(zip(observations, max_scores, strict=True), start=1):
+
+    def event(number: int, scored: tuple[dict[str, Any], Any]) -> Event | None:
+        item, max_score = scored
         place = f"{where}, observation {number}"
-        value = item.get("value")
-        confidence = item.get("confidence")
+        value, confidence = item.get("value"), item.get("confidence")
         if isinstance(value, dict):
             if value.get("role") == "background":
-                continue
+                return None
             # the confidence of a Scaper event only says that it was synthesised
             value, confidence = value.get("label"), None
         start = parse_event(place, item.get("time"), item.get("time"), value)
         length = parse_event(place, 0, item.get("duration"), value)
-        offset_s = start.onset_s + length.duration_s
-        events.append(parse_event(place, start.onset_s, offset_s, value, confidence, max_score))
-    return events
+        return parse_event(place, start.onset_s, start.onset_s + length.duration_s, value, confidence, max_score)
+
+    scored = zip(observations, max_scores, strict=True)
+    return [found for found in options.kept(event, scored) if found is not None]
 
 
 FORMAT = Format(

@@ -10,6 +10,7 @@ from typing import Any, TextIO
 
 from flam.annotations.format import Format
 from flam.annotations.parsing import by_onset, load_json, objects_under, parse_duration, parse_event
+from flam.annotations.reading import STRICT, ReadOptions
 from flam.annotations.writing import event_mapping, rounded
 from flam.core import AnnotationError, Event, RecordingEvents
 
@@ -32,7 +33,7 @@ def write_json(recordings: Iterable[RecordingEvents], file: TextIO) -> None:
     file.write("\n]\n")
 
 
-def read_json(text: str, path: Path) -> list[RecordingEvents]:
+def read_json(text: str, path: Path, options: ReadOptions = STRICT) -> list[RecordingEvents]:
     """Read a list of recordings, or a single one.
 
     >>> [found] = read_json('[{"recording": "a.wav", "duration_s": 3, "events": []}]', Path("events.json"))
@@ -41,16 +42,16 @@ def read_json(text: str, path: Path) -> list[RecordingEvents]:
     """
     document = load_json(text, path)
     items = document if isinstance(document, list) else [document]
-    return [_recording(item, f"{path}, recording {number}") for number, item in enumerate(items, start=1)]
+    return list(options.kept(lambda number, item: _recording(item, f"{path}, recording {number}", options), items))
 
 
-def _recording(item: Any, where: str) -> RecordingEvents:
+def _recording(item: Any, where: str, options: ReadOptions) -> RecordingEvents:
     if not isinstance(item, dict) or not isinstance(item.get("recording"), str):
         raise AnnotationError(f"{where}: no object with a text under 'recording'; add the recording's name")
     if "events" not in item:
         raise AnnotationError(f"{where}: no 'events'; write [] where there are none")
     events = objects_under(item, "events", where)
-    found = by_onset(event_from_mapping(event, f"{where}, event {i}") for i, event in enumerate(events, start=1))
+    found = by_onset(options.kept(lambda i, event: event_from_mapping(event, f"{where}, event {i}"), events))
     duration_s = parse_duration(where, item.get("duration_s"))
     rate = item.get("sample_rate")
     return RecordingEvents(

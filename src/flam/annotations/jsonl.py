@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TextIO
 
 from flam.annotations.format import Format
 from flam.annotations.json import event_from_mapping
 from flam.annotations.parsing import group_by_recording
+from flam.annotations.reading import STRICT, ReadOptions
 from flam.annotations.writing import event_mapping
 from flam.core import AnnotationError, Event, RecordingEvents, parse_json
 
@@ -23,25 +24,24 @@ def write_jsonl(recordings: Iterable[RecordingEvents], file: TextIO) -> None:
         file.flush()
 
 
-def read_jsonl(text: str, path: Path) -> list[RecordingEvents]:
+def read_jsonl(text: str, path: Path, options: ReadOptions = STRICT) -> list[RecordingEvents]:
     """Read lines of any order into recordings.
 
     >>> line = '{"recording": "a.wav", "onset_s": 1, "offset_s": 2.5, "prompt": "siren"}'
     >>> read_jsonl(line, Path("events.jsonl"))[0].events[0].duration_s
     1.5
     """
-    return group_by_recording(_rows(text, path))
 
-
-def _rows(text: str, path: Path) -> Iterator[tuple[str, Event | None]]:
-    for number, line in enumerate(text.split("\n"), start=1):
+    def row(number: int, line: str) -> tuple[str, Event | None] | None:
         if not line.strip():
-            continue
+            return None
         where = f"{path}, line {number}"
         item = parse_json(line, where, AnnotationError, "write one object per line")
         if not isinstance(item, dict) or not isinstance(item.get("recording"), str):
             raise AnnotationError(f"{where}: no object with a text under 'recording'; add the recording's name")
-        yield item["recording"], None if item.keys() == {"recording"} else event_from_mapping(item, where)
+        return item["recording"], None if item.keys() == {"recording"} else event_from_mapping(item, where)
+
+    return group_by_recording(found for found in options.kept(row, text.split("\n")) if found is not None)
 
 
 FORMAT = Format(

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from flam.core import AnnotationError, Event, RecordingEvents, parse_json
+
+LARGEST_OVERSHOOT_S = 0.05
+_MISSING = {"", "nan", "na", "n/a", "none", "null", "<na>", "-", "--"}
+_CLOCK = re.compile(r"(?:\d+:)?\d{1,3}:\d{1,2}(?:[.,]\d+)?")
 
 
 def parse_event(
@@ -37,7 +42,9 @@ def parse_event(
     """
     if not isinstance(prompt, str):
         raise AnnotationError(f"{where}: label {prompt!r} is not text; put it in quotes")
-    onset_s, offset_s = _number(where, "onset", onset), _number(where, "offset", offset)
+    onset_s, offset_s = seconds(where, "onset", onset), seconds(where, "offset", offset)
+    if -LARGEST_OVERSHOOT_S <= onset_s < 0:  # a box that was drawn a little beyond the left edge
+        onset_s, offset_s = 0.0, max(0.0, offset_s)
     try:
         scores = [_score(where, value) for value in (mean_score, max_score, probability)]
         return Event(onset_s, offset_s, prompt, *scores)
@@ -45,6 +52,56 @@ def parse_event(
         raise AnnotationError(
             f"{where}: onset {onset!r} and offset {offset!r} must be finite with 0 <= onset <= offset; correct them"
         ) from None
+
+
+def is_missing(text: str) -> bool:
+    """Whether a cell says that there is nothing, as pandas and spreadsheets write it.
+
+    Examples
+    --------
+    >>> is_missing("NaN"), is_missing(" "), is_missing("0")
+    (True, True, False)
+    """
+    return text.strip().lower() in _MISSING
+
+
+def is_number(text: str) -> bool:
+    """Whether ``seconds`` reads a text.
+
+    Examples
+    --------
+    >>> is_number("0,5"), is_number("1:02.5"), is_number("dog")
+    (True, True, False)
+    """
+    try:
+        seconds("", "", text)
+    except AnnotationError:
+        return False
+    return not is_missing(text)
+
+
+def seconds(where: str, field: str, value: Any) -> float:
+    """Read a time as people write it: with a decimal point or comma, or as minutes and seconds.
+
+    Raises
+    ------
+    AnnotationError
+        No such number.
+
+    Examples
+    --------
+    >>> seconds("labels.txt, line 3", "onset", "43352,824046"), seconds("", "", "1:02:03.5"), seconds("", "", "1.234,5")
+    (43352.824046, 3723.5, 1234.5)
+    """
+    if isinstance(value, str):
+        value = value.strip()
+        if _CLOCK.fullmatch(value):
+            parts = [float(part.replace(",", ".")) for part in value.split(":")]
+            return sum(part * 60**power for power, part in enumerate(reversed(parts)))
+        if "," in value:  # the last of the two signs is that of the decimals
+            thousands, decimal = ("." if value.rfind(",") > value.rfind(".") else ","), value
+            value = decimal.replace(thousands, "").replace(",", ".") if thousands == "." else decimal.replace(",", "")
+    return _number(where, field, value)
 
 
 def _number(where: str, field: str, value: Any) -> float:
@@ -59,7 +116,7 @@ def _number(where: str, field: str, value: Any) -> float:
 def _score(where: str, value: Any) -> float | None:
     if value is None or value == "":
         return None
-    score = _number(where, "score", value)
+    score = seconds(where, "score", value)
     return None if math.isnan(score) else score
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import inspect
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -22,6 +23,7 @@ from flam.annotations import (
 )
 from flam.annotations.format import Format
 from flam.annotations.guess import guess_format
+from flam.annotations.reading import ReadOptions
 from flam.core import AnnotationError, ConfigError, RecordingEvents, atomic_text, read_text
 
 _MODULES = (table, csv, json, jsonl, audacity, raven, dcase, jams, label_studio, srt, vtt)
@@ -70,18 +72,39 @@ def write_events(
         ) from error
 
 
-def read_events(path: str | Path, format: str | None = None) -> list[RecordingEvents]:
+def read_events(
+    path: str | Path,
+    format: str | None = None,
+    on_problem: Callable[[str], None] | None = None,
+    on_note: Callable[[str], None] = lambda line: None,
+    label_column: str | None = None,
+) -> list[RecordingEvents]:
     """Read event lists from a file.
 
     Parameters
     ----------
-    path : a UTF-8 file
-    format : a key of ``FORMATS``; None to tell it from the name and the first lines
+    path : str or Path
+        A UTF-8 or UTF-16 file.
+    format : str, optional
+        A key of ``FORMATS``; None to tell it from the name and the first lines.
+    on_problem : callable, optional
+        Told, in one line, of each row that can't be understood and is left out; None lets the first one raise.
+    on_note : callable
+        Told, in one line, what was assumed, such as which column holds the labels.
+    label_column : str, optional
+        Name of the column of labels in a table; None for the usual names.
+
+    Returns
+    -------
+    list of RecordingEvents
 
     Raises
     ------
-    AnnotationError : the file is missing or not UTF-8, its format is not clear, or a place in it can't be understood
+    AnnotationError
+        The file is missing or not Unicode, its format is not clear, or a place in it can't be understood.
 
+    Examples
+    --------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     _ = Path(folder, "street.txt").write_text("1.0\\t2.5\\tsiren\\n")
@@ -90,11 +113,22 @@ def read_events(path: str | Path, format: str | None = None) -> list[RecordingEv
     ('street', 'siren')
     """
     path = Path(path)
-    text = read_text(path, AnnotationError)
+    text = _text(path)
     reader = _format(guess_format(path, text) if format is None else format).read
     if reader is None:
         raise AnnotationError(f"{path}: format {format!r} is for people and can't be read back; write csv or json")
-    return reader(text, path)
+    return reader(text, path, ReadOptions(on_problem, on_note, label_column))
+
+
+def _text(path: Path) -> str:
+    """The text of a file, lines ended by line feeds where carriage returns alone end them."""
+    try:
+        with open(path, "rb") as file:
+            is_utf_16 = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+        text = path.read_bytes().decode("utf-16") if is_utf_16 else read_text(path, AnnotationError)
+    except (OSError, ValueError):
+        text = read_text(path, AnnotationError)  # says what is wrong
+    return text.replace("\r", "\n") if "\n" not in text else text
 
 
 def _format(name: str) -> Format:

@@ -9,6 +9,7 @@ from typing import TextIO
 from flam.annotations.cues import cue_text, cue_timing, parse_cues
 from flam.annotations.format import Format, only_recording, recording_name
 from flam.annotations.parsing import by_onset
+from flam.annotations.reading import STRICT, ReadOptions
 from flam.core import AnnotationError, RecordingEvents
 
 
@@ -18,14 +19,14 @@ def write_srt(recordings: Iterable[RecordingEvents], file: TextIO) -> None:
         file.write(f"{number}\n{cue_timing(event, ',')}\n{cue_text(event)}\n\n")
 
 
-def read_srt(text: str, path: Path) -> list[RecordingEvents]:
+def read_srt(text: str, path: Path, options: ReadOptions = STRICT) -> list[RecordingEvents]:
     """Read cues; the file's name gives the recording.
 
     >>> [found] = read_srt("1\\n00:00:01,000 --> 00:00:02,500\\n[siren]\\n", Path("film.srt"))
     >>> found.recording, found.events[0].prompt, found.events[0].offset_s
     ('film', 'siren', 2.5)
     """
-    events = by_onset(parse_cues(text, path, str))
+    events = by_onset(parse_cues(text, path, str, options))
     if text.strip() and not events:
         raise AnnotationError(f"{path}: no line with times such as 00:00:01,500 --> 00:00:02,750; is it an SRT file?")
     return [RecordingEvents(recording_name(path, FORMAT.suffix), None, events)]

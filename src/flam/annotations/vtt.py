@@ -11,6 +11,7 @@ from typing import TextIO
 from flam.annotations.cues import cue_text, cue_timing, parse_cues
 from flam.annotations.format import Format, only_recording, recording_name
 from flam.annotations.parsing import by_onset
+from flam.annotations.reading import STRICT, ReadOptions
 from flam.core import AnnotationError, RecordingEvents
 
 _TAG = re.compile(r"<[^>]*>")
@@ -24,7 +25,7 @@ def write_vtt(recordings: Iterable[RecordingEvents], file: TextIO) -> None:
         file.write(f"\n{cue_timing(event, '.')}\n{html.escape(cue_text(event), quote=False)}\n")
 
 
-def read_vtt(text: str, path: Path) -> list[RecordingEvents]:
+def read_vtt(text: str, path: Path, options: ReadOptions = STRICT) -> list[RecordingEvents]:
     """Read cues without their voice and style tags; the file's name gives the recording.
 
     >>> [found] = read_vtt("WEBVTT\\n\\n00:01.000 --> 00:02.500 align:start\\n<i>[siren]</i>\\n", Path("film.vtt"))
@@ -33,7 +34,7 @@ def read_vtt(text: str, path: Path) -> list[RecordingEvents]:
     """
     if not text.startswith("WEBVTT"):
         raise AnnotationError(f"{path}, line 1: does not start with WEBVTT; add that line or read the file as srt")
-    events = by_onset(parse_cues(text, path, lambda caption: html.unescape(_TAG.sub("", caption))))
+    events = by_onset(parse_cues(text, path, lambda caption: html.unescape(_TAG.sub("", caption)), options))
     return [RecordingEvents(recording_name(path, FORMAT.suffix), None, events)]
 
 

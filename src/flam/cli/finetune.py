@@ -36,6 +36,12 @@ def finetune(
     minutes: Annotated[float | None, Parameter(help="Stop learning after so long and keep what is learnt.")] = None,
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], Parameter(help="Where to compute.")] = "auto",
     seed: Annotated[int, Parameter(help="Another seed holds out other recordings and draws other mixtures.")] = 0,
+    annotations_format: Annotated[
+        str | None, Parameter(help="Format of the event lists, such as raven or csv; left out, it is told from each.")
+    ] = None,
+    label_column: Annotated[
+        str | None, Parameter(help="Column of tables that holds the labels, where it has no usual name.")
+    ] = None,
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="", help="No progress.")] = False,
 ) -> int:
     """Teach a model the sounds of a folder.
@@ -65,6 +71,9 @@ def finetune(
         if epochs < 1:
             raise ConfigError(f"--epochs {epochs} must be at least 1; leave it out for {config.epochs}")
         config = replace(config, epochs=epochs)
+    if annotations_format is not None and annotations_format not in FORMATS:
+        raise ConfigError(f"--annotations-format {annotations_format} is not one of {', '.join(FORMATS)}")
+    config = replace(config, annotations_format=annotations_format, label_column=label_column)
     if minutes is not None and not 0 < minutes < float("inf"):
         raise ConfigError(f"--minutes {minutes} must be more than 0; leave it out for no limit")
     if seed < 0:
@@ -173,6 +182,7 @@ class _Progress:
     def __init__(self, quiet: bool, note: Callable[[str], None]):
         self._note = note
         self.what = ""
+        self.said: set[str] = set()
         self._quiet = quiet
         self._shown_at = 0.0
         self._bar: Any = None

@@ -23,6 +23,7 @@ class FinetuneConfig:
     batch_size, lr : scenes and windows in a step, and peak learning rate
     weights : of the losses of ``flam.training.finetune.fit.step_losses``
     seed : of everything that is drawn
+    annotations_format, label_column : of the event lists, see ``flam.training.finetune.folder.read_folder``
     """
 
     held_out_share: float = 0.2
@@ -45,6 +46,8 @@ class FinetuneConfig:
         }
     )
     seed: int = 0
+    annotations_format: str | None = None
+    label_column: str | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.held_out_share <= 0.5:

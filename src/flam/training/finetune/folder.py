@@ -10,9 +10,13 @@ from pathlib import Path
 from flam.audio import find_recordings
 from flam.core import ConfigError
 from flam.data.clip import Spans
-from flam.data.recordings_source import RecordingsConfig, labelled_recordings
+from flam.data.recordings_source import RecordingsConfig, match_lists
 
-BACKGROUND = "background"
+# names of folders, in any case, whose recordings hold none of the labels
+BACKGROUND = (
+    *("background", "backgrounds", "noise", "noises", "background noise", "other", "others", "silence", "silent"),
+    *("none", "nothing", "no call", "nocall", "no event", "no events", "negative", "negatives", "empty"),
+)
 FEWEST_GROUPS = 4
 
 
@@ -39,23 +43,43 @@ class LabelledRecording:
         return frozenset(self.events) if self.label is None else frozenset({self.label})
 
 
-def read_folder(folder: str | Path, on_problem: Callable[[str], None] = lambda line: None) -> list[LabelledRecording]:
+def read_folder(
+    folder: str | Path,
+    on_problem: Callable[[str], None] = lambda line: None,
+    on_note: Callable[[str], None] = lambda line: None,
+    format: str | None = None,
+    label_column: str | None = None,
+) -> list[LabelledRecording]:
     """The labelled recordings of a folder, in the order of their paths.
 
     Event lists count wherever they lie in it: beside each recording, or one table for all, in any format of
-    ``flam.annotations`` that can be read back. Where there is none, the name of the sub-folder that a recording lies
-    in is its label, and recordings in a sub-folder ``background`` hold none of the labels. Underscores in labels are
-    read as spaces.
+    ``flam.annotations`` that can be read back. Where most recordings are named by no list, the name of the sub-folder
+    that a recording lies in is its label. Recordings in a sub-folder ``background``, ``noise``, ``other``, ``silence``
+    or the like, or whose name begins with a minus sign, hold none of the labels. Underscores in labels are read as
+    spaces.
 
     Parameters
     ----------
-    on_problem : told, in one line each, of lists and recordings that are left out
+    folder : str or Path
+        The recordings and their labels.
+    on_problem : callable
+        Told, in one line each, of lists, rows and recordings that are left out.
+    on_note : callable
+        Told, in one line each, what was assumed: which folders are labels, and which hold none.
+    format : str, optional
+        Of the event lists, a key of ``flam.annotations.FORMATS``; None to tell it from each file.
+    label_column : str, optional
+        Name of the column of labels in tables; None for the usual names.
 
     Raises
     ------
-    AudioError : the folder is not there
-    ConfigError : it holds no recording, or no label for any
+    AudioError
+        The folder is not there.
+    ConfigError
+        It holds no recording, no label for any, or event lists that name none of its recordings.
 
+    Examples
+    --------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     Path(folder, "grey_seal").mkdir()
@@ -71,10 +95,34 @@ def read_folder(folder: str | Path, on_problem: Callable[[str], None] = lambda l
     if not paths:
         raise ConfigError(f"{folder}: holds no recording; put audio files and their labels there")
     problems: list[str] = []
-    listed = labelled_recordings(RecordingsConfig(folder, folder), problems.append)
-    for problem in problems:
+
+    def told(problem: str) -> None:
+        problems.append(problem)
         on_problem(problem)
-    found = _from_lists(listed) if listed else _from_sub_folders(folder, paths)
+
+    config = RecordingsConfig(folder, folder, format, label_column=label_column)
+    matched = match_lists(config, told, on_note)
+    found = _from_lists(matched.spans)
+    unlisted = [path for path in paths if path not in matched.spans]
+    in_sub_folders = [path for path in unlisted if len(path.relative_to(folder).parts) > 1]
+    n_listed = len(matched.spans) + len(matched.missing)
+    if len(in_sub_folders) > n_listed:
+        found += _from_sub_folders(folder, in_sub_folders, on_note)
+        if n_listed:
+            on_note(
+                f"{len(matched.spans)} recordings are labelled by event lists, {len(in_sub_folders)} by the names of "
+                "their sub-folders; move the lists elsewhere if they are no labels"
+            )
+    elif matched.missing and not matched.spans:
+        raise ConfigError(
+            f"{folder}: its event lists name {len(matched.missing)} recordings, and none of them is there: "
+            f"{matched.missing[:3]}; correct the names, or move the lists elsewhere to take sub-folders for labels"
+        )
+    elif in_sub_folders and found:
+        on_note(
+            f"{len(in_sub_folders)} recordings in sub-folders are named by no event list; as lists label most "
+            "recordings, the names of sub-folders are no labels"
+        )
     if not any(recording.labels for recording in found):
         reason = f" ({problems[0]})" if problems else ""
         raise ConfigError(
@@ -84,7 +132,7 @@ def read_folder(folder: str | Path, on_problem: Callable[[str], None] = lambda l
     n_without = len(paths) - len(found)
     if n_without:
         on_problem(f"{n_without} recordings have no label and are left out")
-    return _grouped(folder, found)
+    return _grouped(folder, sorted(found, key=lambda recording: recording.path))
 
 
 def _from_lists(listed: dict[Path, dict[str, list[tuple[float, float]]]]) -> list[LabelledRecording]:
@@ -98,14 +146,24 @@ def _from_lists(listed: dict[Path, dict[str, list[tuple[float, float]]]]) -> lis
     return recordings
 
 
-def _from_sub_folders(folder: Path, paths: Iterable[Path]) -> list[LabelledRecording]:
+def _from_sub_folders(folder: Path, paths: Iterable[Path], on_note: Callable[[str], None]) -> list[LabelledRecording]:
     recordings = []
+    without: set[str] = set()
     for path in paths:
-        inside = path.relative_to(folder).parts
-        if len(inside) > 1:
-            label = _as_prompt(inside[0])
-            recordings.append(LabelledRecording(path, "", None if label == BACKGROUND else label, {}))
+        name = path.relative_to(folder).parts[0]
+        label: str | None = _as_prompt(name)
+        if _holds_none(name):
+            without.add(name)
+            label = None
+        recordings.append(LabelledRecording(path, "", label, {}))
+    if without - {BACKGROUND[0]}:
+        on_note(f"recordings in {', '.join(sorted(without))} are taken to hold none of the labels; rename what is one")
     return recordings
+
+
+def _holds_none(name: str) -> bool:
+    """Whether a sub-folder's name says that nothing of what is taught sounds in it."""
+    return name.startswith("-") or _as_prompt(name.replace("-", " ")).casefold() in BACKGROUND
 
 
 def _as_prompt(label: str) -> str:

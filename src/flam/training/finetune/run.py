@@ -97,7 +97,13 @@ def finetune(
         raise OutputError(f"{output}: exists and is no model; choose a new or an empty folder")
     problems: list[str] = []
     parent_folder = resolve(parent, notify=notify)  # first, as reading a large folder takes a while
-    recordings = read_folder(recordings_folder, problems.append)
+    format, label_column = config.annotations_format, config.label_column
+    # what is assumed is told before the work, not after it
+    recordings = read_folder(
+        recordings_folder, problems.append, lambda note: notify(f"note: {note}"), format, label_column
+    )
+    for problem in problems:
+        notify(f"warning: {problem}")
     checkpoint = load_checkpoint(parent_folder)
     if not isinstance(checkpoint.model, FLAM):
         raise ModelError(f"{parent}: has no scale and bias of each text; give the name or folder of a FLAM")
