@@ -5,10 +5,10 @@ import torch
 from torch import Tensor
 
 from flam.core import ModelError
+from flam.hub.tokens import TEXTS_AT_ONCE
 from flam.model.convnet import ConvEncoderConfig
 from flam.model.flam import FLAM, FLAMConfig, TextFeatures, score
 from flam.model.text import LightTextConfig, RobertaTextConfig
-from flam.model.towers import TEXTS_AT_ONCE
 
 CONFIG = FLAMConfig(
     audio=ConvEncoderConfig(stem_width=4, widths=(4, 4, 8, 8), strides=((2, 2), (2, 2), (1, 2), (1, 2)), embed_dim=16),
