@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from flam.jobs.runner import Run
     from flam.jobs.selection import Selection
     from flam.jobs.settings import DetectSettings
+    from flam.jobs.workers import WorkerPool
 
 FLAT = Parameter(name="*")
 PROMPTS_AT_ONCE = 256
@@ -77,7 +78,12 @@ def detect(
     settings, detector = load_detector(settings, reporter)
     cut = None if results.cut is None else _cutter(Path(results.cut), results, names)
     run = Run(detector, settings, names, lambda name: Extras(plot(name), scores(name)), reporter, selection, cut)
-    carry_out(run, output, results.overwrite)
+    run.pool = _worker_pool(settings, len(names))
+    try:
+        carry_out(run, output, results.overwrite)
+    finally:
+        if run.pool is not None:
+            run.pool.close()
     return conclude(run, output, reporter)
 
 
@@ -143,6 +149,21 @@ def choose_thresholds(events: Events, prompts: PromptList) -> tuple[dict[str, An
     if precision is not None:
         prompts = prompts.for_precision(precision)
     return own, prompts
+
+
+def _worker_pool(settings: DetectSettings, n_recordings: int) -> WorkerPool | None:
+    """Several processes, where the user wants them or there are many recordings for ONNX Runtime."""
+    from flam.core import ConfigError
+    from flam.hub.graphs import has_graphs
+    from flam.hub.hub import resolve
+    from flam.jobs.workers import WorkerPool, choose_jobs
+
+    if settings.jobs is not None and settings.jobs < 1:
+        raise ConfigError(f"--jobs {settings.jobs} must be at least 1; leave it out to have it chosen")
+    folder = resolve(settings.model)
+    runs_onnx = has_graphs(folder) and settings.device in ("auto", "cpu") and settings.backend != "torch"
+    jobs = choose_jobs(settings.jobs, n_recordings) if runs_onnx or settings.jobs is not None else 1
+    return WorkerPool(jobs, folder, settings) if jobs > 1 else None
 
 
 def _require_pictures(plot: str) -> None:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-_work: Callable[[Path], Any]  # of this process; a library inside it is too large to send with every file
+_work: Callable[[Any], Any]  # of this process; a library inside it is too large to send with every file
 
 
 def each_file(
@@ -45,11 +45,11 @@ def each_file(
     waiting, suspects = deque(paths), deque[Path]()
     while waiting:
         running: dict[Future[T], Path] = {}
-        pool = _pool(workers, work)
+        pool = process_pool(workers, work)
         try:
             while waiting or running:
                 while waiting and len(running) < 2 * workers:
-                    running[pool.submit(_do, waiting[0])] = waiting[0]
+                    running[pool.submit(do_work, waiting[0])] = waiting[0]
                     waiting.popleft()
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     result = future.result()
@@ -59,9 +59,9 @@ def each_file(
         finally:
             pool.shutdown(cancel_futures=True)
     for path in suspects:
-        with _pool(1, work) as alone:
+        with process_pool(1, work) as alone:
             try:
-                yield path, alone.submit(_do, path).result()
+                yield path, alone.submit(do_work, path).result()
             except BrokenProcessPool:
                 yield path, on_crash(path)
 
@@ -71,7 +71,11 @@ def n_processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _pool(workers: int, work: Callable[[Path], Any]) -> ProcessPoolExecutor:
+def process_pool(workers: int, work: Callable[[Any], Any]) -> ProcessPoolExecutor:
+    """Start processes that do one kind of work: submit ``do_work`` with what it is to be done on.
+
+    They never see Ctrl-C, and end when this process is gone.
+    """
     # not forked: a fork copies the locks that other threads hold
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_start, initargs=(work,))
     with _ctrl_c_held_back():
@@ -96,7 +100,7 @@ def _nothing() -> None:
     return None
 
 
-def _start(work: Callable[[Path], Any]) -> None:
+def _start(work: Callable[[Any], Any]) -> None:
     """Leave Ctrl-C to the parent, and end when it is gone, even if it was killed."""
     global _work
     _work = work
@@ -104,8 +108,9 @@ def _start(work: Callable[[Path], Any]) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
-def _do(path: Path) -> Any:
-    return _work(path)
+def do_work(task: Any) -> Any:
+    """Do the work of this process on a task."""
+    return _work(task)
 
 
 def _end_with_parent() -> None:

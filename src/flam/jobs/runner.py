@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -11,15 +12,16 @@ from typing import TYPE_CHECKING, TextIO
 
 from flam.annotations import FORMATS, read_events, write_events
 from flam.annotations.table import write_ranking
-from flam.core import FlamError, OutputError, RecordingEvents, atomic_text, output_lock
+from flam.core import OutputError, RecordingEvents, atomic_text, output_lock
 from flam.core.progress import Reporter
 from flam.core.terminal import TerminalWriter, escape_unencodable
-from flam.jobs.analysis import Extras, analyse
+from flam.jobs.analysis import Extras
 from flam.jobs.inputs import Source
 from flam.jobs.manifest import Finished, ResultsFolder, make_folder
 from flam.jobs.outputs import Output
 from flam.jobs.selection import Selection, passing_through, select_events
 from flam.jobs.settings import DetectSettings
+from flam.jobs.workers import Task, WorkerPool, attempt
 
 if TYPE_CHECKING:
     from flam.detection import Detector
@@ -70,8 +72,10 @@ class Run:
         self.reporter = reporter
         self.selection = selection
         self.on_recording = on_recording
+        self.pool: WorkerPool | None = None  # None works in this process
         self.totals = Totals()
         self.was_interrupted = False
+        self._results: ResultsFolder | None = None
 
     def stream(self, path: Path | None, format: str) -> None:
         """Write each recording's events to stdout or a device as soon as they are found.
@@ -124,6 +128,7 @@ class Run:
         OutputError : a file can't be written
         """
         results.prepare()
+        self._results = results
         try:
             for number, (source, name) in enumerate(self.names.items(), start=1):
                 self._finish(results, format, number, source, name)
@@ -195,20 +200,16 @@ class Run:
 
     def _attempt(self, number: int, source: Source, extras: Extras) -> tuple[RecordingEvents, tuple[str, ...]] | None:
         """The events, and what there was to warn of; None for a recording that failed, which has been told."""
-        try:
-            with (
-                self.reporter.warnings() as problems,
-                self.reporter.recording(str(source.path), number, len(self.names)) as progress,
-            ):
-                recording = analyse(self.detector, source.path, self.settings, extras, progress)
-        except OutputError:
-            raise  # the next recording's results could not be written either
-        except FlamError as error:
-            self._fail(str(error))
-            return None
-        except Exception as error:  # whatever one recording does to a decoder or the model, the rest is worth doing
-            reason = (str(error).splitlines() or [""])[0]
-            self._fail(f"{source.path}: unexpected {type(error).__name__} ({reason}); please report this as a bug")
+        task = (source.path, extras)
+        if self.pool is not None:
+            with self.reporter.recording(str(source.path), number, len(self.names)):
+                outcome = self.pool.outcome(task, self._upcoming(number))
+        else:
+            with self.reporter.recording(str(source.path), number, len(self.names)) as progress:
+                outcome = attempt(self.detector, task, self.settings, progress)
+        recording, problems = outcome.recording, outcome.problems
+        if recording is None:
+            self._fail(outcome.error)
             return None
         for problem in problems:
             self.reporter.warning(problem)
@@ -216,7 +217,22 @@ class Run:
         self.totals.n_events += len(recording.events)
         self.totals.heard_s += recording.duration_s or 0.0
         self.totals.n_without_start += recording.began is None
-        return recording, tuple(problems)
+        return recording, problems
+
+    def _upcoming(self, number: int) -> Iterator[Task]:
+        """The recordings after the given one, to be worked on ahead unless their results are there."""
+        for source, name in itertools.islice(self.names.items(), number, None):
+            extras = self.extras(name)
+            if not self._is_finished(source, name, extras):
+                yield source.path, extras
+
+    def _is_finished(self, source: Source, name: Path, extras: Extras) -> bool:
+        finished = None if self._results is None else self._results.recall(name)
+        try:
+            expected = Finished.expected(source, self.settings.identity())
+        except OSError:
+            return True  # it is reported when its turn comes
+        return finished is not None and finished.is_still(expected) and extras.exist()
 
     def _fail(self, message: str) -> None:
         self.totals.n_failed += 1
