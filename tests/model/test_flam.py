@@ -129,7 +129,7 @@ def test_batches_of_prompts_keep_order_and_values(fixture, request, monkeypatch)
     prompts = [*prompts_of_many_lengths(40), "dog", "dog", "犬 🐕", "dog " * 500]
     with torch.inference_mode():
         one_by_one = [each.embed_text([prompt]) for prompt in prompts]
-        monkeypatch.setattr("flam.model.towers.TEXTS_AT_ONCE", 7)
+        monkeypatch.setattr("flam.hub.tokens.TEXTS_AT_ONCE", 7)
         together = each.embed_text(prompts)
     for column, value in zip(zip(*one_by_one, strict=True), together, strict=True):
         torch.testing.assert_close(value, torch.cat(column), rtol=1e-6, atol=1e-6)
