@@ -28,7 +28,7 @@ TABLES = {
     "raven in csv": ("a.csv", "Selection,Begin Time (s),End Time (s),Annotation\n1,0.5,1.25,owl\n"),
     "raven, a column of its own": (
         "a.txt",
-        "Selection\tView\tBegin Time (s)\tEnd Time (s)\tLow Freq (Hz)\tVogelart\n1\tSpectrogram 1\t0.5\t1.25\t100\towl\n",
+        "Selection\tView\tBegin Time (s)\tEnd Time (s)\tVogelart\n1\tSpectrogram 1\t0.5\t1.25\towl\n",
     ),
     "dcase, capital header": ("x.tsv", "Filename\tOnset\tOffset\tEvent_Label\na.wav\t0.5\t1.25\towl\n"),
     "dcase in csv": ("x.csv", "filename,onset,offset,event_label\na.wav,0.5,1.25,owl\n"),
@@ -116,7 +116,7 @@ BAD_ROWS = {
     "dcase": "a.wav\t0.5\t1.25\towl\na.wav\tx\t2\tfox\n",
     "raven": "Begin Time (s)\tEnd Time (s)\tSpecies\n0.5\t1.25\towl\nx\t2\tfox\n",
     "srt": "1\n00:00:00,500 --> 00:00:01,250\nowl\n\n2\n00:00:09,0 --> 00:00:02,0\nfox\n",
-    "jsonl": '{"recording": "a", "onset_s": 0.5, "offset_s": 1.25, "prompt": "owl"}\n{"recording": "a", "onset_s": 1}\n',
+    "jsonl": '{"recording": "a", "onset_s": 0.5, "offset_s": 1.25, "prompt": "owl"}\n{"recording": "a", "x": 1}\n',
     "json": '[{"recording": "a", "events": [{"onset_s": 0.5, "offset_s": 1.25, "prompt": "owl"}, {"onset_s": 2}]}, 3]',
 }
 

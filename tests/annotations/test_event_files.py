@@ -192,14 +192,14 @@ RAVEN = "Selection\tBegin Time (s)\tEnd Time (s)\tAnnotation\n"
         (
             "raven",
             "Begin Time (s)\tEnd Time (s)\n1\t2\n",
-            "f, line 1: the header has no label column; name it one of A",
+            "f, line 1: the header has no label column; name it one of ",
         ),
         ("raven", RAVEN + "1\t2\t3\tdog\n2\tx\t3\tdog\n", "f, line 3: onset 'x' is not a number"),
         ("raven", RAVEN + "1\t2\t3\tdog\tbark\n", "f, line 2: 5 cells under a header of 4; remove the extra tabs"),
         (
             "dcase",
             "filename\tonset\toffset\na\t1\t2\n",
-            "f, line 2: has times but no column of labels; name the column",
+            "f, line 2: has times but no column of labels; name the",
         ),
         ("dcase", "a.wav\t1\t2\n", "f, line 1: 3 cells where 4 are expected (filename, onset, offset, event_label)"),
         ("dcase", "a.wav\t1\t\tdog\n", "f, line 1: offset '' is not a number"),

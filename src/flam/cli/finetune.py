@@ -55,6 +55,7 @@ def finetune(
     """
     from dataclasses import replace
 
+    from flam.annotations import FORMATS
     from flam.core import ConfigError, output_lock
     from flam.core.extras import require_extra
     from flam.core.progress import Reporter
@@ -109,10 +110,11 @@ def finetune(
             progress=show,
             notify=say,
         )
-    for problem in outcome.problems[:PROBLEMS_SHOWN]:
+    problems = outcome.problems[outcome.n_told :]
+    for problem in problems[:PROBLEMS_SHOWN]:
         say(f"warning: {problem}")
-    if len(outcome.problems) > PROBLEMS_SHOWN:
-        say(f"warning: {len(outcome.problems) - PROBLEMS_SHOWN} more like these")
+    if len(problems) > PROBLEMS_SHOWN:
+        say(f"warning: {len(problems) - PROBLEMS_SHOWN} more like these")
     if outcome.epochs < config.epochs:
         say(f"stopped after {outcome.epochs} of {config.epochs} epochs")
     say(f"learnt from {outcome.n_learnt_from} recordings, {outcome.n_held_out} were held out")
@@ -182,7 +184,6 @@ class _Progress:
     def __init__(self, quiet: bool, note: Callable[[str], None]):
         self._note = note
         self.what = ""
-        self.said: set[str] = set()
         self._quiet = quiet
         self._shown_at = 0.0
         self._bar: Any = None

@@ -238,8 +238,8 @@ def _read_lists(
         on_problem(f"{len(unread)} event lists can't be read and are left out: {unread[0]}")
     if untouched:
         on_problem(
-            f"{len(untouched)} results of flam detect, as it wrote them, are no labels and are left out: {untouched[0]}; "
-            "check and save them, or move them elsewhere"
+            f"{len(untouched)} results of flam detect, as it wrote them, are no labels and are left out: "
+            f"{untouched[0]}; check and save them, or move them elsewhere"
         )
 
 

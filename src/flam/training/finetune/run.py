@@ -51,6 +51,7 @@ class Outcome:
     epochs : that were done; fewer than asked for where it was stopped
     n_learnt_from, n_held_out : recordings
     problems : one line for each that is left out, or read in part
+    n_told : how many of the problems ``notify`` was told before the work
     """
 
     folder: Path
@@ -60,6 +61,7 @@ class Outcome:
     n_learnt_from: int
     n_held_out: int
     problems: tuple[str, ...]
+    n_told: int = 0
 
 
 def finetune(
@@ -102,6 +104,8 @@ def finetune(
     recordings = read_folder(
         recordings_folder, problems.append, lambda note: notify(f"note: {note}"), format, label_column
     )
+    problems = list(dict.fromkeys(problems))
+    n_told = len(problems)
     for problem in problems:
         notify(f"warning: {problem}")
     checkpoint = load_checkpoint(parent_folder)
@@ -145,7 +149,7 @@ def finetune(
     _write(checkpoint, output, learnt, len(to_learn_from), epochs, comparison, detection)
     shutil.rmtree(work, ignore_errors=True)
     return Outcome(
-        output, learnt, comparison, epochs, len(to_learn_from), len(held_out), tuple(dict.fromkeys(problems))
+        output, learnt, comparison, epochs, len(to_learn_from), len(held_out), tuple(dict.fromkeys(problems)), n_told
     )
 
 
