@@ -38,7 +38,7 @@ def read_json(text: str, path: Path, options: ReadOptions = STRICT) -> list[Reco
 
     >>> [found] = read_json('[{"recording": "a.wav", "duration_s": 3, "events": []}]', Path("events.json"))
     >>> found
-    RecordingEvents(recording='a.wav', duration_s=3.0, events=())
+    RecordingEvents(recording='a.wav', duration_s=3.0, events=(), began=None, sample_rate=None)
     """
     document = load_json(text, path)
     items = document if isinstance(document, list) else [document]
