@@ -2,7 +2,9 @@
 
 import http.server
 import json
+import socketserver
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -114,6 +116,36 @@ def test_mqtt_announces_sensors_and_turns_them_on_and_off():
 def test_mqtt_address_of_another_form_is_refused():
     with pytest.raises(ConfigError, match="host:port"):
         Mqtt("mqtt://a:b:c", [], client=FakeBroker())
+
+
+def test_mqtt_speaks_to_a_broker_on_this_machine():
+    pytest.importorskip("paho.mqtt")
+    received = bytearray()
+
+    class Broker(socketserver.BaseRequestHandler):
+        def handle(self):
+            received.extend(self.request.recv(4096))
+            self.request.sendall(b"\x20\x02\x00\x00")  # CONNACK: accepted
+            while data := self.request.recv(4096):
+                received.extend(data)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Broker) as broker:
+        threading.Thread(target=broker.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        sink = Mqtt(f"127.0.0.1:{broker.server_address[1]}", ["dog barking"], "garden")
+        sink.send(notice())
+        deadline = time.monotonic() + 60
+        while not (b'"kind": "onset"' in received and b"binary_sensor" in received) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        sink.close()
+        broker.shutdown()
+    assert b"homeassistant/binary_sensor/flam_garden/dog_barking/config" in received
+    assert b"flam/garden/events" in received
+
+
+def test_mqtt_without_a_broker_is_refused():
+    pytest.importorskip("paho.mqtt")
+    with pytest.raises(ConfigError, match="can't be reached"):
+        Mqtt("127.0.0.1:1", [])
 
 
 class FakeSound:

@@ -146,8 +146,7 @@ class MicrophoneInput:
         AudioError
             If there is no such input, or several, or it can't be opened.
         """
-        import sounddevice
-
+        sounddevice = import_sounddevice()
         device = self._device(sounddevice)
         sample_rate = round(device["default_samplerate"])
         n_channels = min(2, device["max_input_channels"])
@@ -196,6 +195,21 @@ class MicrophoneInput:
                     yield downmix(waiting.get(timeout=TIMEOUT_S))
                 except queue.Empty:
                     raise AudioError(f"{self.name}: gives no more sound; check that it is still plugged in") from None
+
+
+def import_sounddevice() -> Any:
+    """The module that plays and records.
+
+    Raises
+    ------
+    AudioError
+        If the system has no PortAudio library for it.
+    """
+    try:
+        import sounddevice
+    except OSError as error:
+        raise AudioError(f"sound devices can't be used ({error}); install PortAudio, such as libportaudio2") from error
+    return sounddevice
 
 
 class NetworkInput:

@@ -111,18 +111,18 @@ def _ask(session: ReviewSession, others: Sequence[Label], labels_path: Path) -> 
 
 def _play(recording: str, onset_s: float, offset_s: float) -> None:
     """Play a candidate with a second around it, where there is something to play with."""
+    from flam.audio.live import import_sounddevice
     from flam.core.extras import is_installed
 
     if not is_installed("sounddevice"):
         return
-    import sounddevice
-
     from flam.review.examples import read_span
 
     samples, sample_rate = read_span(recording, onset_s - PADDING_S, offset_s + PADDING_S)
     try:
+        sounddevice = import_sounddevice()
         sounddevice.play(samples, sample_rate)
-    except sounddevice.PortAudioError as error:
+    except Exception as error:  # whatever a sound system lacks, the questions can still be answered
         print(f"can't be played ({error}); use --clips FOLDER", file=sys.stderr)
 
 
