@@ -29,6 +29,7 @@ class OpenFLAM:
     """The methods of the release. Audio is a (B, N) array or tensor of mono clips at 48 kHz, N is free.
 
     Frames last ``grid.hop_s`` of the model, 0.3125 s for the released one; a clip has as many as it takes to cover it.
+    The release always gives 32, as if every clip lasted 10 s; here a clip of 7 s has 23, each where it sounds.
     For long recordings, files, events and prompts in large numbers, ``flam.load`` is the better way.
 
     Parameters

@@ -2,13 +2,9 @@
 
 import numpy as np
 import pytest
-import torch
 
 from flam.core import Event, FrameScores, TimeGrid
 from flam.detection.config import DetectionConfig, PromptSettings
-from flam.hub.hub import resolve
-from flam.model.checkpoint import load_checkpoint
-from flam.training.mini.calibration import equalise_scales
 from flam.training.mini.judgement import JudgedRecording
 from flam.training.mini.kinds import stretch_seconds
 from flam.training.mini.operating import false_alarm_curve, with_threshold
@@ -83,18 +79,3 @@ def test_frame_auroc_leaves_out_what_sounds_nowhere():
 
 def test_pauses_divide_a_clip_into_sounds():
     assert stretch_seconds([(0.0, 0.2), (0.3, 0.5), (1.5, 1.6)]) == [0.5, 0.1]
-
-
-def test_equal_scales_bring_false_heights_to_one_logit():
-    model = load_checkpoint(resolve("flam-mini")).model
-    texts = [
-        f"{what} {how}" for what in ("rain", "dog", "bell", "saw") for how in ("near", "far", "loud", "old", "two")
-    ]
-    heights = np.array([{"r": 0.2, "d": 0.25, "b": 0.4, "s": 0.35}[text[0]] for text in texts])
-    with torch.no_grad():
-        before = model.embed_text(texts).logit_scale.numpy() * heights
-    agreement = equalise_scales(model, texts, heights, share=1.0)
-    with torch.no_grad():
-        after = model.embed_text(texts).logit_scale.numpy() * heights
-    assert agreement > 0.5
-    assert np.std(np.log(after)) < 0.5 * np.std(np.log(before))

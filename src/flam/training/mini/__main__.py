@@ -3,13 +3,11 @@
     python -m flam.training.mini configs/flam_mini.yaml --library LIBRARY/manifest.csv --teacher TAGGER.tflite \
         --teacher-classes CLASSES.txt --pairs PAIRS.tsv.gz --work runs/flam-mini
 
-Steps, each resumable: ``made`` writes sounds of our own, ``bank`` decodes the clips,
-``bandwidths`` writes them again with bandwidths that say nothing of their labels, ``text`` pretrains the text tower,
-``windows`` runs the teacher over every clip, ``pool`` renders scenes with the teacher's targets, ``leaks``
-looks whether the recorder gives labels away, ``head`` bridges
-teacher and text, ``fit`` trains, ``package`` writes the checkpoint, ``calibrate`` makes one threshold suit
-all texts, ``operate`` adds the curve of false alarms and the kinds of sound, ``judge`` measures the model on
-held-out recordings.
+Steps, each resumable: ``made`` writes sounds of our own, ``bank`` decodes the clips, ``bandwidths`` writes them again
+with bandwidths that say nothing of their labels, ``text`` pretrains the text tower, ``windows`` runs the teacher over
+every clip, ``pool`` renders scenes with the teacher's targets, ``leaks`` looks whether the recorder gives labels away,
+``head`` bridges teacher and text, ``fit`` trains, ``package`` writes the checkpoint, ``operate`` adds the curve of
+false alarms and the kinds of sound, ``judge`` measures the model on held-out recordings.
 Without ``--steps`` all run in this order. ``pool`` may run beside ``fit``, and in several processes: ``--shards
 0:200:2`` and ``--shards 1:200:2`` share the work.
 """
@@ -44,7 +42,6 @@ from flam.model.export import export_onnx
 from flam.model.flam import FLAM, TextFeatures
 from flam.model.towers import TwoTowers
 from flam.training.mini.bandwidths import build_variant
-from flam.training.mini.calibration import equalise_scales, false_heights
 from flam.training.mini.clip_windows import ClipWindows, embed_clips
 from flam.training.mini.config import MiniConfig
 from flam.training.mini.degradation import degraded
@@ -272,21 +269,13 @@ class Run:
     def package(self) -> None:
         """Write the trained model in the project's checkpoint format, half precision."""
         model = self.new_model()
-        model.load_state_dict(torch.load(self.work / "model.pt", weights_only=True))
+        trained = torch.load(self.work / "model.pt", weights_only=True)
+        if self.arguments.init_from is not None and self.config.start_share:
+            start = load_checkpoint(resolve(self.arguments.init_from)).model.state_dict()
+            trained = averaged_weights(start, trained, self.config.start_share)
+        model.load_state_dict(trained)
         self._save(model, to_mapping(self.config.detection))
         console.print(f"checkpoint in {self.work / 'flam-mini'}")
-
-    def calibrate(self) -> None:
-        """Make one threshold suit all texts, and package again."""
-        bank = WaveformBank(self.work / "bank")
-        clips = [clip for clip in self.training_clips if clip.clip_id in bank]
-        detector = load(self.work / "flam-mini", device="cpu", backend="torch")
-        texts, heights = false_heights(detector, clips, bank, self.phrase_sets)
-        checkpoint = load_checkpoint(self.work / "flam-mini")
-        assert isinstance(checkpoint.model, FLAM)
-        agreement = equalise_scales(checkpoint.model, texts, heights, self.config.scale_share)
-        console.print(f"scales of texts left out of the calibration: correlation {agreement:.2f} with what they need")
-        self._save(checkpoint.model, checkpoint.detection)
 
     def operate(self) -> None:
         """Measure the curve of false alarms on held-out recordings, and package the model with it and its graphs."""
@@ -345,6 +334,20 @@ class Run:
         waveform = torch.from_numpy(bank.waveform(clip.clip_id))[None]
         n_frames = waveform.shape[1] // model.audio_encoder.frame_hop_samples
         return model.audio_encoder.logmel(waveform)[0, : 8 * n_frames]
+
+
+def averaged_weights(
+    first: dict[str, torch.Tensor], second: dict[str, torch.Tensor], share: float
+) -> dict[str, torch.Tensor]:
+    """The mean of two models' weights, of which the first counts ``share``; what is not floating point is the second's.
+
+    >>> averaged_weights({"w": torch.tensor(1.0)}, {"w": torch.tensor(3.0)}, 0.25)
+    {'w': tensor(2.5000)}
+    """
+    return {
+        name: share * first[name].float() + (1 - share) * value if value.dtype.is_floating_point else value
+        for name, value in second.items()
+    }
 
 
 def _text_parts(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

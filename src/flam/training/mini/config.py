@@ -52,7 +52,7 @@ class MiniConfig:
     crop_windows : so many windows of the teacher, and the frames around them, are heard of each scene; None hears all
     bf16 : convolutions in bf16, for processors that have instructions for it
     batch_size, weight_decay, clip_norm, warmup_steps, ema_decay, seed : of the optimisation
-    scale_share : how far ``calibrate`` goes from the scales that training gave to equal ones, in [0, 1]
+    start_share : part of the weights of the model that training began from in the mean that is packaged, in [0, 1)
     kinds : how the kinds "hit", "call" and "steady" become events; their texts are the labels of the training clips
     card, detection : packaged with the model: what to know about it, and the operating point chosen for it
     log_every, validate_every, save_every : in steps
@@ -90,7 +90,7 @@ class MiniConfig:
     log_every: int = 100
     validate_every: int = 400
     save_every: int = 100
-    scale_share: float = 1.0
+    start_share: float = 0.0
     kinds: dict[str, SoundKind] = field(default_factory=dict)
     card: ModelCard = field(default_factory=ModelCard)
     detection: DetectionConfig = field(default_factory=DetectionConfig)
