@@ -14,21 +14,29 @@ def calibrate(
     *recordings: Annotated[str, Parameter(help="The recordings, or a file of events found with a low threshold.")],
     output: Annotated[Path, Parameter(name=["--output", "-o"], help="Prompts file to write, or to add to (YAML).")],
     prompt: Annotated[
-        tuple[str, ...], Parameter(name=["--prompt", "-p"], help="Labels to fit, as they are annotated; all.")
+        tuple[str, ...],
+        Parameter(
+            name=["--prompt", "-p"],
+            help="Labels to fit, as they are annotated; all.",
+            negative="",
+            show_default=False,
+        ),
     ] = (),
     precision: Annotated[float, Parameter(help="Share of events that shall be right; 0.9.")] = 0.9,
     f1: Annotated[bool, Parameter(negative="", help="Balance precision and recall instead.")] = False,
     floor: Annotated[float | None, Parameter(help="Score of candidates at least; the lowest of the curve.")] = None,
     model: Annotated[str, Parameter(help="Model; flam-mini.")] = "flam-mini",
+    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="", help="No progress on stderr.")] = False,
 ) -> int:
     """Fit a threshold and a probability to each label of annotated recordings."""
     from flam.annotations import read_events
     from flam.cli.review_sources import collect
     from flam.core.progress import Reporter
+    from flam.core.terminal import printable
     from flam.detection.prompt_file import PromptList, merged, read_prompt_file, write_prompt_file
     from flam.review import ReviewConfig, ReviewSession, Target, answers_of, find_candidates
 
-    reporter = Reporter(False)
+    reporter = Reporter(quiet)
     target = Target("f1") if f1 else Target("precision", precision)
     annotated = {Path(item.recording).name: item.events for item in read_events(annotations)}
     labels = prompt or tuple(sorted({event.prompt for events in annotated.values() for event in events}))
@@ -53,7 +61,7 @@ def calibrate(
         )
         session.answer_all(answers)
         fresh.append(session.entry(found.score, entry))
-        print(f"{entry.prompt}: {session.summary()}")
+        print(printable(f"{entry.prompt}: {session.summary()}"))
     if fresh:
         write_prompt_file(merged(earlier, fresh), output)
     return 1 if reporter.n_problems else 0

@@ -24,7 +24,13 @@ def review(
     /,
     *more: Annotated[str, Parameter(help="Further ones.")],
     prompt: Annotated[
-        tuple[str, ...], Parameter(name=["--prompt", "-p"], help="Prompt to review, once for each; those of -o.")
+        tuple[str, ...],
+        Parameter(
+            name=["--prompt", "-p"],
+            help="Prompt to review, once for each; those of -o.",
+            negative="",
+            show_default=False,
+        ),
     ] = (),
     output: Annotated[Path, Parameter(name=["--output", "-o"], help="Prompts file to write, or to add to (YAML).")],
     labels: Annotated[Path | None, Parameter(help="CSV that keeps the answers; beside the prompts file.")] = None,
@@ -38,14 +44,16 @@ def review(
     floor: Annotated[float | None, Parameter(help="Score of candidates at least; the lowest of the curve.")] = None,
     site: Annotated[str, Parameter(help="Keep to answers from this place, and mark new ones with it.")] = "",
     model: Annotated[str, Parameter(help="Model; flam-mini.")] = "flam-mini",
+    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="", help="No progress on stderr.")] = False,
 ) -> int:
     """Answer "is this it?" a few times for each prompt; get a threshold and a probability that fit it."""
     from flam.cli.review_sources import collect
     from flam.core.progress import Reporter
+    from flam.core.terminal import printable
     from flam.detection.prompt_file import PromptList, merged, read_prompt_file, write_prompt_file
     from flam.review import ReviewConfig, ReviewSession, Target, find_candidates, read_labels, write_labels
 
-    reporter = Reporter(False)
+    reporter = Reporter(quiet)
     target = Target("f1") if f1 else Target("precision", precision)
     earlier = read_prompt_file(output) if output.exists() else PromptList(())
     labels_path = output.with_suffix(".labels.csv") if labels is None else labels
@@ -76,7 +84,7 @@ def review(
         fresh.append(session.entry(found.score, entry))
         write_prompt_file(merged(earlier, fresh), output)
         estimate, threshold = session.count(), session.threshold.score
-        print(f"{entry.prompt}: {session.summary()}")
+        print(printable(f"{entry.prompt}: {session.summary()}"))
         span = f"{estimate.middle:.0f} ({estimate.low:.0f}-{estimate.high:.0f})"
         print(f"  threshold {threshold:.4g}; {span} of {len(candidates)} candidates are right")
         if not goes_on:
@@ -87,14 +95,15 @@ def review(
 def _ask(session: ReviewSession, others: Sequence[Label], labels_path: Path) -> bool:
     """Ask until there are answers enough, saving each; False where the person stops."""
     from flam.annotations.table import clock
+    from flam.core.terminal import printable
     from flam.review import write_labels
 
-    print(f"{session.prompt}: is this it? {HELP}", file=sys.stderr)
+    print(printable(f"{session.prompt}: is this it? {HELP}"), file=sys.stderr)
     while (candidate := session.next()) is not None:
         _play(candidate.recording, candidate.onset_s, candidate.offset_s)
         span = f"{clock(candidate.onset_s)}-{clock(candidate.offset_s)}"
         place = f"{len(session.answers) + 1:3d}  {candidate.recording}  {span}  {candidate.score:.3f}"
-        print(place, end="  ? ", file=sys.stderr, flush=True)
+        print(printable(place), end="  ? ", file=sys.stderr, flush=True)
         line = sys.stdin.readline()
         key = line.strip().lower()[:1]
         if not line or key == "q":
