@@ -62,13 +62,26 @@ def client(detector):
 
 
 @pytest.fixture(scope="session")
-def address(detector):
+def archive(tmp_path_factory):
+    """An archive of the three bundled recordings."""
+    import flam
+    from flam.cli.main import main
+
+    folder = tmp_path_factory.mktemp("archives")
+    demos = Path(flam.__file__).parent / "assets" / "demo"
+    assert main(["index", "build", str(demos), "-o", str(folder / "demos"), "-q"]) == 0
+    return folder / "demos"
+
+
+@pytest.fixture(scope="session")
+def address(detector, archive):
     """A running server, as ``flam serve`` runs it."""
     import uvicorn
 
     from flam.detection.everyday import everyday_prompts
     from flam.server.app import create_app
     from flam.server.config import ServerConfig
+    from flam.server.searching import ArchiveShelf
     from flam.server.service import Service
 
     presets = {"everyday": [{"prompt": prompt} for prompt in everyday_prompts()]}
@@ -76,7 +89,8 @@ def address(detector):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(create_app(service), port=port, log_level="warning", ws="websockets-sansio"))
+    app = create_app(service, ArchiveShelf([archive], detector))
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning", ws="websockets-sansio"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:

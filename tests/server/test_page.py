@@ -133,7 +133,7 @@ def test_negative_prompts_and_lists(page):
     page.get_by_text("kHz").wait_for()
     page.get_by_label("List of prompts").select_option("set:everyday")
     page.wait_for_function("document.querySelectorAll('[data-row]').length === 300")
-    page.get_by_role("button", name="Clear").click()
+    page.get_by_role("button", name="Clear", exact=True).click()
     keep(page, "glass breaking")
     page.fill("#negative", "dog barking")
     page.press("#negative", "Enter")
@@ -169,6 +169,32 @@ def test_review(page, demo):
         page.get_by_role("button", name="Save prompts file").click()
     assert "threshold" in Path(saved.value.path()).read_text()
     page.get_by_role("button", name="Use it in Detect").click()
+
+
+def test_search(page):
+    page.get_by_label("or a bundled one").select_option("street")
+    page.get_by_text("kHz").wait_for()
+    # drag from 8 s to 16 s: the siren becomes the example
+    box = page.locator(".touch").bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 8 / 32, box["y"] + 100)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 16 / 32, box["y"] + 100, steps=4)
+    page.mouse.up()
+    page.get_by_text("Loop span").wait_for()
+    page.get_by_role("tab", name="Search").click()
+    page.get_by_text("all archives").wait_for(state="attached")
+    page.get_by_label("Sounds, separated by commas").fill("siren")
+    page.get_by_role("button", name="Search", exact=True).click()
+    page.get_by_role("row", name="siren").first.wait_for()
+    page.get_by_role("row", name="siren").first.get_by_role("button", name="▸").click()
+    page.locator("tr.current").wait_for()
+    page.get_by_text("like street.ogg").click()
+    page.get_by_label("Sounds, separated by commas").fill("")
+    page.get_by_role("button", name="Search", exact=True).click()
+    page.get_by_role("row", name="street.ogg").first.wait_for()
+    shot(page, "search")
+    page.get_by_role("button", name="Open", exact=True).first.click()
+    page.locator("[aria-label=Timeline]").wait_for()
 
 
 def test_live(page):

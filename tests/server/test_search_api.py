@@ -2,30 +2,17 @@
 
 import io
 import time
-from pathlib import Path
 
 import pytest
 import soundfile
 from starlette.testclient import TestClient
 
-from flam.cli.main import main
 from flam.core import ConfigError
 from flam.search import Archive
 from flam.server.app import create_app
 from flam.server.config import ServerConfig
 from flam.server.searching import ArchiveShelf
 from flam.server.service import Service
-
-
-@pytest.fixture(scope="session")
-def archive(tmp_path_factory):
-    """An archive of the three bundled recordings."""
-    import flam
-
-    folder = tmp_path_factory.mktemp("archives")
-    demos = Path(flam.__file__).parent / "assets" / "demo"
-    assert main(["index", "build", str(demos), "-o", str(folder / "demos"), "-q"]) == 0
-    return folder / "demos"
 
 
 @pytest.fixture(scope="session")
