@@ -31,7 +31,8 @@ class Prior:
     slope_sd: float
 
 
-# Median and 1.5 times the median absolute deviation over the prompts of `benchmarks/review.py prior`.
+# A wide assumption, not a measurement: about a quarter of the candidates right, and a score that says something.
+# `benchmarks/review.py` prints what the fits of many prompts give (median and 1.5 times the median absolute deviation).
 SHIPPED_PRIOR = Prior(intercept=-1.0, intercept_sd=1.5, slope=1.5, slope_sd=0.8)
 
 
