@@ -48,7 +48,7 @@ def demo():
 def flam(*arguments, **options):
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "flam", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=280, env=environment, **options)
+    return subprocess.run(command, capture_output=True, text=True, timeout=900, env=environment, **options)
 
 
 @pytest.mark.parametrize("verb", [[], ["detect"], ["models", "convert"]], ids=" ".join)
@@ -79,6 +79,7 @@ def test_detects_in_a_process_of_its_own(model_folder, demo, tmp_path):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="the signal of Ctrl-C is sent to one process only on POSIX")
+@pytest.mark.timeout(1200)  # half a minute, and many times that on a machine with much else to do
 def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(model_folder, demo, tmp_path):
     n_recordings = 30
     (tmp_path / "in").mkdir()
