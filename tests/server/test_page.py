@@ -191,7 +191,7 @@ def test_search(page):
     page.get_by_text("like street.ogg").click()
     page.get_by_label("Sounds, separated by commas").fill("")
     page.get_by_role("button", name="Search", exact=True).click()
-    page.get_by_role("row", name="street.ogg").first.wait_for()
+    page.get_by_role("cell", name="like street.ogg").first.wait_for()
     shot(page, "search")
     page.get_by_role("button", name="Open", exact=True).first.click()
     page.locator("[aria-label=Timeline]").wait_for()

@@ -43,6 +43,7 @@ def test_then_and_an_example(searching):
     assert 0 < follows["n_found"] <= alone["n_found"]
     like = {"recording": {"demo": "street"}, "start_s": 8, "end_s": 16}
     hits = searching.post("/v1/search", json={"like": like}).json()["hits"]
+    assert {hit["prompt"] for hit in hits} == {"like street.ogg"}
     assert any(hit["name"] == "street.ogg" and hit["onset_s"] < 16 and hit["offset_s"] > 8 for hit in hits)
 
 

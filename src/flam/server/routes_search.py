@@ -103,10 +103,11 @@ def archives(request: Request) -> list[ArchiveOut]:
 def search(what: SearchRequest, request: Request, service: ServiceDep) -> SearchOut:
     """Find sounds in archives: the best hits first."""
     shelf: ArchiveShelf = request.app.state.shelf
-    example = None
+    example, shown = None, {}
     if what.like is not None:
-        path = open_reference(service, what.like.recording).path
-        example = Example(path, what.like.start_s, what.like.end_s)
+        stored = open_reference(service, what.like.recording)
+        example = Example(stored.path, what.like.start_s, what.like.end_s)
+        shown[stored.path.name] = f"like {stored.name}"
     entries = tuple(what.rules.get(prompt, PromptRule()).entry(prompt) for prompt in dict.fromkeys(what.prompts))
     query = SearchQuery(
         service.require_few(entries, what.suppress),
@@ -120,7 +121,7 @@ def search(what: SearchRequest, request: Request, service: ServiceDep) -> Search
     found.sort(key=lambda pair: -(pair[1].event.max_score or 0.0))
     return SearchOut(
         n_found=len(found),
-        counts=dict(Counter(span.event.prompt for _, span in found)),
+        counts=dict(Counter(shown.get(span.event.prompt, span.event.prompt) for _, span in found)),
         hits=[
             HitOut(
                 archive=name,
@@ -129,7 +130,7 @@ def search(what: SearchRequest, request: Request, service: ServiceDep) -> Search
                 start_time=span.recording.start_time,
                 onset_s=span.event.onset_s,
                 offset_s=span.event.offset_s,
-                prompt=span.event.prompt,
+                prompt=shown.get(span.event.prompt, span.event.prompt),
                 mean_score=span.event.mean_score,
                 max_score=span.event.max_score,
                 level_db=span.level_db,
