@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import logging
 import tarfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -28,6 +29,9 @@ from flam.core import (
 
 INDEX_NAME = "shards.json"
 AUDIO_SUFFIXES = (".flac", ".opus", ".ogg", ".wav", ".mp3")
+FACTS = (".json", ".txt")
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -154,35 +158,57 @@ def parse_index(text: str, where: str) -> list[ShardEntry]:
 
 
 class Shard:
-    """Random access to the samples of a shard, in the order of the file; what lacks audio or json is passed over.
+    """Random access to the samples of a shard, in the order of the file.
+
+    A sample is an audio file beside a json or a txt of the same key; the text of a txt is a caption. The key ends at
+    the first dot of a name, as webdataset has it, or where that gives no sample, at the last one.
 
     Parameters
     ----------
-    path : a tar file, not compressed
+    path : str or Path
+        A tar file, not compressed.
+
+    Attributes
+    ----------
+    n_dropped : int
+        Audio files without a json or txt, which are no samples.
 
     Raises
     ------
-    AudioError : the file is missing or damaged
+    AudioError
+        The file is missing or damaged.
     """
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
-        found: dict[str, dict[str, tuple[int, int]]] = {}
+        members: dict[str, tuple[int, int]] = {}
         try:
             with tarfile.open(self.path, "r:") as tar:
                 for member in tar:
-                    folder, _, name = member.name.rpartition("/")
-                    stem, dot, suffix = name.partition(".")
-                    if member.isfile() and dot:
-                        found.setdefault(f"{folder}/{stem}", {})[f".{suffix.lower()}"] = member.offset_data, member.size
+                    if member.isfile():
+                        members[member.name] = member.offset_data, member.size
         except (OSError, tarfile.TarError) as error:
             raise AudioError(f"{self.path}: can't be read as a shard ({error}); make or fetch it again") from error
+        found: dict[str, dict[str, tuple[int, int]]] = {}
+        for key, parts in _grouped(members, at_last_dot=False).items():
+            if _is_sample(parts) or not any(_ends_like_audio(suffix) for suffix in parts):
+                found[key] = parts
+            else:  # names with dots in them
+                names = {f"{key}{suffix}": place for suffix, place in parts.items()}
+                found |= _grouped(names, at_last_dot=True)
         self._samples = [
-            (key.rpartition("/")[2], suffix, parts[suffix], parts[".json"])
+            (key.rpartition("/")[2], suffix, parts[suffix], {part: parts[part] for part in FACTS if part in parts})
             for key, parts in found.items()
-            for suffix in [next((suffix for suffix in AUDIO_SUFFIXES if suffix in parts), None)]
-            if suffix is not None and ".json" in parts
+            if _is_sample(parts)
+            for suffix in [next(suffix for suffix in AUDIO_SUFFIXES if suffix in parts)]
         ]
+        self.n_dropped = sum(
+            any(_ends_like_audio(suffix) for suffix in parts) for parts in found.values() if not _is_sample(parts)
+        )
+        if self.n_dropped:
+            logger.warning(
+                "%s: %d audio files have no json or txt beside them and are left out", self.path, self.n_dropped
+            )
 
     def __len__(self) -> int:
         return len(self._samples)
@@ -196,14 +222,19 @@ class Shard:
         return self._sample(row)[0]
 
     def facts(self, row: int) -> dict[str, Any]:
-        """What the json of a sample says; its audio is not read."""
-        key, _, _, facts = self._sample(row)
-        mapping = parse_json(self._bytes(*facts), f"{self.path}, {key}.json", AudioError, "make the shard again")
-        if not isinstance(mapping, dict):
-            raise AudioError(f"{self.path}, {key}.json: is not a mapping of keys to values; make the shard again")
+        """What the json of a sample says, with the text of its txt where it says no captions; no audio is read."""
+        key, _, _, places = self._sample(row)
+        mapping: Any = {}
+        if ".json" in places:
+            where = f"{self.path}, {key}.json"
+            mapping = parse_json(self._bytes(*places[".json"]), where, AudioError, "make the shard again")
+            if not isinstance(mapping, dict):
+                raise AudioError(f"{where}: is not a mapping of keys to values; make the shard again")
+        if ".txt" in places and not {"captions", "text"} & mapping.keys():
+            mapping["captions"] = [" ".join(self._bytes(*places[".txt"]).decode("utf-8-sig", "replace").split())]
         return mapping
 
-    def _sample(self, row: int) -> tuple[str, str, tuple[int, int], tuple[int, int]]:
+    def _sample(self, row: int) -> tuple[str, str, tuple[int, int], dict[str, tuple[int, int]]]:
         if not 0 <= row < len(self):
             raise AudioError(f"{self.path}: no sample {row}, it holds {len(self)}; write the index again")
         return self._samples[row]
@@ -215,6 +246,25 @@ class Shard:
                 return file.read(size)
         except OSError as error:
             raise AudioError(f"{self.path}: can't be read ({error.strerror}); check the path") from error
+
+
+def _grouped(members: Mapping[str, tuple[int, int]], at_last_dot: bool) -> dict[str, dict[str, tuple[int, int]]]:
+    """Places of members by key and suffix."""
+    found: dict[str, dict[str, tuple[int, int]]] = {}
+    for name, place in members.items():
+        folder, _, last = name.rpartition("/")
+        stem, dot, suffix = last.rpartition(".") if at_last_dot else last.partition(".")
+        if dot:
+            found.setdefault(f"{folder}/{stem}" if folder else stem, {})[f".{suffix.lower()}"] = place
+    return found
+
+
+def _is_sample(parts: Mapping[str, object]) -> bool:
+    return any(suffix in parts for suffix in AUDIO_SUFFIXES) and any(part in parts for part in FACTS)
+
+
+def _ends_like_audio(suffix: str) -> bool:
+    return suffix.endswith(AUDIO_SUFFIXES)
 
 
 def file_sha256(path: Path) -> str:

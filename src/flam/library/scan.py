@@ -17,7 +17,7 @@ from flam.library.gather import FoundClip, LibraryConfig, gather_clips, settled_
 from flam.library.groups import merge_groups
 from flam.library.measure import Outcome, measure_file
 
-MEASURING_VERSION = 1
+MEASURING_VERSION = 2
 
 logger = logging.getLogger(__name__)
 
