@@ -32,11 +32,9 @@ from flam.procedural import built_in_library
 from flam.scenes.distributions import Integers, Uniform
 from flam.scenes.scene_config import Pool, SceneConfig
 from flam.training.finetune.comparison import frame_aurocs
-from flam.training.finetune.config import FinetuneConfig
-from flam.training.finetune.examples import Embedder, scene_jobs
-from flam.training.finetune.run import finetune
-from flam.training.finetune.scenes import other_sounds
-from flam.training.finetune.sounds import LIBRARY_RATE, SoundLibrary
+from flam.training.finetune.examples import ExampleCache, scene_jobs
+from flam.training.finetune.run import FinetuneConfig, finetune
+from flam.training.finetune.sounds import LIBRARY_RATE, SoundLibrary, other_sounds
 
 WORDS = ("zorblat", "plimfu", "grumvik", "dwozel", "skarn", "hulvim")
 N_LEARN, N_GROUPS, N_OTHERS, N_CLIPS, LONGEST_S = 20, 35, 50, 6, 10.0
@@ -94,7 +92,7 @@ def row(
     before = load_checkpoint(resolve(arguments.model)).model
     source = mixtures(clips + backgrounds, before.audio_encoder.window_samples, before.audio_encoder.sample_rate)
     with tempfile.TemporaryDirectory() as folder:
-        embedder = Embedder(before, (label, *others), Path(folder))
+        embedder = ExampleCache(before, (label, *others), Path(folder))
         heard = embedder.embed("scenes", scene_jobs(source, arguments.scenes), lambda done, total: None)
         events = heard._replace(valid=heard.labels.any(dim=-1))
         said = {word: frame_aurocs(before, events, (word, *others))[word] for word in WORDS}

@@ -21,7 +21,7 @@ from rich.progress import track
 
 from flam.detection.load import load
 from flam.procedural import GENERATORS, SAMPLE_RATE, generate
-from flam.training.mini.teacher import Teacher
+from recipes.flam_mini.teacher import Teacher
 
 LONGEST_S = 10.0
 HOP_S = 0.48

@@ -29,9 +29,9 @@ from flam.data.clip import Clip
 from flam.data.scene_source import SceneSource
 from flam.evaluation.frames import frame_auroc
 from flam.evaluation.table import ScoreTable
-from flam.training.config import TrainConfig, load_recipe
-from flam.training.methods import METHODS
-from flam.training.train import setup
+from flam.model.build import MODELS
+from flam.training.recipe import Recipe, load_recipe
+from flam.training.trainer import train
 
 CONFIGS = Path(__file__).parents[1] / "configs" / "reproduction"
 RECIPES = ("flam", "global", "mga_clap", "no_bias", "no_scale", "no_prior", "no_global_loss")
@@ -50,7 +50,7 @@ class HeldOut(NamedTuple):
     prompts: list[str]
 
 
-def held_out(config: TrainConfig, grid: TimeGrid, n_scenes: int, n_prompts: int) -> HeldOut:
+def held_out(config: Recipe, grid: TimeGrid, n_scenes: int, n_prompts: int) -> HeldOut:
     """Scenes like those that the recipe validates on; the prompts are the labels that sound in most of them."""
     scenes, n_samples = config.validation_data.frames[0].scenes, round(config.validation_data.clip_s * grid.sample_rate)
     assert scenes is not None
@@ -84,7 +84,7 @@ def measure(model: Path, scenes: HeldOut) -> dict[str, Any]:
     }
 
 
-def data_changes(arguments: argparse.Namespace, config: TrainConfig) -> list[str]:
+def data_changes(arguments: argparse.Namespace, config: Recipe) -> list[str]:
     """What makes a recipe hear the library that was asked for."""
     captions, frames, held_out = (
         to_mapping(sources) for sources in (config.data.captions, config.data.frames, config.validation_data.frames)
@@ -182,7 +182,7 @@ def main() -> None:
     if arguments.start is not None:
         changes.append(f"start.model={arguments.start}")
     first = load_recipe(next(iter(recipes.values())), changes)
-    grid = METHODS[type(first.model)].build(first.model, None).grid
+    grid = MODELS[type(first.model)](first.model, None).grid
     scenes = held_out(first, grid, arguments.scenes, arguments.prompts)
     told = {
         "command": " ".join(["python", "benchmarks/reproduction.py", *sys.argv[1:]]),
@@ -205,7 +205,7 @@ def main() -> None:
                     if figures:
                         print(f"{run}: step {done}/{total} {shown}", file=sys.stderr)
 
-                setup(recipe, folder, (*changes, f"seed={seed}", f"data.seed={seed}"), show)
+                train(recipe, folder, (*changes, f"seed={seed}", f"data.seed={seed}"), show)
                 seconds = None if is_resumed else time.monotonic() - begun
                 result = {"settings": settings, "seconds": seconds, **measure(folder / "final", scenes)}
                 path.parent.mkdir(parents=True, exist_ok=True)

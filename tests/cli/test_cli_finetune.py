@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from flam.cli import finetune
-from flam.training.finetune import config, run
+from flam.training.finetune import run
 
 RATE = 16_000
 
@@ -18,8 +18,8 @@ RATE = 16_000
 def sounds(tmp_path, monkeypatch):
     """Whistles and hisses in sub-folders; models go to a folder of the test, and little is mixed."""
     monkeypatch.setenv("FLAM_MODELS", str(tmp_path / "models"))
-    few = partial(config.FinetuneConfig, n_scenes=8, n_held_out_scenes=4, n_takes=1, n_anchors=50, epochs=2)
-    monkeypatch.setattr(config, "FinetuneConfig", few)
+    few = partial(run.FinetuneConfig, n_scenes=8, n_held_out_scenes=4, n_takes=1, n_anchors=50, epochs=2)
+    monkeypatch.setattr(run, "FinetuneConfig", few)
     monkeypatch.setattr(run, "other_sounds", lambda labels: ("door slam", "rain"))
     rng = np.random.default_rng(0)
     for label in ("zorblat", "grumvik"):

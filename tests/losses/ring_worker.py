@@ -28,6 +28,7 @@ from flam.losses import (
     TextShard,
     framewise_loss,
     infonce_loss,
+    pooled_similarity,
     prior_loss,
     ring_framewise_loss,
     ring_infonce_loss,
@@ -144,6 +145,8 @@ def ring_loss(name: str, part: Part, towers: Towers, group: dist.ProcessGroup | 
         return ring_infonce_loss(clips, part.captions, texts, theta, group, valid)
     if name == "clip, hard":
         return ring_infonce_loss(clips, part.captions, texts, theta, group, valid, hardness=0.15)
+    if name == "clip, pooled":
+        return ring_infonce_loss(frames, part.captions, texts, theta, group, valid, 0.0, pooled_similarity)
     return ring_sigmoid_loss(clips, part.captions, texts, theta, towers.clip_bias, group, valid)
 
 
@@ -180,6 +183,7 @@ def one_process_losses(parts: list[Part], towers: Towers) -> dict[str, Tensor]:
         "prior": prior_loss(bias, labels, sure),
         "clip": infonce_loss(clips, features, theta, positives, counted),
         "clip, hard": infonce_loss(clips, features, theta, positives, counted, hardness=0.15),
+        "clip, pooled": infonce_loss(frames, features, theta, positives, counted, similarity=pooled_similarity),
         "sigmoid": sigmoid_loss(clips, features, theta, towers.clip_bias, positives, counted),
     }
 

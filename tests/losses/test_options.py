@@ -1,7 +1,5 @@
 """Each optional loss equals a slow loop over its definition, in value and gradient."""
 
-import math
-
 import pytest
 import torch
 from torch.nn import functional
@@ -9,8 +7,7 @@ from torch.nn import functional
 from flam.losses import (
     framewise_loss,
     infonce_loss,
-    negatives_by_cosine,
-    negatives_in_other_clusters,
+    pooled_similarity,
     sigmoid_loss,
 )
 
@@ -96,12 +93,20 @@ def test_a_negative_that_may_be_present_counts_a_quarter(case):
     assert alone.item() == pytest.approx(functional.softplus(logits[1, 0]).item())
 
 
-def test_negatives_mean_something_else_than_every_positive():
-    positives = torch.tensor([[True, False, False, False], [True, False, True, False], [False] * 4])
-    clusters = torch.tensor([3, 3, 4, 5])
-    expected = torch.tensor([[False, False, True, True], [False, False, False, True], [True] * 4])
-    assert torch.equal(negatives_in_other_clusters(positives, clusters), expected)
-    angles = torch.tensor([0.0, 0.2, 1.2, 2.5])  # radians; the first two mean the same
-    texts = torch.stack([angles.cos(), angles.sin()], dim=1)
-    assert torch.equal(negatives_by_cosine(positives, texts, max_cosine=math.cos(0.5)), expected)
-    assert not (negatives_by_cosine(positives, texts, max_cosine=1.5) & positives).any()
+@pytest.mark.parametrize("sharpness", [0.0, 1.0, 7.5])
+def test_pooled_similarity_is_a_softly_weighted_mean_of_cosines(sharpness):
+    random = torch.Generator().manual_seed(5)
+    frames, texts = (
+        functional.normalize(torch.randn(*shape, 6, generator=random), dim=-1).requires_grad_()
+        for shape in ((3, 4), (2,))
+    )
+    expected = torch.zeros(3, 2)
+    for b in range(3):
+        for k in range(2):
+            cosines = [frames[b, t] @ texts[k] for t in range(4)]
+            total = sum(torch.exp(sharpness * cosine) for cosine in cosines)
+            expected[b, k] = sum(torch.exp(sharpness * cosine) / total * cosine for cosine in cosines)
+    found = pooled_similarity(frames, texts, sharpness)
+    torch.testing.assert_close(found, expected)
+    gradients = [torch.autograd.grad(value.square().sum(), [frames, texts]) for value in (found, expected)]
+    torch.testing.assert_close(*gradients)

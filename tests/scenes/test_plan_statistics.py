@@ -18,7 +18,7 @@ from flam.scenes.placing import free_onsets
 from flam.scenes.plan import SceneDrawer
 from flam.scenes.scene import plan_from_json, plan_to_json
 from flam.scenes.scene_config import Pool, RepeatConfig, SceneConfig, SplitConfig
-from flam.training.mini.pool import MINI_SCENES
+from recipes.flam_mini.pool import MINI_SCENES
 
 RECIPES = Path(__file__).parents[2] / "configs" / "scenes"
 N_PLANS = 10_000

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from flam.training.accumulation import accumulate_gradients, cut, join
-from flam.training.embedder import Inputs
+from flam.training.accumulation import accumulate_gradients, join
+from flam.training.embedding import Inputs, cut
 
 
 class Pair(NamedTuple):

@@ -1,6 +1,7 @@
 """MGA-CLAP is trained by the same loop, on clips and captions alone."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,12 +13,12 @@ from flam.core import ConfigError, to_mapping
 from flam.data.batches import CaptionBatch
 from flam.losses import infonce_loss
 from flam.model.mga_clap import MGACLAP, MGACLAPConfig
-from flam.training.config import first_difference, load_recipe
-from flam.training.embedder import Features
+from flam.training.embedding import Features
 from flam.training.log import read_log
-from flam.training.methods import METHODS
-from flam.training.step import Batch
-from flam.training.train import setup
+from flam.training.recipe import first_difference, load_recipe
+from flam.training.task import task_class
+from flam.training.tasks.flam import Batch
+from flam.training.trainer import train
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 CHANGES = ("model={kind: mga_clap, n_codewords: 64}", "losses={clip: 1.0}", "augment.band_masks=0")
@@ -26,7 +27,7 @@ CHANGES = ("model={kind: mga_clap, n_codewords: 64}", "losses={clip: 1.0}", "aug
 def test_training_lowers_the_loss_and_the_result_detects(tiny_recipe, tmp_path):
     record = ("record.log_every=5", "record.validate_every=20")
     changes = (*CHANGES, *record, "optim.steps=20", "data.caption_clips=8")
-    figures = setup(tiny_recipe, tmp_path / "run", changes)
+    figures = train(tiny_recipe, tmp_path / "run", changes)
     assert 0 <= figures["validation_frame_auroc"] <= 1
     losses = [entry["clip_loss"] for entry in read_log(tmp_path / "run")]
     assert losses[-1] < 0.8 * losses[0]
@@ -36,6 +37,12 @@ def test_training_lowers_the_loss_and_the_result_detects(tiny_recipe, tmp_path):
     assert np.isfinite(scores.scores).all()
 
 
+def losses_of(kind, features, batch):
+    task = task_class(kind).__new__(task_class(kind))  # without a model and data
+    task.recipe = SimpleNamespace(task=task_class(kind).settings())
+    return task.losses(features, batch, frozenset({"clip"}))
+
+
 def test_negatives_that_look_right_count_more():
     torch.manual_seed(0)
     audio, texts = (functional.normalize(torch.randn(6, 8), dim=-1) for _ in range(2))
@@ -43,7 +50,7 @@ def test_negatives_that_look_right_count_more():
     ids, valid = torch.arange(6), torch.ones(6, dtype=torch.bool)
     batch = Batch(CaptionBatch(torch.zeros(6, 1), list("abcdef"), ids, valid), None)
     features = Features(audio[:, None], audio, texts, none, none, theta)
-    found = METHODS[MGACLAPConfig].losses(features, batch, frozenset({"clip"}), 1)
+    found = losses_of("mga_clap", features, batch)
     logits = theta.exp() * audio @ texts.T
     expected = []
     for scores in (logits, logits.T):
@@ -58,7 +65,7 @@ def test_negatives_that_look_right_count_more():
 
 def test_it_knows_no_loss_of_frames(tiny_recipe, tmp_path):
     with pytest.raises(ConfigError, match="unknown loss 'frame'; known losses: clip"):
-        setup(tiny_recipe, tmp_path / "run", (CHANGES[0], "losses={clip: 1.0, frame: 200.0}"))
+        train(tiny_recipe, tmp_path / "run", (CHANGES[0], "losses={clip: 1.0, frame: 200.0}"))
 
 
 def test_the_recipe_changes_only_the_model():
@@ -67,4 +74,5 @@ def test_the_recipe_changes_only_the_model():
     assert baseline.model.audio.locality_aware
     assert baseline.model.n_codewords == 4096
     one, other = to_mapping(baseline), to_mapping(stage_1)
-    assert {key for key in one if first_difference(one[key], other[key]) is not None} == {"model", "freeze", "card"}
+    changed = {key for key in one if first_difference(one[key], other[key]) is not None}
+    assert changed == {"task", "model", "freeze", "card"}

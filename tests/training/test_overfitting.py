@@ -12,11 +12,11 @@ from flam.model.flam import FLAM, FLAMConfig
 from flam.model.text import LightTextConfig
 from flam.training.accumulation import accumulate_gradients
 from flam.training.distribution import clip_gradients
-from flam.training.embedder import Embedder
-from flam.training.methods import weighted_sum
-from flam.training.optimiser import OptimConfig, make_optimiser, set_learning_rate
+from flam.training.embedding import Embedder
+from flam.training.optimization import OptimConfig, Stage, make_optimizer, set_learning_rate, weighted_sum
 from flam.training.start import read_tokenizer
-from flam.training.step import Batch, flam_losses, inputs_of
+from flam.training.task import task_class
+from flam.training.tasks.flam import Batch, FlamStep, inputs_of, step_parts
 from flam.training.validation import held_out_figures
 
 LABELS = ["bicycle bell", "door slam", "glass breaking", "door knock", "telephone"]
@@ -40,21 +40,29 @@ def test_fifty_scenes_are_learnt_by_heart():
     config = FLAMConfig(audio=audio, text=LightTextConfig(embed_dim=32, mlp_dim=64), joint_dim=64, hidden_dim=96)
     model = FLAM(config, read_tokenizer("flam-mini"))
     scenes = fifty_scenes(model.grid)
-    batch, embedder, optimiser = Batch(None, scenes), Embedder(model), make_optimiser(model, OPTIM)
+    batch, embedder = Batch(None, scenes), Embedder(model)
+    optimizer = make_optimizer(embedder, OPTIM)
     assert held_out_figures(embedder.eval(), [scenes])["validation_frame_auroc"] < 0.8
+    stages = (Stage("whole", OPTIM.steps, OPTIM.lr),)
+    known = task_class("flam").known_losses()
+
+    def losses(features):
+        step = FlamStep(features, *step_parts(features, batch, n_pieces=1))
+        return {f"{name}_loss": known[name].function(step) for name in ("frame", "prior")}
+
     for step in range(OPTIM.steps):
-        set_learning_rate(optimiser, step, OPTIM)
-        optimiser.zero_grad()
+        set_learning_rate(optimizer, stages, step, OPTIM)
+        optimizer.zero_grad()
         accumulate_gradients(
             embedder.train(),
             [inputs_of(batch)],
-            lambda features: flam_losses(features, batch, frozenset({"frame", "prior"})),
+            losses,
             lambda parts: weighted_sum(parts, {"frame": 200.0, "prior": 1.0}),
             seed=step,
             without_sync=contextlib.nullcontext,
         )
         clip_gradients(embedder, 1.0)
-        optimiser.step()
+        optimizer.step()
     figures = held_out_figures(embedder.eval(), [scenes])
     assert figures["validation_texts"] == len(LABELS)
     assert figures["validation_frame_auroc"] > 0.99

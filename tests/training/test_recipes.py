@@ -8,13 +8,13 @@ import pytest
 import flam
 from flam.cli.main import main
 from flam.core import to_mapping
-from flam.training.config import first_difference, load_recipe, needed_data
+from flam.model.htsat import HTSAT_CONFIGS
 from flam.training.log import read_log
+from flam.training.recipe import first_difference, load_recipe, needed_data
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-# what python -m flam.training.mini takes has tests of its own
-MINI = {CONFIGS / "flam_mini.yaml", CONFIGS / "distilled.yaml"}
-RECIPES = sorted({*CONFIGS.glob("*.yaml"), *(CONFIGS / "ablations").glob("*.yaml")} - MINI)
+FOLDERS = (CONFIGS, CONFIGS / "ablations", CONFIGS / "sizes")
+RECIPES = sorted(path for folder in FOLDERS for path in folder.glob("*.yaml"))
 BASE = load_recipe(CONFIGS / "flam_base.yaml")
 
 
@@ -59,6 +59,20 @@ def test_the_papers_numbers():
 def test_an_ablation_changes_one_thing(name, changed):
     ablation, base = to_mapping(load_recipe(CONFIGS / "ablations" / f"{name}.yaml")), to_mapping(BASE)
     assert {key for key in base if first_difference(base[key], ablation[key]) is not None} == changed
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [("sizes/tiny", "tiny"), ("sizes/large", "large"), ("flam_base", "base"), ("ablations/t128", "base-12hz")],
+)
+def test_a_recipe_has_the_size_that_it_is_named_for(name, size):
+    assert load_recipe(CONFIGS / f"{name}.yaml").model.audio == HTSAT_CONFIGS[size]
+
+
+@pytest.mark.parametrize(("name", "changed"), [("siglip", {"losses", "freeze", "card"}), ("pacl", {"task", "card"})])
+def test_a_baseline_changes_the_loss_of_the_first_stage(name, changed):
+    baseline, stage_1 = (to_mapping(load_recipe(CONFIGS / f"{each}.yaml")) for each in (name, "flam_global"))
+    assert {key for key in stage_1 if first_difference(baseline[key], stage_1[key]) is not None} == changed
 
 
 def test_without_the_instance_loss_no_captions_are_read():

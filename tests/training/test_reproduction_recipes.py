@@ -9,7 +9,7 @@ import torch
 from flam.core import to_mapping
 from flam.hub.hub import resolve
 from flam.model.checkpoint import load_checkpoint
-from flam.training.config import first_difference, load_recipe, needed_data
+from flam.training.recipe import first_difference, load_recipe, needed_data
 from flam.training.start import starting_model
 
 FOLDER = Path(__file__).parents[2] / "configs" / "reproduction"

@@ -16,8 +16,9 @@ from flam.data.batches import CaptionBatch, FrameBatch
 from flam.data.training_data import TrainingData
 from flam.losses import FrameLabels
 from flam.model.checkpoint import load_checkpoint
-from flam.training import train
+from flam.training import trainer
 from flam.training.log import read_log
+from flam.training.tasks import flam as flam_task
 
 CHANGES = (
     "augment.band_masks=0",
@@ -78,7 +79,7 @@ def train_rank(rank, folder, *ports):
             (folder / "resumed.part").rename(folder / "resumed")
         while run == "resumed" and not (folder / "resumed").exists():
             time.sleep(0.01)
-        train.setup(folder / "tiny.yaml", folder / run, (*CHANGES, f"compute.strategy={strategy}"))
+        trainer.train(folder / "tiny.yaml", folder / run, (*CHANGES, f"compute.strategy={strategy}"))
 
 
 def free_ports(count):
@@ -95,8 +96,8 @@ def runs(tiny_settings, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     (folder / "tiny.yaml").write_text(yaml.safe_dump(tiny_settings), encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train, "TrainingData", JoinedData)
-        train.setup(folder / "tiny.yaml", folder / "one", CHANGES)
+        patch.setattr(flam_task, "TrainingData", JoinedData)
+        trainer.train(folder / "tiny.yaml", folder / "one", CHANGES)
     # as torchrun would have it
     place = {"MASTER_ADDR": "127.0.0.1", "WORLD_SIZE": str(WORLD_SIZE), "OMP_NUM_THREADS": "1"}
     ports = free_ports(3)

@@ -18,9 +18,9 @@ from flam.cli.main import main
 from flam.core import ConfigError, ModelError
 from flam.hub.card import read_card
 from flam.model.checkpoint import load_checkpoint
-from flam.training import train
+from flam.training import trainer
 from flam.training.log import read_log
-from flam.training.train import setup
+from flam.training.trainer import train
 
 
 def losses(folder):
@@ -37,7 +37,7 @@ def finished(tiny_settings, tmp_path_factory):
     recipe = folder / "tiny.yaml"
     recipe.write_text(yaml.safe_dump(tiny_settings), encoding="utf-8")
     seen = []
-    figures = setup(recipe, folder / "run", progress=lambda done, steps, figures: seen.append(done))
+    figures = train(recipe, folder / "run", progress=lambda done, steps, figures: seen.append(done))
     assert seen == list(range(1, 13))
     assert 0 <= figures["validation_frame_auroc"] <= 1
     return folder / "run"
@@ -90,7 +90,7 @@ def test_killed_at_any_moment_and_started_again_it_is_as_if_it_had_never_stopped
     assert process.wait() == -signal.SIGKILL
     with open(folder / "log.jsonl", "a") as file:
         file.write('{"step": 9, "clip_lo')  # a line that the kill cut off
-    setup(tiny_recipe, folder)
+    train(tiny_recipe, folder)
     assert losses(folder) == losses(finished)
     theirs, ours = (load_checkpoint(run / "final").model.state_dict() for run in (finished, folder))
     for name, value in theirs.items():
@@ -106,22 +106,22 @@ def test_stopped_after_any_step_the_losses_are_the_same(finished, tiny_recipe, t
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        setup(tiny_recipe, folder, progress=stop)
-    setup(tiny_recipe, folder)
+        train(tiny_recipe, folder, progress=stop)
+    train(tiny_recipe, folder)
     assert losses(folder) == losses(finished)
 
 
 def test_a_finished_run_is_finished(finished):
     before = read_log(finished)
-    figures = setup(finished / "config.yaml", finished, progress=lambda *_: pytest.fail("a step was taken"))
+    figures = train(finished / "config.yaml", finished, progress=lambda *_: pytest.fail("a step was taken"))
     assert figures["validation_frame_auroc"] is not None
     assert read_log(finished) == before
 
 
 def test_micro_batches_train_the_same_model(finished, tiny_recipe, tmp_path):
     changes = ("compute.frozen_norms=true", "augment.band_masks=0", "optim.steps=4")
-    setup(tiny_recipe, tmp_path / "whole", changes)
-    setup(tiny_recipe, tmp_path / "cut", (*changes, "compute.micro_batch_size=3"))
+    train(tiny_recipe, tmp_path / "whole", changes)
+    train(tiny_recipe, tmp_path / "cut", (*changes, "compute.micro_batch_size=3"))
     for whole, cut in zip(losses(tmp_path / "whole"), losses(tmp_path / "cut"), strict=True):
         for name in ("clip_loss", "frame_loss", "prior_loss"):
             assert cut[name] == pytest.approx(whole[name], rel=1e-4)
@@ -135,49 +135,49 @@ def test_another_recipe_in_the_same_folder_is_refused(finished, capsys):
 
 def test_a_folder_with_other_files_is_refused(tiny_recipe, tmp_path):
     with pytest.raises(ConfigError, match="holds files that are no run's"):
-        setup(tiny_recipe, tmp_path)
+        train(tiny_recipe, tmp_path)
 
 
 def test_a_folder_is_not_taken_by_a_recipe_that_fails(tiny_recipe, tmp_path):
     with pytest.raises(ConfigError):
-        setup(tiny_recipe, tmp_path / "run", ("start.tokenizer=null",))
+        train(tiny_recipe, tmp_path / "run", ("start.tokenizer=null",))
     assert not (tmp_path / "run").exists()
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_saves_the_batch(tiny_recipe, tmp_path, monkeypatch):
-    whole = train.accumulate_gradients
+    whole = trainer.accumulate_gradients
 
     def spoilt(*arguments, **options):
         return {name: value * math.nan for name, value in whole(*arguments, **options).items()}
 
-    monkeypatch.setattr(train, "accumulate_gradients", spoilt)
+    monkeypatch.setattr(trainer, "accumulate_gradients", spoilt)
     with pytest.raises(ConfigError, match=r"step 0: clip_loss nan.*bad_batch_0.pt.*lower optim.lr"):
-        setup(tiny_recipe, tmp_path / "run")
+        train(tiny_recipe, tmp_path / "run")
     saved = torch.load(tmp_path / "run" / "bad_batch_0.pt", weights_only=True)
     assert saved["waveform"].shape == (8, 61_440)
     assert len(saved["texts"]) >= 4
 
 
 def test_a_damaged_checkpoint_is_named(finished, tiny_recipe, tmp_path):
-    setup(tiny_recipe, tmp_path / "run", ("optim.steps=2",))
+    train(tiny_recipe, tmp_path / "run", ("optim.steps=2",))
     path = tmp_path / "run" / "checkpoints" / "step_00000002.pt"
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(ModelError, match=r"step_00000002.pt: can't be read.*delete it"):
-        setup(tiny_recipe, tmp_path / "run", ("optim.steps=2",))
+        train(tiny_recipe, tmp_path / "run", ("optim.steps=2",))
 
 
 def test_a_model_starts_from_an_earlier_one(finished, tiny_recipe, tmp_path):
     changes = (f"start.model={finished / 'final'}", "start.tokenizer=null", "optim.steps=1", "optim.lr=1.0e-12")
-    setup(tiny_recipe, tmp_path / "second", changes)
+    train(tiny_recipe, tmp_path / "second", changes)
     first, second = (load_checkpoint(run / "final").model for run in (finished, tmp_path / "second"))
     assert torch.allclose(first.text_projection[0].weight, second.text_projection[0].weight, atol=1e-6)
     with pytest.raises(ConfigError, match=r"weights are missing or of another shape, the first is audio_projection"):
-        setup(tiny_recipe, tmp_path / "third", (*changes, "model.hidden_dim=8"))
+        train(tiny_recipe, tmp_path / "third", (*changes, "model.hidden_dim=8"))
 
 
 def test_shared_scale_and_bias_are_one_number(tiny_recipe, tmp_path):
     changes = ("model.per_text_scale=false", "model.per_text_bias=false", "optim.steps=2")
-    setup(tiny_recipe, tmp_path / "run", changes)
+    train(tiny_recipe, tmp_path / "run", changes)
     texts = load_checkpoint(tmp_path / "run" / "final").model.embed_text(["door slam", "a bell"])
     assert texts.logit_scale[0] == texts.logit_scale[1]
     assert texts.logit_bias[0] == texts.logit_bias[1]
@@ -205,4 +205,4 @@ def test_the_log_is_json_lines(finished):
 )
 def test_mistakes_in_a_recipe_are_told(tiny_recipe, tmp_path, change, message):
     with pytest.raises((ConfigError, ModelError), match=message):
-        setup(tiny_recipe, tmp_path / "run", (change,))
+        train(tiny_recipe, tmp_path / "run", (change,))

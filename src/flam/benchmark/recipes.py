@@ -9,7 +9,6 @@ from flam.data.clip_source import ProceduralConfig
 from flam.library.source_library import SourceClip, held_out
 from flam.scenes.effects.recorder import Recorder
 from flam.scenes.scene_config import SceneConfig
-from flam.training.mini.config import MiniConfig
 
 Part = Literal["held_out", "training", "all"]
 
@@ -21,15 +20,21 @@ class Split:
     Parameters
     ----------
     share, folds, merged_sources : see ``flam.library.source_library.held_out``
+    shares : another share for some sources
     """
 
-    share: float = MiniConfig.held_out_share
-    folds: tuple[str, ...] = MiniConfig.held_out_folds
-    merged_sources: tuple[str, ...] = MiniConfig.merged_sources
+    share: float = 0.08
+    shares: dict[str, float] = field(default_factory=dict)
+    folds: tuple[str, ...] = ("4",)
+    merged_sources: tuple[str, ...] = (
+        *("antum_sounds", "antum_game_mods", "minetest_game", "mineclone5"),
+        *("antum_sounds2", "moresounds", "airutils", "repixture"),
+    )
 
     def holds(self, clip: SourceClip, part: Part) -> bool:
         """Whether a clip is of a part."""
-        return part == "all" or (part == "held_out") == held_out(clip, self.share, self.folds, self.merged_sources)
+        share = self.shares.get(clip.source, self.share)
+        return part == "all" or (part == "held_out") == held_out(clip, share, self.folds, self.merged_sources)
 
 
 @dataclass(frozen=True)

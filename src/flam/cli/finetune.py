@@ -63,7 +63,7 @@ def finetune(
     from flam.jobs.manifest import make_folder
 
     require_extra("torch", "train", "to teach models")
-    from flam.training.finetune.config import FinetuneConfig
+    from flam.training.finetune.run import FinetuneConfig
     from flam.training.finetune.run import finetune as teach
 
     begun = time.monotonic()

@@ -41,19 +41,21 @@ def train(
     from flam.core.extras import require_extra
     from flam.core.progress import Reporter
     from flam.jobs.manifest import make_folder
-    from flam.training.config import load_recipe
 
     require_extra("torch", "train", "to train models")
-    from flam.training.train import setup
+    from flam.training.trainer import check
+    from flam.training.trainer import train as run_training
 
     folder = Path("runs") / recipe.stem if output is None else output
-    load_recipe(recipe, set)  # what is wrong with it is told before a folder is made
+    check(recipe, folder, set)  # what is wrong is told before a folder is made
     make_folder(folder)
     is_first = os.environ.get("RANK", "0") == "0"  # as torchrun numbers processes; they share the folder
     with output_lock(folder) if is_first else nullcontext(), _ProgressLine(quiet) as line:
-        figures = setup(recipe, folder, set, line.show, Reporter(quiet).say)
+        figures = run_training(recipe, folder, set, line.show, Reporter(quiet).say)
     if line.has_shown:
-        print(f"held-out frame AUROC {figures['validation_frame_auroc']} -> {folder}/final", file=sys.stderr)
+        quality = figures.get("validation_frame_auroc")
+        told = "trained" if quality is None else f"held-out frame AUROC {quality}"
+        print(f"{told} -> {folder}/final", file=sys.stderr)
 
 
 class _ProgressLine:

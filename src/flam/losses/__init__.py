@@ -1,8 +1,7 @@
 """The losses as functions of tensors."""
 
 from flam.losses.framewise import framewise_loss
-from flam.losses.infonce import infonce_loss
-from flam.losses.negatives import negatives_by_cosine, negatives_in_other_clusters
+from flam.losses.infonce import infonce_loss, pooled_similarity
 from flam.losses.prior import prior_loss
 from flam.losses.ring import ring_framewise_loss, ring_infonce_loss, ring_prior_loss, ring_sigmoid_loss
 from flam.losses.shards import FrameLabels, TextShard, dense_labels
@@ -14,8 +13,7 @@ __all__ = [
     "dense_labels",
     "framewise_loss",
     "infonce_loss",
-    "negatives_by_cosine",
-    "negatives_in_other_clusters",
+    "pooled_similarity",
     "prior_loss",
     "ring_framewise_loss",
     "ring_infonce_loss",

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
+
+# from B clips and K texts to their (B, K) similarities
+Similarity = Callable[[Tensor, Tensor], Tensor]
 
 
 def infonce_loss(
@@ -13,6 +18,7 @@ def infonce_loss(
     positives: Tensor,
     valid: Tensor | None = None,
     hardness: float = 0.0,
+    similarity: Similarity | None = None,
 ) -> Tensor:
     """Symmetric InfoNCE; a clip or text may have several right partners (captions repeat).
 
@@ -21,7 +27,7 @@ def infonce_loss(
 
     Parameters
     ----------
-    audio_features : (B, D) float tensor, L2-normalised along D
+    audio_features : (B, D) float tensor, L2-normalised along D; whatever ``similarity`` takes where it is given
     text_features : (K, D) float tensor, L2-normalised along D
     log_temperature_inverse : scalar tensor; logits are ``exp`` of it times the cosine
     positives : (B, K) bool tensor, True where clip and text belong together; rows and columns without any are left out
@@ -29,6 +35,7 @@ def infonce_loss(
     hardness : how much more the wrong partners that look right count. Among the n wrong ones of a row with logits s,
         the j-th is multiplied by ``n * exp(hardness * s_j) / sum_k exp(hardness * s_k)`` in the softmax's denominator;
         0: all alike; MGA-CLAP (Li et al., 2024) takes 0.15
+    similarity : from (B, ...) clips and (K, D) texts to their (B, K) similarities; None: the cosine
 
     Returns
     -------
@@ -38,10 +45,40 @@ def infonce_loss(
     >>> round(infonce_loss(features, features, torch.tensor(0.0), torch.eye(2, dtype=torch.bool)).item(), 4)
     0.3133
     """
-    logits = log_temperature_inverse.exp() * audio_features @ text_features.T
+    similarities = (
+        similarity(audio_features, text_features) if similarity is not None else audio_features @ text_features.T
+    )
+    logits = log_temperature_inverse.exp() * similarities
     if valid is not None:
         logits = logits.masked_fill(~(valid | positives), float("-inf"))
     return (_one_way(logits, positives, hardness) + _one_way(logits.T, positives.T, hardness)) / 2
+
+
+def pooled_similarity(frame_features: Tensor, text_features: Tensor, sharpness: float = 1.0) -> Tensor:
+    """Compare clips with texts by their frames: the mean of the cosines, weighted by their softmax (PACL).
+
+    Parameters
+    ----------
+    frame_features : torch.Tensor
+        (B, T, D), L2-normalised along D.
+    text_features : torch.Tensor
+        (K, D), L2-normalised along D.
+    sharpness : float
+        Factor of the cosines inside the softmax: 0 weights all frames alike, a large one takes the nearest frame.
+
+    Returns
+    -------
+    torch.Tensor
+        (B, K).
+
+    Examples
+    --------
+    >>> frames = torch.tensor([[[1.0, 0.0], [0.0, 1.0]]])
+    >>> [round(pooled_similarity(frames, torch.tensor([[1.0, 0.0]]), sharpness).item(), 3) for sharpness in (0, 1, 99)]
+    [0.5, 0.731, 1.0]
+    """
+    cosines = frame_features @ text_features.T
+    return ((sharpness * cosines).softmax(dim=1) * cosines).sum(dim=1)
 
 
 def _one_way(logits: Tensor, positives: Tensor, hardness: float) -> Tensor:

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from flam.losses.exchange import Cargo, Ring, at_least_float32, ring_sum
 from flam.losses.framewise import framewise_losses
+from flam.losses.infonce import Similarity
 from flam.losses.prior import prior_losses
 from flam.losses.shards import FrameLabels, TextShard, dense_labels
 from flam.losses.sigmoid import sigmoid_losses
@@ -107,6 +108,7 @@ def ring_infonce_loss(
     group: dist.ProcessGroup | None = None,
     clip_valid: Tensor | None = None,
     hardness: float = 0.0,
+    similarity: Similarity | None = None,
 ) -> Tensor:
     """``infonce_loss`` (Eq. 1) over the clips and texts of all processes, in blocks of one process's clips and texts.
 
@@ -114,13 +116,14 @@ def ring_infonce_loss(
 
     Parameters
     ----------
-    audio_features : (B, D) float tensor, L2-normalised along D
+    audio_features : (B, D) float tensor, L2-normalised along D; whatever ``similarity`` takes where it is given
     audio_text_ids : (B,) int64 tensor, the id of each clip's caption
     texts : the texts of this process; its scale and bias are not used
     log_temperature_inverse : scalar tensor; logits are ``exp`` of it times the cosine
     group : the processes; None: all
     clip_valid : (B,) bool tensor, False for padding clips. None: all count
     hardness : how much more the wrong partners that look right count, as in ``infonce_loss``
+    similarity : from (B, ...) clips and (K, D) texts to their (B, K) similarities; None: the cosine
 
     Returns
     -------
@@ -132,18 +135,27 @@ def ring_infonce_loss(
     """
     ring = Ring(group)
     clip_valid = torch.ones_like(audio_text_ids, dtype=torch.bool) if clip_valid is None else clip_valid
-    clips = ring.load(audio_features, audio_text_ids, clip_valid)
+    shape = audio_features.shape[1:]
+    clips = ring.load(audio_features.flatten(1), audio_text_ids, clip_valid)
     captions = ring.load(texts.text_features, texts.text_ids, texts.valid)
     theta = at_least_float32(log_temperature_inverse)
-    return (_one_way(ring, clips, captions, theta, hardness) + _one_way(ring, captions, clips, theta, hardness)) / 2
+
+    def of_clips(clips: Tensor, texts: Tensor) -> Tensor:
+        return clips @ texts.T if similarity is None else similarity(clips.view(-1, *shape), texts)
+
+    def of_texts(texts: Tensor, clips: Tensor) -> Tensor:
+        return of_clips(clips, texts).T
+
+    to_texts = _one_way(ring, clips, captions, theta, hardness, of_clips)
+    return (to_texts + _one_way(ring, captions, clips, theta, hardness, of_texts)) / 2
 
 
-def _one_way(ring: Ring, queries: Cargo, keys: Cargo, theta: Tensor, hardness: float) -> Tensor:
+def _one_way(ring: Ring, queries: Cargo, keys: Cargo, theta: Tensor, hardness: float, similarity: Similarity) -> Tensor:
     """Each query of this process against the keys of all, which travel twice: for the sums, then for the gradient."""
 
     def compare(features: Tensor, key: Cargo, theta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         counted, same = queries.valid[:, None] & key.valid, queries.ids[:, None] == key.ids
-        return theta.exp() * features @ key.features.T, counted & same, counted & ~same
+        return theta.exp() * similarity(features, key.features), counted & same, counted & ~same
 
     with torch.no_grad(), torch.autocast(theta.device.type, enabled=False):
         # over the wrong keys of a query: their number, log sum exp(hardness * s), log sum exp((1 + hardness) * s)

@@ -6,14 +6,17 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
+from torch import Tensor
 
 from flam.core import ModelError, OutputError, to_mapping
 from flam.hub.card import FORMAT, ModelCard, read_card, read_config
@@ -43,12 +46,14 @@ def save_checkpoint(
     card: ModelCard | None = None,
     detection: dict[str, Any] | None = None,
     dtype: torch.dtype | None = None,
+    beside: Mapping[str, Mapping[str, Tensor]] = MappingProxyType({}),
 ) -> None:
     """Write a checkpoint folder; it appears whole or not at all, and replaces a checkpoint that is there.
 
     Parameters
     ----------
     dtype : type that floating-point weights are stored in, for example ``torch.float16``; None keeps theirs
+    beside : weights that are no part of the model, by the name of the file that they are written into
 
     Raises
     ------
@@ -71,6 +76,9 @@ def save_checkpoint(
         part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
         try:
             save_file({name: value.contiguous().cpu() for name, value in weights.items()}, part / "model.safetensors")
+            for name, others in beside.items():
+                save_file({key: value.contiguous().cpu() for key, value in others.items()}, part / name)
+                (part / name).chmod(0o644)
             (part / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
             if model.tokenizer is not None:
                 model.tokenizer.save(str(part / "tokenizer.json"))

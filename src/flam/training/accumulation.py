@@ -10,20 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from flam.training.embedder import Inputs
-
-# a NamedTuple of tensors: the features of whatever method is trained
+# a NamedTuple of tensors: the features of whatever task is trained; None for what no loss asks for
 Output = TypeVar("Output", bound=tuple)
 
 
 def accumulate_gradients(
     embedder: nn.Module,
-    pieces: Sequence[Inputs],
+    pieces: Sequence[Any],
     losses: Callable[[Output], dict[str, Tensor]],
     total: Callable[[dict[str, Tensor]], Tensor],
     seed: int,
@@ -36,16 +34,23 @@ def accumulate_gradients(
 
     Parameters
     ----------
-    embedder : ``Inputs`` to a NamedTuple of features; called once for one piece, else twice for each
-    pieces : the inputs, cut; their features are put together in this order
-    losses : of all features
-    total : the number to minimise
-    seed : of the random layers
-    without_sync : context in which backward passes don't meet other processes; the last piece is outside of it
+    embedder : torch.nn.Module
+        From a piece to a NamedTuple of features; called once for one piece, else twice for each.
+    pieces : sequence
+        The inputs, cut; their features are put together in this order.
+    losses : callable
+        From all features to the losses.
+    total : callable
+        From the losses to the number to minimise.
+    seed : int
+        Of the random layers.
+    without_sync : callable
+        Context in which backward passes don't meet other processes; the last piece is outside of it.
 
     Returns
     -------
-    what ``losses`` gave, detached
+    dict of str to torch.Tensor
+        What ``losses`` gave, detached.
     """
     is_cut = len(pieces) > 1
     buffers = [buffer.clone() for buffer in embedder.buffers()] if is_cut else []
@@ -54,12 +59,14 @@ def accumulate_gradients(
         torch.manual_seed(seed + index)
         with torch.set_grad_enabled(not is_cut):
             outputs.append(embedder(piece))
-    leaves = join([type(output)(*(value.detach() for value in output)) for output in outputs])
-    for leaf in leaves:
+    leaves = join([type(output)(*(_detached(value) for value in output)) for output in outputs])
+    learnt = [leaf for leaf in leaves if leaf is not None]
+    for leaf in learnt:
         leaf.requires_grad_()
     parts = losses(leaves)
     # a feature that no loss looks at has a gradient of 0, so that every parameter has one on every process
-    gradients = torch.autograd.grad(total(parts), leaves, allow_unused=True, materialize_grads=True)
+    found = iter(torch.autograd.grad(total(parts), learnt, allow_unused=True, materialize_grads=True))
+    gradients = [None if leaf is None else next(found) for leaf in leaves]
     detached = {name: value.detach() for name, value in parts.items()}
     if not is_cut:
         _send_back(outputs[0], gradients)
@@ -76,37 +83,33 @@ def accumulate_gradients(
     return detached
 
 
-def cut(inputs: Inputs, n_pieces: int) -> list[Inputs]:
-    """``n_pieces`` inputs that are the given ones when put together; as equal in size as can be.
-
-    >>> [(len(piece.waveform), piece.texts) for piece in cut(Inputs(torch.zeros(3, 1), ["a", "b"]), 2)]
-    [(2, ['a']), (1, ['b'])]
-    """
-    waveforms = inputs.waveform.tensor_split(n_pieces)
-    rows = torch.arange(len(inputs.texts)).tensor_split(n_pieces)
-    return [
-        Inputs(waveform, [inputs.texts[i] for i in chosen]) for waveform, chosen in zip(waveforms, rows, strict=True)
-    ]
-
-
 def join(outputs: Sequence[Output]) -> Output:
-    """Features of pieces in one; a single number, equal in all pieces, is taken once."""
+    """Put the features of pieces together; a single number, equal in all pieces, is taken once."""
     return type(outputs[0])(
-        *(values[0] if values[0].ndim == 0 else torch.cat(values) for values in zip(*outputs, strict=True))
+        *(
+            values[0] if values[0] is None or values[0].ndim == 0 else torch.cat(values)
+            for values in zip(*outputs, strict=True)
+        )
     )
 
 
-def _send_back(output: tuple, gradients: Sequence[Tensor]) -> None:
+def _detached(value: Tensor | None) -> Tensor | None:
+    return None if value is None else value.detach()
+
+
+def _send_back(output: tuple, gradients: Sequence[Tensor | None]) -> None:
     """Give the weights their gradient; a feature that no trained weight had a part in takes none."""
-    learnt = [index for index, value in enumerate(output) if value.requires_grad]
+    learnt = [index for index, value in enumerate(output) if value is not None and value.requires_grad]
     torch.autograd.backward([output[index] for index in learnt], [gradients[index] for index in learnt])
 
 
-def _cut(gradients: Sequence[Tensor], outputs: Sequence[Output]) -> list[list[Tensor]]:
+def _cut(gradients: Sequence[Tensor | None], outputs: Sequence[Output]) -> list[list[Tensor | None]]:
     """The gradient of each piece's features; that of a single number goes to the first piece."""
-    per_field = []
+    per_field: list[list[Tensor | None]] = []
     for gradient, values in zip(gradients, zip(*outputs, strict=True), strict=True):
-        if gradient.ndim == 0:
+        if gradient is None:
+            per_field.append([None] * len(values))
+        elif gradient.ndim == 0:
             per_field.append([gradient, *(torch.zeros_like(gradient) for _ in values[1:])])
         else:
             per_field.append(list(gradient.split([len(value) for value in values])))

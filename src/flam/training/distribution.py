@@ -1,4 +1,4 @@
-"""One process or many: how they find each other, how the model is spread over them, and what they agree on.
+"""One process or many: how they find each other, how the model is wrapped for them, and what they share.
 
 ``torchrun`` starts the processes and tells each its place through the environment; without it there is one.
 """
@@ -45,7 +45,7 @@ class World:
 
 
 @contextlib.contextmanager
-def joined_world(device: str) -> Iterator[World]:
+def distributed_context(device: str) -> Iterator[World]:
     """Meet the other processes, and part when the block ends.
 
     Parameters
@@ -56,7 +56,7 @@ def joined_world(device: str) -> Iterator[World]:
     ------
     ConfigError : a device that is not there
 
-    >>> with joined_world("cpu") as world:
+    >>> with distributed_context("cpu") as world:
     ...     world.world_size
     1
     """
@@ -78,7 +78,7 @@ def joined_world(device: str) -> Iterator[World]:
         dist.destroy_process_group()
 
 
-def spread(module: nn.Module, strategy: Strategy, world: World) -> nn.Module:
+def wrap_distributed(module: nn.Module, strategy: Strategy, world: World) -> nn.Module:
     """A module whose backward pass averages gradients over all processes.
 
     Parameters
@@ -97,7 +97,7 @@ def spread(module: nn.Module, strategy: Strategy, world: World) -> nn.Module:
     for layers in [part for part in module.modules() if isinstance(part, nn.ModuleList)][::-1]:
         for layer in layers:
             fully_shard(layer, mesh=mesh, reshard_after_forward=True)
-    # a single number can't be cut; ``agree`` averages its gradient
+    # a single number can't be cut; ``sync_buffers`` averages its gradient
     numbers = {parameter for parameter in module.parameters() if parameter.ndim == 0}
     fully_shard(module, mesh=mesh, reshard_after_forward=True, ignored_params=numbers)
     return module
@@ -120,7 +120,7 @@ def _sharded_without_sync(module: nn.Module) -> Iterator[None]:
 
 
 @torch.no_grad()
-def agree(module: nn.Module, world: World) -> None:
+def sync_buffers(module: nn.Module, world: World) -> None:
     """After the backward pass: let all processes hold the same running statistics, and gradients that FSDP left out."""
     if world.world_size == 1:
         return
@@ -136,8 +136,8 @@ def agree(module: nn.Module, world: World) -> None:
 
 
 @torch.no_grad()
-def clip_gradients(module: nn.Module, longest: float) -> float:
-    """Shorten all gradients together to a length of at most ``longest``; returns the length they had.
+def clip_gradients(module: nn.Module, longest: float | None) -> float:
+    """Shorten all gradients together to a length of at most ``longest``, if any; returns the length they had.
 
     >>> layer = nn.Linear(1, 1, bias=False)
     >>> layer(torch.full((1, 1), 8.0)).sum().backward()
@@ -151,7 +151,8 @@ def clip_gradients(module: nn.Module, longest: float) -> float:
     if cut:
         dist.all_reduce(square)
     length = (square + _square_length(whole, module)).sqrt()
-    torch._foreach_mul_(cut + whole, (longest / (length + 1e-6)).clamp(max=1.0))
+    if longest is not None:
+        torch._foreach_mul_(cut + whole, (longest / (length + 1e-6)).clamp(max=1.0))
     return length.item()
 
 

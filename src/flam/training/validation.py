@@ -1,8 +1,8 @@
-"""How well a model finds held-out sounds: every text of the held-out batches against every clip of them."""
+"""How well a model finds held-out sounds while it is trained."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,13 +10,17 @@ import torch
 from torch import Tensor, nn
 
 from flam.data.batches import FrameBatch
-from flam.evaluation.auroc import auroc
+from flam.data.text_variants import LabelVariants
+from flam.evaluation.auroc import auroc, macro_auroc
 from flam.losses import FrameLabels, dense_labels
-from flam.model.flam import TextFeatures, score
-from flam.training.curves import QUANTILES
-from flam.training.embedder import Inputs
-from flam.training.step import NO_TEXT
+from flam.model.convnet import ConvEncoder
+from flam.model.flam import FLAM, TextFeatures, score
+from flam.training.embedding import Inputs
+from flam.training.log import QUANTILES
+from flam.training.teacher_scenes import make_batch
 
+# stands in for a text that is not there; never counted
+NO_TEXT = "nothing"
 DIGITS = 4
 
 
@@ -63,6 +67,51 @@ def held_out_figures(embedder: nn.Module, batches: Iterable[FrameBatch]) -> dict
         "logit_scale_quantiles": _quantiles(prompts.logit_scale),
         "logit_bias_quantiles": _quantiles(prompts.logit_bias),
     }
+
+
+@torch.inference_mode()
+def pool_auroc(
+    model: FLAM,
+    rows: np.ndarray,
+    texts: LabelVariants,
+    among: Collection[str] | None = None,
+    n_prompts: int = 50,
+    batch_size: int = 64,
+) -> float:
+    """Macro frame AUROC on scenes of a pool, over the labels that sound most often there, asked for by name.
+
+    Parameters
+    ----------
+    among : the labels to choose from; None: all
+    """
+    assert isinstance(model.audio_encoder, ConvEncoder)
+    model.eval()
+    counts = np.bincount(rows["label"][rows["label"] >= 0], minlength=len(texts.labels))
+    if among is not None:
+        counts[[label not in among for label in texts.labels]] = 0
+    chosen = np.argsort(-counts, kind="stable")[: min(n_prompts, np.count_nonzero(counts))]
+    prompts = model.embed_text([texts.labels[k] for k in chosen])
+    scores, labels = [], []
+    for start in range(0, len(rows), batch_size):
+        batch = make_batch(rows[start : start + batch_size], texts, lambda embedding: embedding, rng=None)
+        frames = model.project_audio(model.audio_encoder.encode_logmel(batch.logmel)).frame_features
+        scores.append(score(frames, prompts, "posterior").flatten(0, 1).numpy())
+        labels.append(batch.labels[:, :, chosen].flatten(0, 1).numpy())
+    return macro_auroc(np.concatenate(scores), np.concatenate(labels))
+
+
+@torch.inference_mode()
+def clip_accuracy(model: FLAM, logmels: Sequence[Tensor], answers: Sequence[str]) -> float:
+    """Top-1 accuracy of naming clips among all their labels, by the cosine of global features and label names."""
+    assert isinstance(model.audio_encoder, ConvEncoder)
+    model.eval()
+    names = sorted(set(answers))
+    prompts = model.embed_text(names).text_features
+    hits = 0
+    for logmel, answer in zip(logmels, answers, strict=True):
+        features = model.project_audio(model.audio_encoder.encode_logmel(logmel[None])).audio_features
+        hits += names[int((features @ prompts.T).argmax())] == answer
+    return hits / len(answers)
 
 
 def _dense(labels: Sequence[FrameLabels], text_ids: Sequence[int], n_frames: int) -> tuple[np.ndarray, np.ndarray]:

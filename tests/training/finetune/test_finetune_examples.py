@@ -6,11 +6,10 @@ import soundfile
 import torch
 
 from flam.model.checkpoint import load_checkpoint
-from flam.training.finetune.examples import Embedder, scene_jobs, window_jobs
-from flam.training.finetune.fit import log_odds
+from flam.training.finetune.examples import ExampleCache, scene_jobs, window_jobs
 from flam.training.finetune.folder import LabelledRecording, read_folder
-from flam.training.finetune.scenes import scene_source
-from flam.training.finetune.sounds import SoundLibrary, cut_sounds
+from flam.training.finetune.sounds import SoundLibrary, cut_sounds, scene_source
+from flam.training.tasks.finetune import log_odds
 
 RATE = 48_000
 
@@ -33,7 +32,7 @@ def test_windows_are_labelled_where_they_are_loud(timed, parent, tmp_path):
     jobs = window_jobs([timed], RATE, n_samples, most=100, seed=0)
     [clips] = [job() for job in jobs]
     hop = model.grid.hop_samples
-    examples = Embedder(model, ("seal", "owl"), tmp_path).embed("windows", jobs, lambda done, total: None)
+    examples = ExampleCache(model, ("seal", "owl"), tmp_path).embed("windows", jobs, lambda done, total: None)
     assert len(clips) == len(examples.labels) == 8  # all of the recording
     for clip, labels, valid in zip(clips, examples.labels, examples.valid, strict=True):
         loud = np.abs(clip.waveform).reshape(-1, hop).max(axis=1) > 0.05
@@ -61,7 +60,7 @@ def test_scenes_are_labelled_where_the_sound_was_put(by_class, parent, tmp_path)
         *(read_folder(by_class), ("rain", "door slam"), 1, 100.0),
         *(model.audio_encoder.window_samples, RATE, 0, lambda problem: None),
     )
-    examples = Embedder(model, ("zorblat", "grum vik"), tmp_path).embed(
+    examples = ExampleCache(model, ("zorblat", "grum vik"), tmp_path).embed(
         "scenes", scene_jobs(source, 20), lambda done, total: None
     )
     assert examples.frame_features.shape == (20, 16, 32)

@@ -8,8 +8,7 @@ import soundfile
 
 from flam.annotations import write_events
 from flam.core import AudioError, ConfigError, Event, RecordingEvents
-from flam.training.finetune.folder import read_folder
-from flam.training.finetune.split import split
+from flam.training.finetune.folder import read_folder, split
 
 EVENTS = {
     "dawn.wav": (Event(0.5, 1.0, "great_tit"), Event(2.0, 2.5, "wren")),

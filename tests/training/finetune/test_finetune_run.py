@@ -13,8 +13,7 @@ from flam.annotations import write_events
 from flam.core import ConfigError, Event, OutputError, RecordingEvents
 from flam.hub.card import read_card
 from flam.model.checkpoint import load_checkpoint
-from flam.training.finetune.config import FinetuneConfig
-from flam.training.finetune.run import finetune
+from flam.training.finetune.run import FinetuneConfig, finetune
 
 FAST = FinetuneConfig(
     held_out_share=0.25, n_scenes=48, n_held_out_scenes=24, n_takes=1, n_anchors=200, epochs=12, batch_size=8, lr=5e-3

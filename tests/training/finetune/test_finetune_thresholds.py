@@ -7,8 +7,8 @@ from flam.core import to_mapping
 from flam.detection.config import DetectionConfig, PromptSettings
 from flam.model.checkpoint import load_checkpoint
 from flam.model.flam import score
-from flam.training.finetune.examples import Examples
-from flam.training.finetune.thresholds import with_thresholds
+from flam.training.finetune.comparison import with_thresholds
+from flam.training.tasks.finetune import Examples
 
 TEXTS = ("zorblat", "rain", "siren", "door slam")
 

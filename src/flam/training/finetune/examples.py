@@ -11,7 +11,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor
 
 from flam.audio import mono_blocks, windows
 from flam.core import AudioError, TimeGrid, atomic_path
@@ -19,6 +18,7 @@ from flam.data.clip import Sound, cut_sounds
 from flam.data.scene_source import SceneSource
 from flam.model.flam import FLAM
 from flam.training.finetune.folder import LabelledRecording
+from flam.training.tasks.finetune import Examples
 
 SCENES_AT_ONCE = 8
 SHARE_WITHOUT_EVENTS = 0.25
@@ -35,20 +35,8 @@ class HeardClip(NamedTuple):
 Job = Callable[[], Sequence[HeardClip]]
 
 
-class Examples(NamedTuple):
-    """Clips in the joint space.
-
-    ``frame_features (B, T, D)`` float16; ``labels (B, T, K)`` bool, True where a text sounds; ``valid (B, T)`` bool,
-    False after the end of a recording.
-    """
-
-    frame_features: Tensor
-    labels: Tensor
-    valid: Tensor
-
-
 @dataclass(frozen=True)
-class Embedder:
+class ExampleCache:
     """Clips to examples, kept in a folder part by part, so that after an interruption nothing is heard twice.
 
     Parameters

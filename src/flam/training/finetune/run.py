@@ -4,39 +4,86 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-
-import torch
-from torch import Tensor
 
 from flam.core import ConfigError, ModelError, OutputError, atomic_text, from_mapping, to_mapping
 from flam.detection.backends.torch import best_device
 from flam.detection.config import DetectionConfig
 from flam.hub.card import ModelCard
 from flam.hub.hub import resolve
-from flam.hub.tokens import TEXTS_AT_ONCE
 from flam.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from flam.model.export import add_graphs
 from flam.model.flam import FLAM
-from flam.model.text import TextTokens, tokenize
-from flam.procedural import GENERATORS
-from flam.training.finetune.anchors import anchor_texts
-from flam.training.finetune.comparison import Comparison, compare, frame_aurocs
-from flam.training.finetune.config import FinetuneConfig
-from flam.training.finetune.examples import Embedder, Examples, Job, scene_jobs, window_jobs
-from flam.training.finetune.fit import TextEmbeddings, fit
-from flam.training.finetune.folder import LabelledRecording, read_folder
-from flam.training.finetune.likeness import usual_texts
-from flam.training.finetune.scenes import other_sounds, scene_source
-from flam.training.finetune.split import split
-from flam.training.finetune.thresholds import with_thresholds
+from flam.training.distribution import World
+from flam.training.finetune.comparison import Comparison, compare, frame_aurocs, with_thresholds
+from flam.training.finetune.examples import ExampleCache, Job, scene_jobs, window_jobs
+from flam.training.finetune.folder import LabelledRecording, read_folder, split
+from flam.training.finetune.sounds import other_sounds, scene_source
+from flam.training.finetune.texts import text_embeddings
+from flam.training.optimization import OptimConfig
+from flam.training.recipe import Recipe, RecordConfig
+from flam.training.tasks.finetune import LEARNING_PARTS, Examples, FinetuneSettings, FinetuneTask, TextEmbeddings
+from flam.training.trainer import fit, prepare
 
-WAYS = ("{}", "the sound of {}", "{} sound", "a {}")
+LEAST_LR_SHARE = 0.02
 # what is being done, how much of it is done, how much there is, figures to show
 Progress = Callable[[str, int, int, dict[str, float]], None]
+
+
+@dataclass(frozen=True)
+class FinetuneConfig:
+    """How a model learns the classes of a folder.
+
+    Parameters
+    ----------
+    held_out_share : part of the recordings that nothing is learnt from, on which before and after are compared
+    n_scenes, n_held_out_scenes : mixtures of the folder's sounds with each other and with procedural sounds, for
+        learning and for the comparison
+    most_windows : at most so many windows of recordings with times of events are used as they are
+    most_audio_s : at most so many seconds of sounds are mixed from, all classes together
+    n_takes : takes of each procedural sound that are learnt from; compared on is one other
+    n_anchors : texts whose features stay where they are
+    epochs : passes over scenes and windows
+    batch_size, lr : scenes and windows in a step, and peak learning rate
+    losses : weight of each loss of ``flam.training.objectives.words``
+    seed : of everything that is drawn
+    annotations_format, label_column : of the event lists, see ``flam.training.finetune.folder.read_folder``
+    """
+
+    held_out_share: float = 0.2
+    n_scenes: int = 320
+    n_held_out_scenes: int = 80
+    most_windows: int = 400
+    most_audio_s: float = 3600.0
+    n_takes: int = 2
+    n_anchors: int = 8000
+    epochs: int = 20
+    batch_size: int = 16
+    lr: float = 1e-3
+    losses: Mapping[str, float] = field(
+        default_factory=lambda: {
+            "frame": 20.0,
+            "scale": 1.0,
+            "prior": 1.0,
+            "likeness": 2.0,
+            "anchor": 50.0,
+        }
+    )
+    seed: int = 0
+    annotations_format: str | None = None
+    label_column: str | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.held_out_share <= 0.5:
+            raise ValueError(f"held_out_share {self.held_out_share} must be within [0, 0.5]; 0.2 is a good value")
+        if min(self.n_scenes, self.n_takes, self.n_anchors, self.epochs, self.batch_size) < 1:
+            raise ValueError("n_scenes, n_takes, n_anchors, epochs and batch_size must be at least 1")
+        if min(self.n_held_out_scenes, self.most_windows, self.seed) < 0 or min(self.lr, self.most_audio_s) <= 0:
+            raise ValueError("lr and most_audio_s must be positive; n_held_out_scenes, most_windows and seed 0 or more")
 
 
 @dataclass(frozen=True)
@@ -68,7 +115,7 @@ def finetune(
     recordings_folder: str | Path,
     parent: str | Path,
     output: str | Path,
-    config: FinetuneConfig = FinetuneConfig(),  # noqa: B008, it is frozen
+    config: FinetuneConfig = FinetuneConfig(),
     device: str = "auto",
     should_stop: Callable[[], bool] = lambda: False,
     progress: Progress = lambda what, done, total, figures: None,
@@ -116,11 +163,11 @@ def finetune(
     others = other_sounds(learnt)
     to_learn_from, held_out = split(recordings, config.held_out_share, config.seed)
     work = _work_folder(output, recordings, parent_folder, config)
-    embedder = Embedder(model, (*learnt, *others), work)
+    cache = ExampleCache(model, (*learnt, *others), work)
 
     def examples(name: str, part: Sequence[LabelledRecording], n_scenes: int, n_takes: int, seed: int) -> Examples:
         jobs = _jobs(model, part, others, n_scenes, n_takes, seed, config, problems.append)
-        return embedder.embed(name, jobs, lambda done, total: progress(name, done, total, {}))
+        return cache.embed(name, jobs, lambda done, total: progress(name, done, total, {}))
 
     compared = examples("hearing held-out clips", held_out, config.n_held_out_scenes, 1, config.seed + 1)
     heard = examples("hearing clips", to_learn_from, config.n_scenes, config.n_takes, config.seed)
@@ -130,27 +177,85 @@ def finetune(
         reason = f" ({problems[0]})" if problems else ""
         raise ConfigError(f"{recordings_folder}: none of its labels can be heard in any recording{reason}")
     problems += [f"{label!r} can't be heard in any recording that is learnt from" for label in silent]
-    before = frame_aurocs(model, compared, embedder.texts)
+    before = frame_aurocs(model, compared, cache.texts)
     progress("learning", 0, config.epochs, {})
     own = heard._replace(labels=heard.labels[..., : len(learnt)])
-    epochs = fit(
-        model,
-        own,
-        _text_embeddings(model, learnt, others, config),
-        config,
-        work / "state.pt",
-        should_stop,
-        lambda done, total, losses: progress("learning", done, total, losses),
-    )
-    after = frame_aurocs(model, compared, embedder.texts)
-    comparison = compare(before, after, compared, embedder.texts, len(learnt)) if len(compared.valid) else None
+    texts = text_embeddings(model, learnt, others, config.n_anchors, config.seed)
+    epochs = learn(model, own, texts, config, work, should_stop, lambda *told: progress("learning", *told))
+    after = frame_aurocs(model, compared, cache.texts)
+    comparison = compare(before, after, compared, cache.texts, len(learnt)) if len(compared.valid) else None
     habit = from_mapping(DetectionConfig, checkpoint.detection, f"{parent_folder}/config.json: detection")
-    detection = with_thresholds(model, habit, heard, embedder.texts, len(learnt))
+    detection = with_thresholds(model, habit, heard, cache.texts, len(learnt))
     _write(checkpoint, output, learnt, len(to_learn_from), epochs, comparison, detection)
     shutil.rmtree(work, ignore_errors=True)
     return Outcome(
         output, learnt, comparison, epochs, len(to_learn_from), len(held_out), tuple(dict.fromkeys(problems)), n_told
     )
+
+
+def learn(
+    model: FLAM,
+    examples: Examples,
+    texts: TextEmbeddings,
+    config: FinetuneConfig,
+    folder: Path,
+    should_stop: Callable[[], bool] = lambda: False,
+    progress: Callable[[int, int, dict[str, float]], None] = lambda done, total, losses: None,
+) -> int:
+    """Teach a model texts, or go on where an earlier run stopped; the model is changed in place.
+
+    Parameters
+    ----------
+    model : FLAM
+        In evaluation mode.
+    examples : Examples
+        Labels have K columns, those of ``texts.learnt``.
+    texts : TextEmbeddings
+        What the text tower gives.
+    config : FinetuneConfig
+        Epochs, learning rate, weights of the losses.
+    folder : Path
+        Holds the state after each epoch.
+    should_stop : callable
+        Asked after each epoch.
+    progress : callable
+        Told of epochs done, epochs in all, and the mean losses of the last.
+
+    Returns
+    -------
+    int
+        Epochs that are done.
+    """
+    n_batches = math.ceil(len(examples.frame_features) / config.batch_size)
+    parts = {name.split(".")[0] for name, _ in model.named_parameters()} - {part[:-1] for part in LEARNING_PARTS}
+    recipe = Recipe(
+        task=FinetuneSettings(batch_size=config.batch_size),
+        model=model.config,
+        freeze=tuple(sorted(parts)),
+        losses=dict(config.losses),
+        optim=OptimConfig(
+            lr=config.lr,
+            steps=config.epochs * n_batches,
+            schedule="floored_cosine",
+            warmup_steps=0,
+            final_lr_share=LEAST_LR_SHARE,
+            clip_norm=None,
+        ),
+        record=RecordConfig(log_every=n_batches, save_every=n_batches, keep=1),
+        ema_decay=0.0,
+        seed=config.seed,
+    )
+    device = model.log_temperature_inverse.device
+    run = prepare(recipe, FinetuneTask(model, examples, texts, recipe), folder, World(0, 1, device))
+
+    def told(done: int, total: int, figures: dict[str, float]) -> None:
+        if done % n_batches == 0:
+            losses = {name: value for name, value in figures.items() if name.endswith("_loss")}
+            progress(done // n_batches, config.epochs, losses)
+
+    fit(run, told, should_stop)
+    model.eval()
+    return run.step // n_batches
 
 
 def _jobs(
@@ -174,30 +279,6 @@ def _jobs(
         recordings, others, n_takes, config.most_audio_s / n_labels, n_samples, sample_rate, seed, on_problem
     )
     return jobs if source is None else jobs + scene_jobs(source, n_scenes)
-
-
-@torch.no_grad()  # not inference mode: learning computes gradients through what is made of these
-def _text_embeddings(
-    model: FLAM, learnt: Sequence[str], others: Sequence[str], config: FinetuneConfig
-) -> TextEmbeddings:
-    assert model.tokenizer is not None  # comparing has embedded texts already
-    known = [*others, *(GENERATORS[name].caption for name in others)]
-    anchors = _embedded(model, anchor_texts(model.tokenizer, known, learnt, config.n_anchors, config.seed))
-    said = _embedded(model, [way.format(text) for way in WAYS for text in learnt])
-    before = model.project_text(anchors)
-    return TextEmbeddings(said.reshape(len(WAYS), len(learnt), -1), anchors, before, usual_texts(before.text_features))
-
-
-def _embedded(model: FLAM, texts: Sequence[str]) -> Tensor:
-    """(K, E) what the text tower says of K texts."""
-    assert model.tokenizer is not None
-    encoder, device = model.text_encoder, model.log_temperature_inverse.device
-    parts = []
-    for start in range(0, len(texts), TEXTS_AT_ONCE):
-        batch = texts[start : start + TEXTS_AT_ONCE]
-        ids, mask = tokenize(model.tokenizer, batch, encoder.max_tokens, encoder.pad_id)
-        parts.append(encoder(TextTokens(ids.to(device), mask.to(device))))
-    return torch.cat(parts)
 
 
 def _work_folder(output: Path, recordings: Sequence[LabelledRecording], parent: Path, config: FinetuneConfig) -> Path:

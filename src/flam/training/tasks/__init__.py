@@ -1,0 +1,1 @@
+"""The tasks, one file for each kind that a recipe can name."""
