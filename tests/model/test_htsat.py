@@ -1,4 +1,4 @@
-"""HTS-AT against the encoder of transformers' CLAP on equal weights, its unfolded layout, and its faster twin."""
+"""HTS-AT against the encoder of transformers' CLAP on equal weights, and its unfolded layout."""
 
 import dataclasses
 import math
@@ -8,8 +8,6 @@ import torch
 from torch import nn
 
 from flam.core import ModelError
-from flam.model.fast_htsat import fast_htsat
-from flam.model.fast_linear import FastLinear, packing_works
 from flam.model.htsat import HTSAT, HTSAT_CONFIGS, HTSATConfig
 from flam.model.swin import DropPath, WindowGrid
 
@@ -96,12 +94,10 @@ def test_equals_transformers_clap_on_equal_weights(size):
         logmel_db = encoder.logmel(waveform)
         expected = clap_audio_model(encoder)(input_features=logmel_db[:, None])
         frames = encoder(waveform)
-        fast_frames = fast_htsat(encoder)(waveform)
     expected_frames = expected.last_hidden_state.mean(dim=2).transpose(1, 2)
     assert frames.abs().max() > 1.0
     torch.testing.assert_close(frames, expected_frames, rtol=0, atol=1e-4)
     torch.testing.assert_close(frames.mean(dim=1), expected.pooler_output, rtol=0, atol=1e-4)
-    torch.testing.assert_close(fast_frames, expected_frames, rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +116,6 @@ def test_three_stages_give_128_frames():
     encoder = with_random_weights(HTSAT(config))
     with torch.inference_mode():
         frames = encoder(sound(1, 480_000))
-        torch.testing.assert_close(fast_htsat(encoder)(sound(1, 480_000)), frames, rtol=0, atol=1e-4)
     assert frames.shape == (1, 128, 32)
 
 
@@ -160,9 +155,8 @@ def test_gradients_in_bfloat16_point_the_same_way(small):
 
 @pytest.mark.parametrize("n_samples", [0, 479_999, 480_001, 960_000])
 def test_folded_takes_only_ten_seconds(small, n_samples):
-    for encoder in (small, fast_htsat(small)):
-        with pytest.raises(ModelError, match="takes exactly 480000"):
-            encoder(torch.zeros(1, n_samples))
+    with pytest.raises(ModelError, match="takes exactly 480000"):
+        small(torch.zeros(1, n_samples))
 
 
 @pytest.mark.parametrize("n_samples", [0, 1, 3_839, 3_841])
@@ -176,10 +170,8 @@ def test_unfolded_takes_any_number_of_frames(small_fine, n_frames):
     waveform = sound(2, n_frames * 3_840)
     with torch.inference_mode():
         frames = small_fine(waveform)
-        fast = fast_htsat(small_fine)(waveform)
     assert frames.shape == (2, n_frames, 128)
     assert torch.isfinite(frames).all()
-    torch.testing.assert_close(fast, frames, rtol=0, atol=1e-4)
 
 
 def test_unfolded_forgets_what_lies_far_away(small_fine):
@@ -202,48 +194,6 @@ def test_fine_frames_keep_the_mean_of_the_coarse_ones(small_fine):
         fine_frames, coarse_frames = small_fine(waveform), coarse(waveform)
     torch.testing.assert_close(fine_frames.unflatten(1, (-1, 4)).mean(dim=2), coarse_frames, rtol=0, atol=1e-5)
     assert (fine_frames[:, 0] - fine_frames[:, 1]).abs().max() > 0.1
-
-
-@pytest.mark.parametrize("packed", [None, False], ids=["packed", "plain"])
-def test_fast_equals_plain(small, packed):
-    waveform = sound(3, 480_000)
-    fast = fast_htsat(small, packed=packed)
-    with torch.inference_mode():
-        torch.testing.assert_close(fast(waveform), small(waveform), rtol=0, atol=1e-4)
-
-
-def test_fast_in_bfloat16_points_the_same_way(small):
-    waveform = sound(1, 480_000)
-    with torch.inference_mode():
-        plain, fast = small(waveform), fast_htsat(small, "bf16")(waveform)
-    assert fast.dtype == torch.float32
-    assert torch.cosine_similarity(fast, plain, dim=-1).min() > 0.999
-
-
-def test_fast_keeps_its_weights_and_refuses_other_precisions(small):
-    encoder = HTSAT(SMALL)
-    encoder.load_state_dict(small.state_dict())
-    fast, waveform = fast_htsat(encoder.train()), sound(1, 480_000)
-    with torch.no_grad():
-        for parameter in encoder.parameters():
-            parameter.zero_()
-    with torch.inference_mode():
-        frames = fast(waveform)
-    torch.testing.assert_close(frames, small(waveform).detach(), rtol=0, atol=1e-4)
-    assert torch.equal(fast(waveform), frames)  # what was prepared in inference mode serves outside of it
-    assert not fast(waveform).requires_grad
-    with pytest.raises(ModelError, match="fp16"):
-        fast_htsat(encoder, "fp16")
-
-
-@pytest.mark.skipif(not packing_works(torch.float32), reason="this build of torch can't pack linear layers")
-@pytest.mark.parametrize("gelu", [False, True])
-def test_packed_linear_equals_plain_linear(gelu):
-    random = torch.Generator().manual_seed(0)
-    x, weight, bias = (torch.randn(shape, generator=random) for shape in ((2, 5, 48), (96, 48), (96,)))
-    for b in (bias, None):
-        packed, plain = (FastLinear(weight, b, torch.float32, gelu, packed) for packed in (True, False))
-        torch.testing.assert_close(packed(x), plain(x), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("size", [(16, 24), (4, 19), (3, 5), (8, 8), (2, 1)])

@@ -45,7 +45,7 @@ def load(
     device : str
         As torch names it. "auto" is the processor for a model with ONNX graphs; for others, a GPU where there is one.
     precision : {"auto", "fp32", "bf16"}
-        Of the audio tower; "auto" takes bf16 only for large models on hardware that computes in it.
+        Of the audio tower; see ``TorchBackend``; graphs compute in fp32.
     notify : callable
         Told, in one line with size and licence, before a model is fetched; by default a logged warning.
     backend : {"auto", "onnx", "torch"}

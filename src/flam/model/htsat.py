@@ -185,7 +185,7 @@ class SpectrogramEncoder(nn.Module):
 
 
 class HTSAT(SpectrogramEncoder):
-    """Log-mel, patches, Swin stages, mean over frequency; for fast inference see ``fast_htsat``.
+    """Log-mel, patches, Swin stages, mean over frequency.
 
     >>> encoder = HTSAT(HTSATConfig(embed_dim=8, depths=(1, 1, 1, 1), heads=(1, 1, 1, 1), layout="unfolded")).eval()
     >>> encoder(torch.zeros(1, 5 * encoder.frame_hop_samples)).shape

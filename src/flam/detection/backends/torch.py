@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Literal, get_args
+from collections.abc import Iterable, Sequence
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -14,7 +14,6 @@ from flam.core import ModelError
 from flam.core.processor import has_fast_bf16
 from flam.detection.backends.base import Backend, TextFeatures
 from flam.hub.tokens import text_problems
-from flam.model.fast_htsat import fast_htsat
 from flam.model.htsat import HTSAT
 from flam.model.towers import TwoTowers
 
@@ -33,8 +32,9 @@ class TorchBackend(Backend):
     device : str
         As torch names it; "auto" takes a GPU where there is one.
     precision : {"auto", "fp32", "bf16"}
-        Of the audio tower. "bf16" rounds to about three digits; it is faster only where the hardware knows it, and
-        "auto" takes it only there, for the large models that gain by it.
+        Of the audio tower. "bf16" rounds to about three digits, and is faster only on hardware that computes in it.
+        "auto" is fp32 on a processor, so that all processors give the same numbers, and bf16 for HTS-AT on a GPU that
+        computes in it.
 
     Raises
     ------
@@ -63,30 +63,21 @@ class TorchBackend(Backend):
                 f"{self.grid.hop_samples} samples; set the model's window_s"
             )
         self.precision = self._chosen(precision)
-        self._load()
 
     def _chosen(self, precision: Precision) -> Literal["fp32", "bf16"]:
-        is_fast = torch.cuda.is_bf16_supported() if self._device.type == "cuda" else has_fast_bf16()
         if precision == "auto":
             is_large = isinstance(self.model.audio_encoder, HTSAT)
-            return "bf16" if is_large and is_fast and self._device.type in ("cpu", "cuda") else "fp32"
-        if precision == "bf16" and self._device.type == "cpu" and not is_fast:
+            gains = is_large and self._device.type == "cuda" and torch.cuda.is_bf16_supported()
+            return "bf16" if gains else "fp32"
+        if precision == "bf16" and self._device.type == "cpu" and not has_fast_bf16():
             logger.warning("bf16 is slower than fp32 on this processor, which has to emulate it; leave precision out")
         return precision
-
-    def _load(self) -> None:
-        encoder = self.model.audio_encoder
-        self._encoder: Callable[[Tensor], Tensor] = encoder
-        self._is_mixed = self.precision == "bf16"
-        if isinstance(encoder, HTSAT) and self._device.type == "cpu":
-            self._encoder = fast_htsat(encoder, self.precision)
-            self._is_mixed = False  # the fast encoder has its own mix of types
 
     @torch.inference_mode()
     def encode(self, waveforms: np.ndarray) -> np.ndarray:
         """(B, N) clips to (B, T, C) frame embeddings, see ``Backend``."""
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._is_mixed):
-            return self._encoder(torch.from_numpy(waveforms).to(self._device)).float().cpu().numpy()
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            return self.model.audio_encoder(torch.from_numpy(waveforms).to(self._device)).float().cpu().numpy()
 
     @torch.inference_mode()
     def project(self, frames: np.ndarray) -> np.ndarray:
@@ -110,14 +101,6 @@ class TorchBackend(Backend):
 
     def _tensor(self, frames: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(frames, np.float32)).to(self._device)
-
-    def __getstate__(self) -> dict[str, Any]:
-        # the fast encoder holds weights in a layout that can't be pickled
-        return {name: value for name, value in self.__dict__.items() if name != "_encoder"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._load()
 
 
 def best_device() -> str:
