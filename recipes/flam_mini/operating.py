@@ -32,7 +32,8 @@ def false_alarm_curve(config: DetectionConfig, recordings: Sequence[JudgedRecord
     config : score, smoothing and kinds that are already settled for the recordings' prompts
     """
     prompt_hours = sum((len(r.scores.prompts) - len(r.unsure)) * r.scores.end_s / 3600 for r in recordings)
-    thresholds, rates = [], []
+    thresholds: list[float] = []
+    rates: list[float] = []
     for logit in LOGITS:
         threshold = 1 / (1 + float(np.exp(-logit)))
         n_alarms = operating(with_threshold(config, threshold), recordings).counts.n_false_alarms
