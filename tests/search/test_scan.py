@@ -62,7 +62,7 @@ def test_integer_limits_let_every_frame_pass_whose_cosine_reaches(segment):
     prefix = segment.prefix[:]
     for query in queries:
         cosines = Scanner(segment.codec, query[None], np.zeros(1), 1).cosines(segment.values(slice(None)))[:, 0]
-        for row in np.argsort(cosines)[:: len(cosines) // 40]:
+        for row in np.argsort(cosines)[:: len(cosines) // 8]:
             scanner = Scanner(segment.codec, query[None], cosines[row : row + 1], 1)
             limits = np.tile(scanner._integer_limits(segment), len(prefix))
             [(_, rows)] = list(scanner._candidates(prefix, limits))

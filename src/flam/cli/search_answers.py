@@ -71,7 +71,7 @@ def _write_ranking(spans: Sequence[Span], file: TextIO) -> None:
         event, moment = span.event, clock_time(span)
         table.add_row(
             str(rank),
-            f"{event.max_score:.3f}",
+            f"{event.max_score:.4f}",
             clock(event.onset_s),
             clock(event.offset_s),
             printable(event.prompt),
@@ -153,7 +153,7 @@ def _thumbnail(rank: int, span: Span) -> Thumbnail:
         rate,
         event.onset_s - start_s,
         min(event.offset_s - start_s, length_s),
-        f"{rank}. {event.max_score:.3f}  {event.prompt}",
+        f"{rank}. {event.max_score:.4f}  {event.prompt}",
         f"{Path(span.recording.path).name}  {when}",
     )
 

@@ -13,8 +13,9 @@ from safetensors.numpy import load_file, save_file
 from flam.core import ModelError, OutputError, atomic_path
 
 FILE_NAME = "search_axes.safetensors"
-# a vector may lie further out than any that the axes were fitted on; what is beyond is cut off
-HEADROOM = 1.25
+# a vector may lie further out than any that the axes were fitted on; what is beyond is cut off, which costs pruning all
+# the more as one such frame raises the bound of its whole segment
+HEADROOM, LEAST_RANGE = 1.25, 0.6
 LARGEST_CODE = 127
 
 
@@ -113,5 +114,5 @@ def fit_axes(batches: Iterable[np.ndarray]) -> SearchAxes:
     _, vectors = np.linalg.eigh(second_moment)
     rotation = np.ascontiguousarray(vectors[:, ::-1], np.float32)
     largest = np.abs(features @ rotation).max(axis=0)
-    steps = np.maximum(largest * HEADROOM, 1e-4) / LARGEST_CODE
+    steps = np.clip(largest * HEADROOM, LEAST_RANGE, 1.0) / LARGEST_CODE
     return SearchAxes(rotation, steps.astype(np.float32))

@@ -24,7 +24,7 @@ PREFIX_BYTES = 64
 PREFIX_AXES = PREFIX_BYTES - 1
 ZERO_CODE = 128
 REST_STEP = 1.1 / 255  # the rest of a vector of length 1 is hardly longer than that, even rounded
-DETAIL_AXES = {"compact": 192, "tiny": 0}
+DETAIL_AXES = {"compact": 192, "tiny": 64}
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +50,7 @@ class Codec:
     ----------
     axes : SearchAxes
     form : {"exact", "compact", "tiny"}
-        "exact" keeps whole vectors in 16 bits; "compact" codes of 8 bits; "tiny" nothing but the prefix.
+        "exact" keeps whole vectors in 16 bits; "compact" codes of 8 bits; "tiny" those of half as many axes.
 
     Examples
     --------
