@@ -48,7 +48,8 @@ def test_spans_are_those_of_detection(archive_paths, sounds, detector, form, ove
             for e in expected
         )
     assert n_events >= 4
-    assert n_equal >= (0.6 if form == "tiny" else 1.0) * n_events
+    # codes of 8 bits may move a span whose scores graze a threshold
+    assert n_equal >= n_events - {"exact": 0, "compact": 1, "tiny": 2}[form]
 
 
 def test_suppressed_frames_score_nothing(archive_paths, sounds, detector):
