@@ -15,7 +15,7 @@ FINE, SOME_FAILED, USAGE, INTERRUPTED, READER_LEFT = 0, 1, 2, 130, 141
 
 app = App(
     name="flam",
-    help="Find sounds by words: give it a recording and words, it tells when each sound happens.",
+    help="Find sounds by words: give it a recording and words, and it finds when each sound occurs.",
     version=f"flam {flam.__version__}",
     help_format="plaintext",
     version_format="plaintext",
