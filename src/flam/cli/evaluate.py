@@ -97,8 +97,8 @@ def evaluate(
         systems.append(open_system(place, folder, score, device, reporter.say))
         systems[-1].name = title or systems[-1].name
     systems += [GivenSystem(place, title or Path(place).stem) for title, place in map(_named, results)]
-    make_folder(output)
-    with output_lock(output):
+    make_folder(output.absolute().parent)
+    with output_lock(output, beside=True):  # the report's folder is made only once there is something to put into it
         preparing = _progress(reporter, len(names))
         benchmarks = [
             opened for name in names for opened in _open(name, folder, data_root, library, limit, reporter, preparing)

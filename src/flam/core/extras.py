@@ -16,7 +16,6 @@ EXTRAS = {
     "pyroomacoustics": "synth",
     "scipy": "train",
     "fsspec": "train",
-    "filelock": "train",
     "fastapi": "serve",
     "uvicorn": "serve",
     "sounddevice": "live",
