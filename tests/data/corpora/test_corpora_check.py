@@ -167,7 +167,7 @@ def test_table_that_cannot_be_read_at_all(replica, content):
     [
         ("Y00pbt6aJV8Y_350.000_360.000.wav\t3\t2\tDog\n", "0 <= onset <= offset"),
         ("Y00pbt6aJV8Y_350.000_360.000.wav\tnan\t2\tDog\n", "0 <= onset <= offset"),
-        ("Y00pbt6aJV8Y_350.000_360.000.wav\t0,5\t2\tDog\n", "'0,5' is not a number"),
+        ("Y00pbt6aJV8Y_350.000_360.000.wav\thalf\t2\tDog\n", "'half' is not a number"),
         ("Y00pbt6aJV8Y_350.000_360.000.wav\t0.5\t2\n", "3 cells where 4"),
         ("Y00pbt6aJV8Y_350.000_360.000.wav\t0.5\t2\t\n", "an event without a label"),
         ("Y00pbt6aJV8Y_350.000_360.000.wav\t0.5\t2\tDog\tCat\n", "5 cells where 4"),
