@@ -122,6 +122,22 @@ def test_tiles_show_where_a_tone_sounds(client):
     assert peaks[-1].tolist() == [0, 0]
 
 
+def test_tiles_of_a_recording_that_grows_meanwhile(client, monkeypatch):
+    info = opened(client)
+    peaks = client.app.state.service.store.get(info["id"]).peaks
+    read, n_rows = peaks.read, [100]
+
+    def growing(start, stop):
+        n_rows[0] += 50
+        return read(start, min(stop, n_rows[0]))
+
+    monkeypatch.setattr(peaks, "read", growing)
+    for level in (0, 1, 5):
+        answer = client.get(f"/v1/recordings/{info['id']}/peaks/{level}/0")
+        assert answer.status_code == 200
+        assert len(answer.content) % 2 == 0
+
+
 def test_progress_ends_with_the_whole_recording(client):
     info = opened(client, wait=False)
     with client.stream("GET", f"/v1/recordings/{info['id']}/progress") as stream:

@@ -69,7 +69,7 @@ def test_drop_type_hear_threshold_export(page, demo):
     keep(page, "car horn")
     page.fill("#prompt", "siren")  # while it is typed, without Enter
     page.locator('[aria-label="Heat map of siren: 1 events"]').wait_for()
-    page.wait_for_function("document.querySelectorAll('tbody tr').length === 3")
+    page.wait_for_function("() => document.querySelectorAll('tbody tr').length === 3")
     wait_for_colours(page, "siren")
     keep(page, "siren")
     shot(page, "detect")
@@ -132,7 +132,7 @@ def test_negative_prompts_and_lists(page):
     page.get_by_label("or a bundled one").select_option("home")
     page.get_by_text("kHz").wait_for()
     page.get_by_label("List of prompts").select_option("set:everyday")
-    page.wait_for_function("document.querySelectorAll('[data-row]').length === 300")
+    page.wait_for_function("() => document.querySelectorAll('[data-row]').length === 300")
     page.get_by_role("button", name="Clear", exact=True).click()
     keep(page, "glass breaking")
     page.fill("#negative", "dog barking")
@@ -202,7 +202,9 @@ def test_live(page):
     page.get_by_role("tab", name="Live").click()
     page.get_by_role("button", name="Listen to the microphone").click()
     page.get_by_text("On; a sound shows up").wait_for()
-    page.wait_for_function("(document.querySelector('canvas[aria-label^=\"Heat map of the last\"]')?.width ?? 0) > 10")
+    page.wait_for_function(
+        "() => (document.querySelector('canvas[aria-label^=\"Heat map of the last\"]')?.width ?? 0) > 10"
+    )
     shot(page, "live")
     page.get_by_role("button", name="Stop").click()
 

@@ -61,15 +61,15 @@ class Series:
         values = np.fromfile(self._path, self._dtype, n_rows * n_columns, offset=offset)
         return values.reshape(n_rows, n_columns)
 
-    def pooled(self, start: int, n_tiles: int, size: int, reduce: np.ufunc = np.maximum) -> np.ndarray:
-        """Rows joined in groups: ``n_tiles`` rows, each the maximum (or minimum) of ``size`` neighbours.
+    def pooled(self, start: int, n_groups: int, size: int) -> np.ndarray:
+        """Rows joined in groups: ``n_groups`` rows, each the maximum of ``size`` neighbours.
 
         Returns
         -------
         numpy.ndarray
-            (n, n_columns), n at most ``n_tiles``; the last group may hold fewer rows.
+            (n, n_columns), n at most ``n_groups``; the last group may hold fewer rows.
         """
-        rows = self.read(start, start + n_tiles * size)
+        rows = self.read(start, start + n_groups * size)
         if size == 1 or len(rows) == 0:
             return rows
-        return reduce.reduceat(rows, np.arange(0, len(rows), size), axis=0)
+        return np.maximum.reduceat(rows, np.arange(0, len(rows), size), axis=0)

@@ -52,6 +52,7 @@ export class Session {
   private unwatch: (() => void) | null = null;
   private asked: Record<string, number> = {};
   private refreshedAt_s = 0;
+  private grownAt = 0;
 
   // All rows: the fixed prompts, and the one that is being typed.
   get rows(): PromptState[] {
@@ -147,6 +148,10 @@ export class Session {
 
   private progress(info: RecordingInfo): void {
     const before = this.recording;
+    // all that is drawn depends on the recording: while it grows, once a second is enough
+    const isSame = before?.id === info.id && before.state === info.state && before.duration_s === info.duration_s;
+    if (isSame && Date.now() - this.grownAt < 1000) return;
+    this.grownAt = Date.now();
     this.recording = info;
     if (info.duration_s !== this.view.duration_s || before?.id !== info.id) {
       this.view.duration_s = info.duration_s;
