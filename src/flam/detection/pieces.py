@@ -111,7 +111,8 @@ class PieceMaker:
         )
         if self._prompts is not None:
             scores = self._prompts.combine(scores)
-        events, onsets = (), ()
+        events: tuple[Event, ...] = ()
+        onsets: tuple[Onset, ...] = ()
         if self._binarizer is not None:
             events = self._finished(self._binarizer.push(self._of_prompts(scores)))
             onsets = tuple(self._binarizer.take_onsets())
@@ -122,7 +123,8 @@ class PieceMaker:
         embeddings, features = (np.zeros((0, width), np.float32) for width in self._widths)
         nothing = np.zeros((0, len(self._columns)), np.float32)
         scores = FrameScores(nothing, self._columns, self._backend.grid, self._next_frame, 0)
-        events, onsets = (), ()
+        events: tuple[Event, ...] = ()
+        onsets: tuple[Onset, ...] = ()
         if self._binarizer is not None:
             events = self._finished(self._binarizer.finish())
             onsets = tuple(self._binarizer.take_onsets())
