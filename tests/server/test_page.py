@@ -69,7 +69,7 @@ def test_drop_type_hear_threshold_export(page, demo):
     keep(page, "car horn")
     page.fill("#prompt", "siren")  # while it is typed, without Enter
     page.locator('[aria-label="Heat map of siren: 1 events"]').wait_for()
-    page.wait_for_function("() => document.querySelectorAll('tbody tr').length === 3")
+    page.get_by_role("cell", name="siren").first.wait_for()
     wait_for_colours(page, "siren")
     keep(page, "siren")
     shot(page, "detect")
