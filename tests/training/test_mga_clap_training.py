@@ -32,7 +32,7 @@ def test_training_lowers_the_loss_and_the_result_detects(tiny_recipe, tmp_path):
     losses = [entry["clip_loss"] for entry in read_log(tmp_path / "run")]
     assert losses[-1] < 0.8 * losses[0]
     detector = flam.load(tmp_path / "run" / "final", device="cpu")
-    assert type(detector.model) is MGACLAP
+    assert type(detector.backend.model) is MGACLAP
     scores = detector.score(np.zeros(48_000 * 2, np.float32), ["door slam", "bell"])
     assert np.isfinite(scores.scores).all()
 

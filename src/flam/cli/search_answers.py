@@ -64,8 +64,9 @@ def _write_ranking(spans: Sequence[Span], file: TextIO) -> None:
     table = Table(box=None, pad_edge=False, padding=(0, 0, 0, 2), header_style="dim")
     for name in ("rank", "score", "onset", "offset"):
         table.add_column(name, justify="right", no_wrap=True)
-    for name in ("prompt", "recording", "time"):
+    for name in ("prompt", "recording"):
         table.add_column(name, overflow="fold")
+    table.add_column("time", no_wrap=True)
     root = os.path.commonpath([os.path.dirname(span.recording.path) for span in spans]) if spans else ""
     for rank, span in enumerate(spans, start=1):
         event, moment = span.event, clock_time(span)
@@ -129,7 +130,7 @@ def _draw_sheet(spans: Sequence[Span], path: Path, reporter: Reporter) -> None:
 def _thumbnail(rank: int, span: Span) -> Thumbnail:
     import numpy as np
 
-    from flam.audio.recording import downmix
+    from flam.audio.downmix import downmix
     from flam.plots.contact_sheet import Thumbnail
 
     event = span.event

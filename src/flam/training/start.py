@@ -21,7 +21,6 @@ from flam.core import ConfigError, ModelError, to_mapping
 from flam.hub.hub import resolve
 from flam.model.build import MODELS, build_model
 from flam.model.checkpoint import load_checkpoint, save_checkpoint
-from flam.model.export import add_graphs
 from flam.model.towers import TwoTowers
 from flam.training.optimization import MODEL_PREFIX
 
@@ -123,7 +122,6 @@ def package(
     recipe: Recipe,
     folder: Path,
     facts: dict[str, str],
-    with_graphs: bool = True,
 ) -> None:
     """Write a trained model as a checkpoint.
 
@@ -139,8 +137,6 @@ def package(
         Replaced where it holds a checkpoint.
     facts : dict of str to str
         Added to those of the recipe's card.
-    with_graphs : bool
-        Also write what detection without torch needs, where that can be done.
     """
     own = {name.removeprefix(MODEL_PREFIX): value for name, value in weights.items() if name.startswith(MODEL_PREFIX)}
     model = build_model(recipe.model, own, folder, tokenizer)
@@ -154,8 +150,6 @@ def package(
         torch.float16 if recipe.record.half_precision else None,
         {BESIDE_MODEL: beside} if beside else {},
     )
-    if with_graphs:
-        add_graphs(folder)
 
 
 def _take(model: TwoTowers, earlier: TwoTowers, parts: tuple[str, ...], name: str) -> None:

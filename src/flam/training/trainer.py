@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from flam.core import ConfigError, save_yaml, to_mapping
+from flam.model.export import add_graphs
 from flam.training.accumulation import accumulate_gradients
 from flam.training.checkpoints import Checkpoints, WeightAverage, whole_weights
 from flam.training.distribution import (
@@ -129,6 +130,11 @@ def train(
         if run.step < settings.n_steps:
             figures = fit(run, progress if world.is_first else lambda *_: None)
         package_average(run, folder / "final", {"steps": str(run.step)})
+        if world.is_first and run.task.quality is not None:
+            # once, at the end: writing graphs takes longer than many a step
+            for name in ("best", "final"):
+                if (folder / name).is_dir():
+                    add_graphs(folder / name)
         return figures
 
 
@@ -299,7 +305,7 @@ def package_average(run: Run, folder: Path, facts: dict[str, str]) -> None:
         if run.world.is_first:
             tokenizer = run.task.model.tokenizer
             assert tokenizer is not None  # the tasks refuse a model without
-            package(weights, tokenizer, run.recipe, folder, facts, with_graphs=run.task.quality is not None)
+            package(weights, tokenizer, run.recipe, folder, facts)
 
 
 @contextlib.contextmanager
