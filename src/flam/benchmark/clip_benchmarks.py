@@ -14,7 +14,7 @@ from flam.audio import write_audio
 from flam.benchmark.benchmark import Benchmark, Item
 from flam.benchmark.recipes import ClassifyRecipe, ScenesRecipe
 from flam.core import ConfigError, Event, atomic_text, parse_json, to_mapping
-from flam.data.clip_source import ManifestConfig, said_of
+from flam.data.clip_source import ManifestConfig, clip_text
 from flam.data.scene_source import SceneLibrary
 from flam.jobs.manifest import make_folder
 from flam.library.bank import WaveformBank
@@ -50,7 +50,7 @@ def scenes_benchmark(
     ConfigError : a library is missing or can't be read, or holds no clips for these scenes
     """
     clips, waveforms, skipped = _sources(name, recipe, library, cache, progress)
-    texts = {clip.clip_id: clip.label if recipe.prompts == "labels" else said_of(clip) for clip in clips}
+    texts = {clip.clip_id: clip.label if recipe.prompts == "labels" else clip_text(clip) for clip in clips}
     n_scenes = recipe.n_scenes if n_scenes is None else min(n_scenes, recipe.n_scenes)
     folder = cache / "scenes" / _fingerprint(recipe, clips)
     make_folder(folder)

@@ -48,7 +48,7 @@ def detect(
     from flam.jobs.inputs import find_sources, name_results
     from flam.jobs.manifest import ResultsFolder
     from flam.jobs.outputs import choose_extras, choose_output, is_folder, require_apart
-    from flam.jobs.runner import Run, carry_out
+    from flam.jobs.runner import Run, run_job
 
     settings = choose_settings(recordings, find, events, running)
     if results.time_zone is not None:
@@ -80,7 +80,7 @@ def detect(
     run = Run(detector, settings, names, lambda name: Extras(plot(name), scores(name)), reporter, selection, cut)
     run.pool = _worker_pool(settings, len(names))
     try:
-        carry_out(run, output, results.overwrite)
+        run_job(run, output, results.overwrite)
     finally:
         if run.pool is not None:
             run.pool.close()

@@ -76,7 +76,7 @@ def opened(options: LibraryOptions, reporter: Reporter) -> tuple[list[SourceClip
     return named_clips(clips), waveforms
 
 
-def told_of_skipped(skipped: dict[str, int], clips: Sequence[SourceClip]) -> str:
+def format_skipped(skipped: dict[str, int], clips: Sequence[SourceClip]) -> str:
     """A line about the clips that no scene can use."""
     return f"{sum(skipped.values())} of {len(clips)} clips can't be drawn: " + ", ".join(
         f"{count} {reason}" for reason, count in sorted(skipped.items())

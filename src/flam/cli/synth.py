@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from flam.cli.scene_library import LibraryOptions, opened, told_of_skipped
+from flam.cli.scene_library import LibraryOptions, opened, format_skipped
 
 if TYPE_CHECKING:
     from flam.core.progress import Reporter
@@ -199,16 +199,16 @@ def _made(scenes: SceneSet, ray: str | None, workers: int | None, reporter: Repo
     """Make what is missing of a set, and its index."""
     from flam.core import OutputError
     from flam.core.processes import n_processors
-    from flam.jobs.scene_rendering import made_here, made_on_ray
+    from flam.jobs.scene_rendering import render_local, render_ray
 
     missing = scenes.missing()
     n_kept = len(scenes.paths) - len(missing)
     if n_kept:
         reporter.say(f"{n_kept} of {len(scenes.paths)} shards are finished already")
     if ray is not None:
-        outcomes = made_on_ray(scenes, missing, ray) if missing else iter(())
+        outcomes = render_ray(scenes, missing, ray) if missing else iter(())
     else:
-        outcomes = made_here(scenes, missing, n_processors() if workers is None else workers)
+        outcomes = render_local(scenes, missing, n_processors() if workers is None else workers)
     n_done, n_wanted = 0, sum(len(scenes.numbers(path)) for path in missing)
     with reporter.counting("scenes", n_wanted) as progress:
         for path, outcome in outcomes:
@@ -264,7 +264,7 @@ def _drawer(clips: list[Any], measures: Any, scene: SceneConfig, reporter: Repor
 
     drawer = SceneDrawer(clips, measures, scene)
     if drawer.skipped:
-        reporter.say(told_of_skipped(drawer.skipped, clips))
+        reporter.say(format_skipped(drawer.skipped, clips))
     return drawer
 
 

@@ -79,7 +79,7 @@ class ProceduralConfig:
         return built_in_library(self.n_takes, self.seed, self.labels)
 
 
-def said_of(clip: SourceClip) -> str:
+def clip_text(clip: SourceClip) -> str:
     """The caption of a clip, or its label where it has none, or nothing."""
     return clip.caption.strip() or clip.label
 
@@ -110,7 +110,7 @@ class ClipSource:
         self._waveforms, self._n_samples, self._sample_rate = waveforms, n_samples, sample_rate
         recordings: dict[Path, list[SourceClip]] = {}
         for clip in clips:
-            if said_of(clip):
+            if clip_text(clip):
                 recordings.setdefault(clip.path, []).append(clip)
         if not recordings:
             raise ConfigError("no clip of the library has a caption or a label; give some")
@@ -126,4 +126,4 @@ class ClipSource:
             waveform = self._waveforms.waveform(clips[0].clip_id)
             waveform = resample(waveform, self._waveforms.sample_rate, self._sample_rate)
             cut = crop(waveform, self._n_samples, self._sample_rate, rng)
-        return Clip(cut.waveform, tuple(map(said_of, clips)), None)
+        return Clip(cut.waveform, tuple(map(clip_text, clips)), None)

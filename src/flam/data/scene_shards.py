@@ -85,7 +85,7 @@ class SceneSetSettings:
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class SkippedScene:
     """A scene that could not be rendered, and why."""
 
     scene: int
@@ -105,7 +105,7 @@ class ShardRecord:
 
     fingerprint: str
     n_scenes: int
-    left_out: tuple[LeftOut, ...] = ()
+    left_out: tuple[SkippedScene, ...] = ()
 
 
 class SceneSet:
@@ -227,7 +227,7 @@ class SceneSet:
         -------
         what is remembered of it; or why it can't be written, as work for other processes must not raise
         """
-        left_out: list[LeftOut] = []
+        left_out: list[SkippedScene] = []
         samples = self._samples(self.numbers(path), left_out)
         first = next(samples, None)
         n_scenes = 0
@@ -273,17 +273,19 @@ class SceneSet:
         first = number * self.settings.shard_scenes
         return range(first, min(first + self.settings.shard_scenes, self.settings.n_scenes))
 
-    def _samples(self, numbers: range, left_out: list[LeftOut]) -> Iterator[ShardSample]:
+    def _samples(self, numbers: range, left_out: list[SkippedScene]) -> Iterator[ShardSample]:
         for number in numbers:
             try:
                 yield self._sample(number)
             except KeyError as error:
-                left_out.append(LeftOut(number, f"the library has no clip {error}"))
+                left_out.append(SkippedScene(number, f"the library has no clip {error}"))
             except FlamError as error:
-                left_out.append(LeftOut(number, str(error)))
+                left_out.append(SkippedScene(number, str(error)))
             except Exception as error:  # whatever one clip does to a decoder, the other scenes are worth making
                 reason = (str(error).splitlines() or [""])[0]
-                left_out.append(LeftOut(number, f"unexpected {type(error).__name__} ({reason}); please report this"))
+                left_out.append(
+                    SkippedScene(number, f"unexpected {type(error).__name__} ({reason}); please report this")
+                )
 
     def _sample(self, number: int) -> ShardSample:
         if self._renderer is None:

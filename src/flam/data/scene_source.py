@@ -14,7 +14,7 @@ import numpy as np
 from flam.audio import resample
 from flam.core import ConfigError, Event
 from flam.data.clip import Clip, Sound
-from flam.data.clip_source import ManifestConfig, ProceduralConfig, said_of
+from flam.data.clip_source import ManifestConfig, ProceduralConfig, clip_text
 from flam.data.crop import crop
 from flam.library.bank import WaveformBank
 from flam.library.disk_source import DiskSource
@@ -136,7 +136,7 @@ class SceneSource:
         self.label_captions: dict[str, set[str]] = {}
         for clip in named:
             if clip.label:
-                self.label_captions.setdefault(clip.label, set()).add(said_of(clip))
+                self.label_captions.setdefault(clip.label, set()).add(clip_text(clip))
 
     def clip(self, ordinal: int, rng: np.random.Generator) -> Clip:
         """As ``flam.data.clip.Source``; a background counts as sounding throughout."""
@@ -170,9 +170,9 @@ def named_clips(clips: Sequence[SourceClip]) -> list[SourceClip]:
     ['a dog barks']
     """
     return [
-        clip if clip.label else replace(clip, label=said_of(clip))
+        clip if clip.label else replace(clip, label=clip_text(clip))
         for clip in clips
-        if said_of(clip) or clip.kind == "background"
+        if clip_text(clip) or clip.kind == "background"
     ]
 
 
@@ -194,7 +194,7 @@ def scene_sounds(
     for event in events:
         spans.setdefault(event.prompt, []).append((event.onset_s, event.offset_s))
     return tuple(
-        Sound(clips[clip_id].label, (said_of(clips[clip_id]),), tuple(clip_spans))
+        Sound(clips[clip_id].label, (clip_text(clips[clip_id]),), tuple(clip_spans))
         for clip_id, clip_spans in spans.items()
         if clips[clip_id].label
     )

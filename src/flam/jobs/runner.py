@@ -247,7 +247,7 @@ def _can_be_written(path: Path, encoding: str) -> bool:
     return True
 
 
-def carry_out(run: Run, output: Output, overwrite: bool) -> None:
+def run_job(run: Run, output: Output, overwrite: bool) -> None:
     """Do all recordings of a run.
 
     Raises

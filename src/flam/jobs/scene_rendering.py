@@ -12,7 +12,9 @@ from flam.core.processes import each_file
 from flam.data.scene_shards import SceneSet, ShardRecord
 
 
-def made_here(scenes: SceneSet, paths: Sequence[Path], workers: int) -> Iterator[tuple[Path, ShardRecord | FlamError]]:
+def render_local(
+    scenes: SceneSet, paths: Sequence[Path], workers: int
+) -> Iterator[tuple[Path, ShardRecord | FlamError]]:
     """Make shards in so many processes, or in this one for 0; in the order in which they get finished."""
     yield from each_file(paths, scenes.make, _crashed, workers)
 
@@ -28,9 +30,7 @@ def require_ray() -> None:
         raise ConfigError("--ray needs Ray; install it with: pip install 'flam-audio[bulk]'")
 
 
-def made_on_ray(
-    scenes: SceneSet, paths: Sequence[Path], address: str
-) -> Iterator[tuple[Path, ShardRecord | FlamError]]:
+def render_ray(scenes: SceneSet, paths: Sequence[Path], address: str) -> Iterator[tuple[Path, ShardRecord | FlamError]]:
     """Make each shard as one task of a Ray cluster, whose machines share the folder of the set and the library.
 
     Parameters
