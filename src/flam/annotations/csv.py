@@ -26,8 +26,10 @@ def write_csv(
 
     Parameters
     ----------
-    with_probability : True adds a column ``probability``
-    with_clock : True adds ``onset_time`` and ``offset_time``, date and time where the recording's beginning is known
+    with_probability : bool, default False
+        True adds a column ``probability``
+    with_clock : bool, default False
+        True adds ``onset_time`` and ``offset_time``, date and time where the recording's beginning is known
     """
     columns = (*COLUMNS, *(["probability"] if with_probability else []), *(CLOCK_COLUMNS if with_clock else []))
     file.write(delimited_row(columns, ","))

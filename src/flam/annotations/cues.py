@@ -18,6 +18,8 @@ _TIMING = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}(?:\s.*)?")
 def cue_timing(event: Event, decimal_mark: str) -> str:
     """The timing line of an event; a cue lasts 1 ms at least, since players drop empty ones.
 
+    Examples
+    --------
     >>> cue_timing(Event(1.5, 3723.25, "siren"), ",")
     '00:00:01,500 --> 01:02:03,250'
     """
@@ -43,11 +45,13 @@ def parse_cues(text: str, path: Path, plain: Callable[[str], str], options: Read
 
     Parameters
     ----------
-    plain : turns the text of a cue into plain text
+    plain : Callable[[str], str]
+        turns the text of a cue into plain text
 
     Raises
     ------
-    AnnotationError : a line with an arrow is no timing, or a cue ends before it starts
+    AnnotationError
+        a line with an arrow is no timing, or a cue ends before it starts
     """
     lines = iter(enumerate((line.removesuffix("\r") for line in text.split("\n")), start=1))
     for number, line in lines:

@@ -16,8 +16,11 @@ def numbered_rows(text: str, path: Path, delimiter: str) -> Iterator[tuple[str, 
 
     Raises
     ------
-    AnnotationError : a quote that never closes, or a cell too large
+    AnnotationError
+        a quote that never closes, or a cell too large
 
+    Examples
+    --------
     >>> list(numbered_rows('a,b\\n\\n"c, d",e\\n', Path("x.csv"), ","))
     [('x.csv, line 1', ['a', 'b']), ('x.csv, line 3', ['c, d', 'e'])]
     """
@@ -35,6 +38,8 @@ def numbered_rows(text: str, path: Path, delimiter: str) -> Iterator[tuple[str, 
 def delimited_row(cells: Iterable[str], delimiter: str) -> str:
     """A row of text, cells quoted where they must be.
 
+    Examples
+    --------
     >>> delimited_row(["rain, wind", "1"], ",")
     '"rain, wind",1\\n'
     """

@@ -16,15 +16,24 @@ class Format:
 
     Parameters
     ----------
-    name : what a user types
-    suffix : what a file name ends in, with its dot
-    write : ``write(recordings, file, **options)``, file opened for text
-    read : ``read(text, path, options)``, path used for messages and the recording's name; None for write-only formats
-    many : whether one file holds several recordings
-    keeps_scores : whether mean and max scores survive
-    keeps_duration : whether the duration of the recording survives
-    keeps_line_breaks : whether tabs and line breaks in a prompt survive; otherwise a space replaces them
-    resolution_s : the finest time the format holds, seconds
+    name : str
+        what a user types
+    suffix : str
+        what a file name ends in, with its dot
+    write : Callable[..., None]
+        ``write(recordings, file, **options)``, file opened for text
+    read : Callable[[str, Path, ReadOptions], list[RecordingEvents]] | None
+        ``read(text, path, options)``, path used for messages and the recording's name; None for write-only formats
+    many : bool
+        whether one file holds several recordings
+    keeps_scores : bool
+        whether mean and max scores survive
+    keeps_duration : bool
+        whether the duration of the recording survives
+    keeps_line_breaks : bool
+        whether tabs and line breaks in a prompt survive; otherwise a space replaces them
+    resolution_s : float, default 1e-06
+        the finest time the format holds, seconds
     """
 
     name: str
@@ -43,7 +52,8 @@ def only_recording(recordings: Iterable[RecordingEvents], format_name: str) -> R
 
     Raises
     ------
-    AnnotationError : no recording, or more than one
+    AnnotationError
+        no recording, or more than one
     """
     only: RecordingEvents | None = None
     for recording in recordings:
@@ -61,6 +71,8 @@ def only_recording(recordings: Iterable[RecordingEvents], format_name: str) -> R
 def recording_name(path: Path, suffix: str) -> str:
     """Name the recording of a file that does not name it itself.
 
+    Examples
+    --------
     >>> recording_name(Path("night.selections.txt"), ".selections.txt"), recording_name(Path("a.b.txt"), ".srt")
     ('night', 'a.b')
     """

@@ -18,8 +18,11 @@ def guess_format(path: Path, text: str) -> str:
 
     Raises
     ------
-    AnnotationError : neither the name nor the first lines decide
+    AnnotationError
+        neither the name nor the first lines decide
 
+    Examples
+    --------
     >>> guess_format(Path("labels.txt"), "0.5\\t1.5\\tdog\\n"), guess_format(Path("events.csv"), "")
     ('audacity', 'csv')
     """

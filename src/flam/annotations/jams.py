@@ -63,7 +63,8 @@ def read_jams(text: str, path: Path, options: ReadOptions = STRICT) -> list[Reco
 
     Raises
     ------
-    AnnotationError : no annotation of these namespaces, or an observation that is not an event
+    AnnotationError
+        no annotation of these namespaces, or an observation that is not an event
     """
     document = load_json(text, path)
     annotations = objects_under(document, "annotations", str(path))

@@ -36,6 +36,8 @@ def write_json(recordings: Iterable[RecordingEvents], file: TextIO) -> None:
 def read_json(text: str, path: Path, options: ReadOptions = STRICT) -> list[RecordingEvents]:
     """Read a list of recordings, or a single one.
 
+    Examples
+    --------
     >>> [found] = read_json('[{"recording": "a.wav", "duration_s": 3, "events": []}]', Path("events.json"))
     >>> found
     RecordingEvents(recording='a.wav', duration_s=3.0, events=(), began=None, sample_rate=None)
@@ -75,7 +77,8 @@ def event_from_mapping(item: dict[str, Any], where: str) -> Event:
 
     Raises
     ------
-    AnnotationError : a field is missing or of the wrong kind
+    AnnotationError
+        a field is missing or of the wrong kind
     """
     missing = [key for key in ("onset_s", "offset_s", "prompt") if key not in item]
     if missing:

@@ -27,6 +27,8 @@ def write_jsonl(recordings: Iterable[RecordingEvents], file: TextIO) -> None:
 def read_jsonl(text: str, path: Path, options: ReadOptions = STRICT) -> list[RecordingEvents]:
     """Read lines of any order into recordings.
 
+    Examples
+    --------
     >>> line = '{"recording": "a.wav", "onset_s": 1, "offset_s": 2.5, "prompt": "siren"}'
     >>> read_jsonl(line, Path("events.jsonl"))[0].events[0].duration_s
     1.5

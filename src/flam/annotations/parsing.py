@@ -28,15 +28,22 @@ def parse_event(
 
     Parameters
     ----------
-    where : file and place in it, such as ``labels.txt, line 3``
-    onset, offset : seconds
-    prompt : the label
-    mean_score, max_score, probability : None, an empty text or NaN where nobody scored
+    where : str
+        file and place in it, such as ``labels.txt, line 3``
+    onset, offset : Any
+        seconds
+    prompt : Any
+        the label
+    mean_score, max_score, probability : Any, optional
+        None, an empty text or NaN where nobody scored
 
     Raises
     ------
-    AnnotationError : a time or score is not a number, the label is not text, or the event ends before it starts
+    AnnotationError
+        a time or score is not a number, the label is not text, or the event ends before it starts
 
+    Examples
+    --------
     >>> parse_event("labels.txt, line 3", "1.5", "2", "siren")
     Event(onset_s=1.5, offset_s=2.0, prompt='siren', mean_score=None, max_score=None, probability=None)
     """
@@ -125,8 +132,11 @@ def group_by_recording(rows: Iterable[tuple[str, Event | None]]) -> list[Recordi
 
     Parameters
     ----------
-    rows : (recording, event) pairs; None for a recording that is listed without an event
+    rows : Iterable[tuple[str, Event | None]]
+        (recording, event) pairs; None for a recording that is listed without an event
 
+    Examples
+    --------
     >>> [found] = group_by_recording([("a.wav", Event(2.0, 3.0, "siren")), ("a.wav", Event(0.0, 1.0, "dog"))])
     >>> [event.prompt for event in found.events]
     ['dog', 'siren']
@@ -149,7 +159,8 @@ def parse_duration(where: str, value: Any) -> float | None:
 
     Raises
     ------
-    AnnotationError : not a finite number of at least 0
+    AnnotationError
+        not a finite number of at least 0
     """
     if value is None:
         return None
@@ -164,7 +175,8 @@ def load_json(text: str, path: Path) -> Any:
 
     Raises
     ------
-    AnnotationError : not JSON; the message names the line
+    AnnotationError
+        not JSON; the message names the line
     """
     return parse_json(text, str(path), AnnotationError, "correct it or name the format of the file")
 
@@ -174,8 +186,11 @@ def objects_under(container: Any, key: str, where: str) -> list[dict[str, Any]]:
 
     Raises
     ------
-    AnnotationError : the container is no object, or the value is no list of objects
+    AnnotationError
+        the container is no object, or the value is no list of objects
 
+    Examples
+    --------
     >>> objects_under({"events": [{}]}, "events", "a.json"), objects_under({}, "events", "a.json")
     ([{}], [])
     """
@@ -190,7 +205,8 @@ def object_under(container: dict[str, Any], key: str, where: str) -> dict[str, A
 
     Raises
     ------
-    AnnotationError : the value is something else
+    AnnotationError
+        the value is something else
     """
     value = container.get(key)
     if value is None:

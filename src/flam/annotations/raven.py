@@ -43,8 +43,9 @@ def write_raven(recordings: Iterable[RecordingEvents], file: TextIO, high_freq_h
 
     Parameters
     ----------
-    high_freq_hz : upper edge of the boxes; None for half the sample rate, above which Raven refuses a table, or 4 kHz
-        where the rate is not known
+    high_freq_hz : float | None, optional
+        upper edge of the boxes; None for half the sample rate, above which Raven refuses a table, or 4 kHz where the
+        rate is not known
     """
     recording = only_recording(recordings, "raven")
     if high_freq_hz is None:

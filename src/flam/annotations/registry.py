@@ -37,17 +37,26 @@ def write_events(
 
     Parameters
     ----------
-    recordings : taken one at a time; formats for many recordings write each before they ask for the next
-    target : a path, which appears only once it is complete, or an open text file
-    format : a key of ``FORMATS``
-    options : what the writer of the format takes, such as ``width`` for ``table`` or ``high_freq_hz`` for ``raven``
+    recordings : Iterable[RecordingEvents]
+        taken one at a time; formats for many recordings write each before they ask for the next
+    target : str | Path | TextIO
+        a path, which appears only once it is complete, or an open text file
+    format : str
+        a key of ``FORMATS``
+    options : Any
+        what the writer of the format takes, such as ``width`` for ``table`` or ``high_freq_hz`` for ``raven``
 
     Raises
     ------
-    AnnotationError : unknown format, several recordings for a format that holds one, or a text that is not Unicode
-    ConfigError : an option that the format does not have
-    OutputError : the path can't be written
+    AnnotationError
+        unknown format, several recordings for a format that holds one, or a text that is not Unicode
+    ConfigError
+        an option that the format does not have
+    OutputError
+        the path can't be written
 
+    Examples
+    --------
     >>> import sys
     >>> from flam.core import Event
     >>> write_events([RecordingEvents("a.wav", 10.0, (Event(1.0, 2.5, "siren"),))], sys.stdout, "csv")
@@ -96,7 +105,8 @@ def read_events(
 
     Returns
     -------
-    list of RecordingEvents
+    list[RecordingEvents]
+        list of RecordingEvents
 
     Raises
     ------

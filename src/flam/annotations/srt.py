@@ -22,6 +22,8 @@ def write_srt(recordings: Iterable[RecordingEvents], file: TextIO) -> None:
 def read_srt(text: str, path: Path, options: ReadOptions = STRICT) -> list[RecordingEvents]:
     """Read cues; the file's name gives the recording.
 
+    Examples
+    --------
     >>> [found] = read_srt("1\\n00:00:01,000 --> 00:00:02,500\\n[siren]\\n", Path("film.srt"))
     >>> found.recording, found.events[0].prompt, found.events[0].offset_s
     ('film', 'siren', 2.5)

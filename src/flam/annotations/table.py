@@ -16,8 +16,11 @@ def write_table(recordings: Iterable[RecordingEvents], file: TextIO, width: int 
 
     Parameters
     ----------
-    width : characters per line; None for the width of the terminal, 80 where there is none
+    width : int | None, optional
+        characters per line; None for the width of the terminal, 80 where there is none
 
+    Examples
+    --------
     >>> import sys
     >>> from flam.core import Event
     >>> write_table([RecordingEvents("a.wav", 90.0, (Event(61.5, 63.0, "siren", 0.8, 0.93),))], sys.stdout, width=60)
@@ -55,7 +58,8 @@ def write_ranking(recordings: Iterable[RecordingEvents], file: TextIO, width: in
 
     Parameters
     ----------
-    width : characters per line; None for the width of the terminal, 80 where there is none
+    width : int | None, optional
+        characters per line; None for the width of the terminal, 80 where there is none
     """
     from rich.console import Console
     from rich.table import Table
@@ -77,6 +81,8 @@ def write_ranking(recordings: Iterable[RecordingEvents], file: TextIO, width: in
 def clock(seconds: float) -> str:
     """Time as ``m:ss.s``, from an hour on as ``h:mm:ss.s``.
 
+    Examples
+    --------
     >>> clock(61.25), clock(3599.96)
     ('1:01.3', '1:00:00.0')
     """

@@ -28,6 +28,8 @@ def write_vtt(recordings: Iterable[RecordingEvents], file: TextIO) -> None:
 def read_vtt(text: str, path: Path, options: ReadOptions = STRICT) -> list[RecordingEvents]:
     """Read cues without their voice and style tags; the file's name gives the recording.
 
+    Examples
+    --------
     >>> [found] = read_vtt("WEBVTT\\n\\n00:01.000 --> 00:02.500 align:start\\n<i>[siren]</i>\\n", Path("film.vtt"))
     >>> found.recording, found.events[0].prompt, found.events[0].offset_s
     ('film', 'siren', 2.5)

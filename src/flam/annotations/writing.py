@@ -21,6 +21,8 @@ def rounded(seconds: float) -> float:
 def rounded_score(score: float | None) -> float | None:
     """Score to six decimals; None for a missing score and for one that is not a finite number.
 
+    Examples
+    --------
     >>> rounded_score(0.12345678), rounded_score(float("nan")), rounded_score(None)
     (0.123457, None, None)
     """
@@ -30,6 +32,8 @@ def rounded_score(score: float | None) -> float | None:
 def decimal(value: float | None) -> str:
     """Six decimals, or nothing for a value that is missing or not finite.
 
+    Examples
+    --------
     >>> decimal(1.5), decimal(None)
     ('1.500000', '')
     """
@@ -39,6 +43,8 @@ def decimal(value: float | None) -> str:
 def single_line(text: str) -> str:
     """Replace tabs and line breaks by a space, for formats in which they would end a column or a row.
 
+    Examples
+    --------
     >>> single_line("dog\\tbarking\\r\\nfar away")
     'dog barking far away'
     """

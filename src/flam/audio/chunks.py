@@ -21,6 +21,8 @@ def riff_chunks(file: BinaryIO) -> Iterator[Chunk]:
 
     The walk ends where a size leads out of the file. The 64-bit size of an RF64 replaces the placeholder of its data.
 
+    Examples
+    --------
     >>> import io
     >>> list(riff_chunks(io.BytesIO(b"RIFF" + bytes(4) + b"WAVE" + b"data" + (4).to_bytes(4, "little") + bytes(4))))
     [Chunk(identity=b'data', start=20, size=4)]

@@ -35,9 +35,12 @@ class FramePowers:
 
     Parameters
     ----------
-    start : sample at which the first frame begins, counted from the start of the part; zero or negative
-    hop : samples from frame to frame
-    powers : (T,) float64 array, mean square of a window of 50 ms around each frame of 20 ms
+    start : int
+        sample at which the first frame begins, counted from the start of the part; zero or negative
+    hop : int
+        samples from frame to frame
+    powers : np.ndarray
+        (T,) float64 array, mean square of a window of 50 ms around each frame of 20 ms
     """
 
     start: int
@@ -55,6 +58,8 @@ class FramePowers:
 def active_power(powers: np.ndarray) -> float:
     """Mean power of the frames within 35 dB of the loudest; 0 for silence.
 
+    Examples
+    --------
     >>> active_power(np.array([1.0, 3.0, 1e-6]))
     2.0
     """
@@ -67,6 +72,8 @@ def active_power(powers: np.ndarray) -> float:
 def cell_samples(sample_rate: int) -> int:
     """Length of a cell: 5 ms, 240 samples at 48 kHz.
 
+    Examples
+    --------
     >>> cell_samples(48000)
     240
     """
@@ -78,12 +85,18 @@ def frame_powers(part: np.ndarray, n_samples: int, sample_rate: int, phase: int 
 
     Parameters
     ----------
-    part : (N,) float32 array
-    n_samples : only frames that begin before this sample are wanted; what follows is the tail of a reverberation
-    sample_rate : Hz
-    phase : samples between the start of a frame and the start of the part, less than a frame, as the frames are those
-        of its clip
+    part : np.ndarray
+        (N,) float32 array
+    n_samples : int
+        only frames that begin before this sample are wanted; what follows is the tail of a reverberation
+    sample_rate : int
+        Hz
+    phase : int, default 0
+        samples between the start of a frame and the start of the part, less than a frame, as the frames are those of
+        its clip
 
+    Examples
+    --------
     >>> tone = np.sin(2 * np.pi * 1000 * np.arange(48000) / 48000).astype(np.float32)
     >>> powers = frame_powers(tone, 48000, 48000).powers
     >>> len(powers), round(float(powers[25]), 3)
@@ -111,8 +124,10 @@ class LevelTracks:
 
     Parameters
     ----------
-    sample_rate : Hz, of all clips
-    max_bytes : the clips used last are kept, 0.8 kB for a second
+    sample_rate : int
+        Hz, of all clips
+    max_bytes : int, optional
+        the clips used last are kept, 0.8 kB for a second
     """
 
     def __init__(self, sample_rate: int, max_bytes: int = 64 * 2**20):
@@ -127,13 +142,19 @@ class LevelTracks:
 
         Parameters
         ----------
-        clip_id, waveform : (N,) float32 array, the clip as it is
-        start, end : samples of the part, within the clip
-        fade : (F,) float32 gain of its first samples, and reversed of its last; at most half as long as the part
+        clip_id : str
+            (N,) float32 array, the clip as it is
+        waveform : np.ndarray
+            (N,) float32 array, the clip as it is
+        start, end : int
+            samples of the part, within the clip
+        fade : np.ndarray
+            (F,) float32 gain of its first samples, and reversed of its last; at most half as long as the part
 
         Returns
         -------
-        frames whose grid begins with the clip
+        FramePowers
+            frames whose grid begins with the clip
         """
         cell, n_fade = self._cell, len(fade)
         first, last = start // cell, -(-end // cell)

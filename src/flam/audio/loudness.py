@@ -24,12 +24,16 @@ def a_weighting_db(frequency_hz: np.ndarray | float) -> np.ndarray:
 
     Parameters
     ----------
-    frequency_hz : array of any shape, Hz
+    frequency_hz : np.ndarray | float
+        array of any shape, Hz
 
     Returns
     -------
-    float array of the same shape, dB; -inf at 0 Hz
+    np.ndarray
+        float array of the same shape, dB; -inf at 0 Hz
 
+    Examples
+    --------
     >>> [round(float(a_weighting_db(f)), 1) for f in (31.5, 100, 1000, 10_000)]
     [-39.5, -19.1, 0.0, -2.5]
     """
@@ -47,18 +51,27 @@ def a_weighted_levels_db(
 
     Parameters
     ----------
-    waveform : (N,) float array
-    sample_rate : Hz
-    window_samples, hop_samples : the defaults are 50 ms and 20 ms at 48 kHz
+    waveform : np.ndarray
+        (N,) float array
+    sample_rate : int
+        Hz
+    window_samples : int, default 2400
+        the defaults are 50 ms and 20 ms at 48 kHz
+    hop_samples : int, default 960
+        the defaults are 50 ms and 20 ms at 48 kHz
 
     Returns
     -------
-    (ceil(N / hop_samples),) float64 array, dB, never below ``SILENCE_DB``
+    np.ndarray
+        (ceil(N / hop_samples),) float64 array, dB, never below ``SILENCE_DB``
 
     Raises
     ------
-    AudioError : the waveform is not one-dimensional
+    AudioError
+        the waveform is not one-dimensional
 
+    Examples
+    --------
     >>> import numpy as np
     >>> tone = np.sin(2 * np.pi * 1000 * np.arange(48000) / 48000)
     >>> levels_db = a_weighted_levels_db(tone, 48000)
@@ -78,13 +91,18 @@ def a_weighted_rms_db(waveform: np.ndarray, sample_rate: int) -> float:
 
     Parameters
     ----------
-    waveform : (N,) float array
-    sample_rate : Hz
+    waveform : np.ndarray
+        (N,) float array
+    sample_rate : int
+        Hz
 
     Returns
     -------
-    dB relative to full scale, never below ``SILENCE_DB``; ``SILENCE_DB`` for no samples
+    float
+        dB relative to full scale, never below ``SILENCE_DB``; ``SILENCE_DB`` for no samples
 
+    Examples
+    --------
     >>> import numpy as np
     >>> tone = np.sin(2 * np.pi * 1000 * np.arange(48000) / 48000)
     >>> round(a_weighted_rms_db(tone, 48000), 1)
@@ -101,16 +119,24 @@ def active_spans_s(
 
     Parameters
     ----------
-    waveform : (N,) float array
-    sample_rate : Hz
-    threshold_db : frames at or above this level are active
-    fill_s : shorter gaps between active frames are filled, first
-    drop_s : shorter active spans are dropped, afterwards
+    waveform : np.ndarray
+        (N,) float array
+    sample_rate : int
+        Hz
+    threshold_db : float, default -70.0
+        frames at or above this level are active
+    fill_s : float, default 0.2
+        shorter gaps between active frames are filled, first
+    drop_s : float, default 0.04
+        shorter active spans are dropped, afterwards
 
     Returns
     -------
-    list of (onset_s, offset_s) in time order, seconds, none beyond the clip's end
+    list[tuple[float, float]]
+        list of (onset_s, offset_s) in time order, seconds, none beyond the clip's end
 
+    Examples
+    --------
     >>> import numpy as np
     >>> clip = np.zeros(48000)
     >>> clip[14400:33600] = 0.1 * np.sin(2 * np.pi * 1000 * np.arange(19200) / 48000)
@@ -136,16 +162,28 @@ def spans_of_levels_s(
 
     Parameters
     ----------
-    levels_db : (ceil(n_samples / hop_samples),) float array, dB, as ``a_weighted_levels_db`` gives it
-    n_samples : length of the clip
-    sample_rate : Hz
-    hop_samples : distance of the levels
-    threshold_db, fill_s, drop_s : as for ``active_spans_s``
+    levels_db : np.ndarray
+        (ceil(n_samples / hop_samples),) float array, dB, as ``a_weighted_levels_db`` gives it
+    n_samples : int
+        length of the clip
+    sample_rate : int
+        Hz
+    hop_samples : int, default 960
+        distance of the levels
+    threshold_db : float, default -70.0
+        as for ``active_spans_s``
+    fill_s : float, default 0.2
+        as for ``active_spans_s``
+    drop_s : float, default 0.04
+        as for ``active_spans_s``
 
     Returns
     -------
-    list of (onset_s, offset_s) in time order, seconds, none beyond the clip's end
+    list[tuple[float, float]]
+        list of (onset_s, offset_s) in time order, seconds, none beyond the clip's end
 
+    Examples
+    --------
     >>> levels_db = np.array([-90.0, -30, -30, -90, -90, -20, -20])
     >>> spans_of_levels_s(levels_db, 6500, sample_rate=48000, fill_s=0.04)
     [(0.02, 0.06), (0.1, 0.13541666666666666)]

@@ -13,11 +13,18 @@ class LogMelConfig:
 
     Parameters
     ----------
-    sample_rate : Hz the waveform must have
-    n_fft : length of the Fourier transform and of the Hann window, in samples
-    hop_samples : distance between two frames
-    n_mels : F, the number of mel bands
-    fmin_hz, fmax_hz : outer edges of the lowest and of the highest band
+    sample_rate : int, default 48000
+        Hz the waveform must have
+    n_fft : int, default 1024
+        length of the Fourier transform and of the Hann window, in samples
+    hop_samples : int, default 480
+        distance between two frames
+    n_mels : int, default 64
+        F, the number of mel bands
+    fmin_hz : float, default 50.0
+        outer edges of the lowest and of the highest band
+    fmax_hz : float, default 14000.0
+        outer edges of the lowest and of the highest band
     """
 
     sample_rate: int = 48_000
@@ -42,8 +49,11 @@ def slaney_mel_filters(config: LogMelConfig) -> np.ndarray:
 
     Returns
     -------
-    (n_fft // 2 + 1, F) float64 array: power spectrum times this is the mel spectrum
+    np.ndarray
+        (n_fft // 2 + 1, F) float64 array: power spectrum times this is the mel spectrum
 
+    Examples
+    --------
     >>> slaney_mel_filters(LogMelConfig()).shape
     (513, 64)
     """
@@ -59,6 +69,8 @@ def slaney_mel_filters(config: LogMelConfig) -> np.ndarray:
 def mel_band_centres_hz(config: LogMelConfig) -> np.ndarray:
     """(F,) float64 array, where each band's filter is highest.
 
+    Examples
+    --------
     >>> mel_band_centres_hz(LogMelConfig()).round()[[0, -1]].tolist()
     [104.0, 13242.0]
     """

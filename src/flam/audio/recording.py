@@ -87,17 +87,21 @@ class Recording:
 
         Parameters
         ----------
-        start_sample : position at the recording's own rate; at or beyond the end gives no blocks
-        block_samples : length of all blocks but the last
+        start_sample : int, default 0
+            position at the recording's own rate; at or beyond the end gives no blocks
+        block_samples : int, optional
+            length of all blocks but the last
 
         Returns
         -------
-        iterator of (n, channels) float32 arrays, full scale is 1.0
+        Iterator[np.ndarray]
+            iterator of (n, channels) float32 arrays, full scale is 1.0
 
         Raises
         ------
-        AudioError : a negative position, a block length below 1, a sample that is NaN or infinite, or a file of which
-            nothing at all can be decoded
+        AudioError
+            a negative position, a block length below 1, a sample that is NaN or infinite, or a file of which nothing at
+            all can be decoded
         """
         if start_sample < 0 or block_samples < 1:
             raise AudioError(
@@ -231,19 +235,27 @@ def mono_blocks(
 
     Parameters
     ----------
-    path : the file
-    sample_rate : Hz of the result
-    block_samples : samples read at a time, at the file's own rate; it does not change the result
-    on_problem : as for ``open_recording``
+    path : Openable
+        the file
+    sample_rate : int, default 48000
+        Hz of the result
+    block_samples : int, optional
+        samples read at a time, at the file's own rate; it does not change the result
+    on_problem : Callable[[str], None], optional
+        as for ``open_recording``
 
     Returns
     -------
-    iterator of (n,) float32 arrays
+    Iterator[np.ndarray]
+        iterator of (n,) float32 arrays
 
     Raises
     ------
-    AudioError : as ``open_recording`` and ``Recording.blocks``, at the first step of the iteration or later
+    AudioError
+        as ``open_recording`` and ``Recording.blocks``, at the first step of the iteration or later
 
+    Examples
+    --------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     soundfile.write(f"{folder}/a.flac", np.zeros((44100, 2)), 44100)
@@ -265,18 +277,25 @@ def read_audio(
 
     Parameters
     ----------
-    path : the file
-    sample_rate : Hz of the result
-    on_problem : as for ``open_recording``
+    path : Openable
+        the file
+    sample_rate : int, default 48000
+        Hz of the result
+    on_problem : Callable[[str], None], optional
+        as for ``open_recording``
 
     Returns
     -------
-    (N,) float32 array
+    np.ndarray
+        (N,) float32 array
 
     Raises
     ------
-    AudioError : as ``open_recording`` and ``Recording.blocks``
+    AudioError
+        as ``open_recording`` and ``Recording.blocks``
 
+    Examples
+    --------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     soundfile.write(f"{folder}/a.wav", np.zeros(8000), 8000)

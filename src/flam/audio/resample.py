@@ -15,6 +15,8 @@ QUALITY = "HQ"
 def resampled_length(n_samples: int, from_rate: int, to_rate: int) -> int:
     """Samples that ``n_samples`` become at another rate: ``n_samples * to_rate / from_rate``, halves up.
 
+    Examples
+    --------
     >>> resampled_length(44100, 44100, 48000), resampled_length(3, 48000, 32000), resampled_length(1, 48000, 16000)
     (48000, 2, 0)
     """
@@ -26,17 +28,23 @@ def resample_blocks(blocks: Iterable[np.ndarray], from_rate: int, to_rate: int) 
 
     Parameters
     ----------
-    blocks : (n,) or (n, channels) float32 arrays, consecutive pieces of one recording, of any lengths
-    from_rate, to_rate : Hz; blocks pass untouched where they are equal
+    blocks : Iterable[np.ndarray]
+        (n,) or (n, channels) float32 arrays, consecutive pieces of one recording, of any lengths
+    from_rate, to_rate : int
+        Hz; blocks pass untouched where they are equal
 
     Returns
     -------
-    iterator of (m,) or (m, channels) float32 arrays; their lengths add up to ``resampled_length`` of the whole
+    Iterator[np.ndarray]
+        iterator of (m,) or (m, channels) float32 arrays; their lengths add up to ``resampled_length`` of the whole
 
     Raises
     ------
-    AudioError : a rate that is not positive
+    AudioError
+        a rate that is not positive
 
+    Examples
+    --------
     >>> import numpy as np
     >>> pieces = [np.zeros(100, np.float32), np.zeros(341, np.float32)]
     >>> sum(map(len, resample_blocks(pieces, 44100, 48000)))
@@ -51,13 +59,18 @@ def resample(waveform: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
 
     Parameters
     ----------
-    waveform : (N,) float32 array
-    from_rate, to_rate : Hz
+    waveform : np.ndarray
+        (N,) float32 array
+    from_rate, to_rate : int
+        Hz
 
     Returns
     -------
-    (M,) float32 array, ``M = resampled_length(N, from_rate, to_rate)``
+    np.ndarray
+        (M,) float32 array, ``M = resampled_length(N, from_rate, to_rate)``
 
+    Examples
+    --------
     >>> import numpy as np
     >>> resample(np.zeros(44100, np.float32), 44100, 48000).shape
     (48000,)

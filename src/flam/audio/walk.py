@@ -26,18 +26,24 @@ def find_recordings(paths: Iterable[str | Path], on_problem: Callable[[str], Non
 
     Parameters
     ----------
-    paths : files and folders
-    on_problem : told, in one line, of a folder below that can't be listed and of a link that leads nowhere; the walk
-        goes on without them; by default a logged warning
+    paths : Iterable[str | Path]
+        files and folders
+    on_problem : Callable[[str], None], optional
+        told, in one line, of a folder below that can't be listed and of a link that leads nowhere; the walk goes on
+        without them; by default a logged warning
 
     Returns
     -------
-    iterator of paths, in the order of ``paths``
+    Iterator[Path]
+        iterator of paths, in the order of ``paths``
 
     Raises
     ------
-    AudioError : one of ``paths`` does not exist, or is a folder that can't be listed
+    AudioError
+        one of ``paths`` does not exist, or is a folder that can't be listed
 
+    Examples
+    --------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     for name in ("b.wav", "a.MP3", "notes.txt", ".hidden.wav"):

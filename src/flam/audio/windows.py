@@ -16,9 +16,12 @@ class Window:
 
     Parameters
     ----------
-    start_sample : position of the first sample in the recording
-    waveform : (window_samples,) float32 array
-    n_valid : samples of the waveform that are the recording's own; what follows them is filling
+    start_sample : int
+        position of the first sample in the recording
+    waveform : np.ndarray
+        (window_samples,) float32 array
+    n_valid : int
+        samples of the waveform that are the recording's own; what follows them is filling
     """
 
     start_sample: int
@@ -34,18 +37,25 @@ def windows(blocks: Iterable[np.ndarray], window_samples: int, hop_samples: int)
 
     Parameters
     ----------
-    blocks : (n,) float32 arrays, consecutive pieces of one recording; their lengths do not change the windows
-    window_samples : length of a window
-    hop_samples : distance between the starts of two windows, ``1 <= hop_samples <= window_samples``
+    blocks : Iterable[np.ndarray]
+        (n,) float32 arrays, consecutive pieces of one recording; their lengths do not change the windows
+    window_samples : int
+        length of a window
+    hop_samples : int
+        distance between the starts of two windows, ``1 <= hop_samples <= window_samples``
 
     Returns
     -------
-    iterator of Window, each with a waveform of its own
+    Iterator[Window]
+        iterator of Window, each with a waveform of its own
 
     Raises
     ------
-    ConfigError : a hop that is not positive or leaves gaps between windows
+    ConfigError
+        a hop that is not positive or leaves gaps between windows
 
+    Examples
+    --------
     >>> import numpy as np
     >>> recording = np.arange(1, 8, dtype=np.float32)
     >>> [(w.start_sample, w.n_valid) for w in windows([recording], window_samples=4, hop_samples=2)]

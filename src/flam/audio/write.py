@@ -27,16 +27,23 @@ def write_audio(path: str | Path, waveform: np.ndarray, sample_rate: int, subtyp
 
     Parameters
     ----------
-    path : target with suffix .wav (32-bit float), .flac (24 bit), .ogg (Vorbis) or .opus
-    waveform : (N,) or (N, channels) float array, full scale is 1.0
-    sample_rate : Hz; Opus takes 8, 12, 16, 24 and 48 kHz
-    subtype : libsndfile's name of another encoding, such as ``"PCM_16"``; None for the one above
+    path : str | Path
+        target with suffix .wav (32-bit float), .flac (24 bit), .ogg (Vorbis) or .opus
+    waveform : np.ndarray
+        (N,) or (N, channels) float array, full scale is 1.0
+    sample_rate : int
+        Hz; Opus takes 8, 12, 16, 24 and 48 kHz
+    subtype : str | None, optional
+        libsndfile's name of another encoding, such as ``"PCM_16"``; None for the one above
 
     Raises
     ------
-    OutputError : an unknown suffix, samples that are not finite or that the encoding would clip, a path that can't be
-        written, or a full disk
+    OutputError
+        an unknown suffix, samples that are not finite or that the encoding would clip, a path that can't be written, or
+        a full disk
 
+    Examples
+    --------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     write_audio(f"{folder}/tone.wav", np.array([0.0, 0.5, -0.5]), 48000)

@@ -26,10 +26,14 @@ class DetectorSystem:
 
     Parameters
     ----------
-    folder : of a checkpoint of this package
-    name : to show
-    score : kind of score; the order of a prompt's frames is the same for all of them
-    device : as ``flam.load``
+    folder : Path
+        of a checkpoint of this package
+    name : str
+        to show
+    score : ScoreMethod, default "posterior"
+        kind of score; the order of a prompt's frames is the same for all of them
+    device : str, default "auto"
+        as ``flam.load``
     """
 
     def __init__(self, folder: Path, name: str, score: ScoreMethod = "posterior", device: str = "auto"):
@@ -81,13 +85,17 @@ def open_system(
 
     Parameters
     ----------
-    model : a name; a folder of a checkpoint or of a ``ClapModel``; or an OpenFLAM weight file
-    cache : where others' models are kept once they are converted
-    notify : told before a model is fetched
+    model : str
+        a name; a folder of a checkpoint or of a ``ClapModel``; or an OpenFLAM weight file
+    cache : Path
+        where others' models are kept once they are converted
+    notify : Callable[[str], None] | None, optional
+        told before a model is fetched
 
     Raises
     ------
-    ModelError : no such model, or one that can't be converted
+    ModelError
+        no such model, or one that can't be converted
     """
     path = Path(model)
     if _is_foreign(path):

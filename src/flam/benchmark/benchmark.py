@@ -19,12 +19,18 @@ class Item:
 
     Parameters
     ----------
-    name : unique in the benchmark
-    path : audio file
-    duration_s : what its length should be, seconds; None where nobody says
-    events : what sounds when, by prompt; none where nothing does
-    captions : sentences about it
-    prompt : the class that it is
+    name : str
+        unique in the benchmark
+    path : Path
+        audio file
+    duration_s : float | None, optional
+        what its length should be, seconds; None where nobody says
+    events : tuple[Event, ...], default ()
+        what sounds when, by prompt; none where nothing does
+    captions : tuple[str, ...], default ()
+        sentences about it
+    prompt : str, default ""
+        the class that it is
     """
 
     name: str
@@ -41,19 +47,29 @@ class Benchmark:
 
     Parameters
     ----------
-    name : how it is asked for
-    task : "frames": when does each prompt sound; "retrieval": which caption belongs to which recording; "classify":
-        which of the prompts is it
-    items : the recordings
-    prompts : K texts; every one is asked of every recording
-    remarks : what a reader of the figures has to know
-    problems : what of the benchmark is missing or can't be used, one line each
-    n_listed : recordings it should have; None for as many as there are
+    name : str
+        how it is asked for
+    task : Task
+        "frames": when does each prompt sound; "retrieval": which caption belongs to which recording; "classify": which
+        of the prompts is it
+    items : tuple[Item, ...]
+        the recordings
+    prompts : tuple[str, ...], default ()
+        K texts; every one is asked of every recording
+    remarks : tuple[str, ...], default ()
+        what a reader of the figures has to know
+    problems : tuple[str, ...], default ()
+        what of the benchmark is missing or can't be used, one line each
+    n_listed : int | None, optional
+        recordings it should have; None for as many as there are
 
     Raises
     ------
-    ConfigError : nothing to ask or to evaluate, names or prompts that repeat, prompts of items that are not asked
+    ConfigError
+        nothing to ask or to evaluate, names or prompts that repeat, prompts of items that are not asked
 
+    Examples
+    --------
     >>> dog = Item("a", Path("a.wav"), events=(Event(0.0, 1.0, "dog"),))
     >>> Benchmark("mine", "frames", (dog,), ("dog", "cat")).n_listed
     1
@@ -99,6 +115,8 @@ class Benchmark:
     def limited(self, n_items: int | None) -> Benchmark:
         """The same with at most so many recordings, taken evenly from all of them.
 
+        Examples
+        --------
         >>> items = tuple(Item(str(i), Path("a"), captions=("rain",)) for i in range(10))
         >>> [item.name for item in Benchmark("mine", "retrieval", items).limited(3).items]
         ['0', '3', '6']

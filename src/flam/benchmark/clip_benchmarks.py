@@ -39,15 +39,21 @@ def scenes_benchmark(
 
     Parameters
     ----------
-    name : of the benchmark
-    library : manifest or measured table; None where the recipe needs none
-    cache : folder where scenes, and the decoded clips of a manifest, are kept
-    n_scenes : at most so many scenes; None for as many as the recipe says
-    progress : called with (clips decoded, in all), then with (scenes rendered, in all)
+    name : str
+        of the benchmark
+    library : Path | None
+        manifest or measured table; None where the recipe needs none
+    cache : Path
+        folder where scenes, and the decoded clips of a manifest, are kept
+    n_scenes : int | None, optional
+        at most so many scenes; None for as many as the recipe says
+    progress : OnStep, optional
+        called with (clips decoded, in all), then with (scenes rendered, in all)
 
     Raises
     ------
-    ConfigError : a library is missing or can't be read, or holds no clips for these scenes
+    ConfigError
+        a library is missing or can't be read, or holds no clips for these scenes
     """
     clips, waveforms, skipped = _sources(name, recipe, library, cache, progress)
     texts = {clip.clip_id: clip.label if recipe.prompts == "labels" else clip_text(clip) for clip in clips}
@@ -86,7 +92,8 @@ def classify_benchmark(name: str, recipe: ClassifyRecipe, library: Path | None) 
 
     Raises
     ------
-    ConfigError : the library is missing or can't be read, or no clip is left
+    ConfigError
+        the library is missing or can't be read, or no clip is left
     """
     clips = [
         clip

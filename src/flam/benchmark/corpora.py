@@ -20,11 +20,16 @@ class CorpusBenchmark:
 
     Parameters
     ----------
-    corpus : its name
-    split : what is evaluated unless another split is asked for
-    task : see ``Benchmark``
-    first_classes : only so many of its classes; None for all
-    remark : what a reader of the figures has to know
+    corpus : str
+        its name
+    split : str
+        what is evaluated unless another split is asked for
+    task : Task
+        see ``Benchmark``
+    first_classes : int | None, optional
+        only so many of its classes; None for all
+    remark : str, default ""
+        what a reader of the figures has to know
     """
 
     corpus: str
@@ -60,13 +65,17 @@ def corpus_benchmark(name: str, data_root: Path | None) -> Benchmark:
 
     Parameters
     ----------
-    name : a key of ``CORPUS_BENCHMARKS``, maybe with a split behind a colon, as in ``desed:public``
-    data_root : the corpus, or a folder in which it has a folder of its name
+    name : str
+        a key of ``CORPUS_BENCHMARKS``, maybe with a split behind a colon, as in ``desed:public``
+    data_root : Path | None
+        the corpus, or a folder in which it has a folder of its name
 
     Raises
     ------
-    ConfigError : no data root, or nothing of the split to evaluate
-    CorpusError : the corpus is not there, or a table of it can't be read
+    ConfigError
+        no data root, or nothing of the split to evaluate
+    CorpusError
+        the corpus is not there, or a table of it can't be read
     """
     key, _, split = name.partition(":")
     settings = CORPUS_BENCHMARKS[key]

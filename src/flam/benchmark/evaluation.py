@@ -28,10 +28,14 @@ class Evaluation:
 
     Parameters
     ----------
-    benchmark : with the recordings that every system could take
-    results : by system, in the order given
-    failures : "system: recording: reason" for each recording left out; it is left out for all systems alike
-    n_asked : recordings that were there to take
+    benchmark : Benchmark
+        with the recordings that every system could take
+    results : dict[str, Result]
+        by system, in the order given
+    failures : tuple[str, ...]
+        "system: recording: reason" for each recording left out; it is left out for all systems alike
+    n_asked : int
+        recordings that were there to take
     """
 
     benchmark: Benchmark
@@ -53,17 +57,26 @@ def evaluate(
 
     Parameters
     ----------
-    systems : anything that is a ``System``, each with a name of its own
-    benchmarks : what to ask
-    cache : folder where answers are kept
-    show_progress : context for one system on one benchmark that gives a callback (recordings done, in all)
-    on_problem : told of each recording that a system can't take
+    systems : Sequence[System]
+        anything that is a ``System``, each with a name of its own
+    benchmarks : Iterable[Benchmark]
+        what to ask
+    cache : str | Path
+        folder where answers are kept
+    show_progress : ShowProgress, optional
+        context for one system on one benchmark that gives a callback (recordings done, in all)
+    on_problem : Callable[[str], None], optional
+        told of each recording that a system can't take
 
     Raises
     ------
-    ConfigError : no systems, or two of one name
-    FlamError : a system can take no recording of a benchmark, or all systems together none
+    ConfigError
+        no systems, or two of one name
+    FlamError
+        a system can take no recording of a benchmark, or all systems together none
 
+    Examples
+    --------
     >>> import tempfile
     >>> from flam.core import Event, FrameScores, TimeGrid
     >>> class AlwaysTheEnd:

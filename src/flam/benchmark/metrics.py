@@ -17,12 +17,18 @@ class Metric:
 
     Parameters
     ----------
-    key : in JSON and CSV
-    title : in tables
-    unit : "share" is shown x 100
-    lower_is_better : otherwise higher is
-    meaning : one line for those who don't know it
-    table : "scores" stands beside published figures; "operating point" is of systems that have one
+    key : str
+        in JSON and CSV
+    title : str
+        in tables
+    unit : Unit, default "share"
+        "share" is shown x 100
+    lower_is_better : bool, default False
+        otherwise higher is
+    meaning : str
+        one line for those who don't know it
+    table : Table, default "scores"
+        "scores" stands beside published figures; "operating point" is of systems that have one
     """
 
     key: str
@@ -97,6 +103,8 @@ METRICS: dict[Task, tuple[Metric, ...]] = {
 def shown(metric: Metric, value: float) -> str:
     """A value as tables show it.
 
+    Examples
+    --------
     >>> accuracy = METRICS["classify"][0]
     >>> shown(accuracy, 0.8691), shown(METRICS["frames"][8], 0.25), shown(accuracy, float("nan"))
     ('86.9', '0.25', '–')

@@ -22,8 +22,10 @@ def at_operating_point(table: ScoreTable, scores: Mapping[str, FrameScores], con
 
     Parameters
     ----------
-    scores : of the table's recordings, not smoothed
-    config : the rules; its thresholds are of the kind of these scores
+    scores : Mapping[str, FrameScores]
+        of the table's recordings, not smoothed
+    config : DetectionConfig
+        the rules; its thresholds are of the kind of these scores
     """
     counted = _events(table)
     events = [joined(there, lambda prompt: config.rule(prompt).merge_gap_s) for there in counted]
@@ -41,10 +43,15 @@ def in_terms_of(
 
     Parameters
     ----------
-    method : the kind of score to find events in
-    prompts : K texts
-    logit_bias : (K,) bias of each, beta of the paper
+    method : ScoreMethod
+        the kind of score to find events in
+    prompts : Sequence[str]
+        K texts
+    logit_bias : Sequence[float]
+        (K,) bias of each, beta of the paper
 
+    Examples
+    --------
     >>> own = DetectionConfig(score="approximate", threshold=0.9, low_threshold=0.5)
     >>> rule = in_terms_of(own, "posterior", ["siren"], [-8.0]).rule("siren")
     >>> round(rule.threshold, 5), round(rule.low_threshold, 5)

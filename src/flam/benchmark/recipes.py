@@ -19,8 +19,14 @@ class Split:
 
     Parameters
     ----------
-    share, folds, merged_sources : see ``flam.library.source_library.held_out``
-    shares : another share for some sources
+    share : float, default 0.08
+        see ``flam.library.source_library.held_out``
+    folds : tuple[str, ...], default ('4',)
+        see ``flam.library.source_library.held_out``
+    merged_sources : tuple[str, ...], optional
+        see ``flam.library.source_library.held_out``
+    shares : dict[str, float], optional
+        another share for some sources
     """
 
     share: float = 0.08
@@ -43,13 +49,22 @@ class ScenesRecipe:
 
     Parameters
     ----------
-    n_scenes, seed : how many, and of which drawing
-    scene : how they are drawn; the defaults are the paper's
-    events, backgrounds : the part of the library that each comes from; speech and music count as events
-    prompts : ask for the labels of the clips, or as the paper does for their captions
-    split : which groups are held out
-    procedural : sounds made from nothing in the place of a library; no training saw its seed
-    recorder : what the whole scene goes through after mixing; None for nothing
+    n_scenes : int, default 500
+        how many, and of which drawing
+    seed : int, default 0
+        how many, and of which drawing
+    scene : SceneConfig, optional
+        how they are drawn; the defaults are the paper's
+    events, backgrounds : Part, default "held_out"
+        the part of the library that each comes from; speech and music count as events
+    prompts : Literal['labels', 'captions'], default "labels"
+        ask for the labels of the clips, or as the paper does for their captions
+    split : Split, optional
+        which groups are held out
+    procedural : ProceduralConfig | None, optional
+        sounds made from nothing in the place of a library; no training saw its seed
+    recorder : Recorder | None, optional
+        what the whole scene goes through after mixing; None for nothing
     """
 
     n_scenes: int = 500
@@ -73,10 +88,14 @@ class ClassifyRecipe:
 
     Parameters
     ----------
-    part : of the library
-    split : which groups are held out
-    folds : only clips of these published folds; empty for all clips
-    sources : only clips of these sources; empty for all
+    part : Part, default "held_out"
+        of the library
+    split : Split, optional
+        which groups are held out
+    folds : tuple[str, ...], default ()
+        only clips of these published folds; empty for all clips
+    sources : tuple[str, ...], default ()
+        only clips of these sources; empty for all
     """
 
     part: Part = "held_out"
@@ -91,9 +110,15 @@ class RecipeFile:
 
     Parameters
     ----------
-    scenes, classify : one of them
-    recorders : name to a recorder; the same scenes then make one benchmark for each
+    scenes : ScenesRecipe | None, optional
+        one of them
+    classify : ClassifyRecipe | None, optional
+        one of them
+    recorders : dict[str, Recorder], optional
+        name to a recorder; the same scenes then make one benchmark for each
 
+    Examples
+    --------
     >>> RecipeFile(scenes=ScenesRecipe(n_scenes=20)).scenes.n_scenes
     20
     """

@@ -21,9 +21,12 @@ class Places:
 
     Parameters
     ----------
-    cache : folder for what can be made again
-    data_root : folder of public corpora
-    manifest : manifest or measured table to make benchmarks from
+    cache : Path
+        folder for what can be made again
+    data_root : Path | None, optional
+        folder of public corpora
+    manifest : Path | None, optional
+        manifest or measured table to make benchmarks from
     """
 
     cache: Path
@@ -41,7 +44,8 @@ def open_benchmarks(
 
     Raises
     ------
-    ConfigError : as ``open_benchmark``
+    ConfigError
+        as ``open_benchmark``
     """
     recipe = load_yaml(RecipeFile, name) if name.endswith((".yaml", ".yml")) else None
     if recipe is None or recipe.scenes is None or not recipe.recorders:
@@ -88,13 +92,17 @@ def open_benchmark(
 
     Parameters
     ----------
-    name : "builtin", "heldout", a key of ``CORPUS_BENCHMARKS`` (maybe with a split, ``desed:public``), or a file
-    n_items : at most so many recordings; None for all
-    progress : called with (scenes rendered, scenes in all)
+    name : str
+        "builtin", "heldout", a key of ``CORPUS_BENCHMARKS`` (maybe with a split, ``desed:public``), or a file
+    n_items : int | None, optional
+        at most so many recordings; None for all
+    progress : Callable[[int, int | None], None], optional
+        called with (scenes rendered, scenes in all)
 
     Raises
     ------
-    ConfigError : no such benchmark, or something it needs is missing
+    ConfigError
+        no such benchmark, or something it needs is missing
     """
     if name in SCENES:
         return scenes_benchmark(name, SCENES[name], places.manifest, places.cache, n_items, progress)

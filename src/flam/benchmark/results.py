@@ -40,13 +40,19 @@ class Curves:
 
     Parameters
     ----------
-    thresholds : (N,) common to all prompts
-    f1, precision, recall : (N,) of segments: mean over prompts, then over all prompts
-    collar_f1 : (N,) mean over prompts
-    false_positives_per_minute : (N,) of all prompts together
-    by_prompt_count : number of prompts asked for, to (N, 3) false positives per minute: mean, 5 % and 95 % quantile
-        over which ones they are
-    efpr, etpr : PSD-ROC of PSDS1 with alpha_st 0: false positives per hour, share of events found from there on
+    thresholds : np.ndarray
+        (N,) common to all prompts
+    f1, precision, recall : np.ndarray
+        (N,) of segments: mean over prompts, then over all prompts
+    collar_f1 : np.ndarray
+        (N,) mean over prompts
+    false_positives_per_minute : np.ndarray
+        (N,) of all prompts together
+    by_prompt_count : Mapping[int, np.ndarray]
+        number of prompts asked for, to (N, 3) false positives per minute: mean, 5 % and 95 % quantile over which ones
+        they are
+    efpr, etpr : np.ndarray
+        PSD-ROC of PSDS1 with alpha_st 0: false positives per hour, share of events found from there on
     """
 
     thresholds: np.ndarray
@@ -66,11 +72,22 @@ class Result:
 
     Parameters
     ----------
-    figures : by key of ``METRICS``
-    per_prompt : frame AUROC, or accuracy, of each prompt that can be judged
-    notes : what was cut, joined or left out, counted
-    table, curves, reliability, onsets : of frames
-    zero_shot : of classification
+    figures : dict[str, Figure]
+        by key of ``METRICS``
+    per_prompt : dict[str, Figure], optional
+        frame AUROC, or accuracy, of each prompt that can be judged
+    notes : tuple[str, ...], default ()
+        what was cut, joined or left out, counted
+    table : ScoreTable | None, optional
+        of frames
+    curves : Curves | None, optional
+        of frames
+    reliability : Reliability | None, optional
+        of frames
+    onsets : OnsetErrors | None, optional
+        of frames
+    zero_shot : ZeroShot | None, optional
+        of classification
     """
 
     figures: dict[str, Figure]
@@ -92,13 +109,20 @@ def frame_result(
 
     Parameters
     ----------
-    items, scores : recordings, and the scores of each by name
-    rules : the system's operating point; its thresholds are of the kind of these scores
+    items : Sequence[Item]
+        recordings, and the scores of each by name
+    scores : Mapping[str, FrameScores]
+        recordings, and the scores of each by name
+    rules : DetectionConfig | None, optional
+        the system's operating point; its thresholds are of the kind of these scores
 
     Raises
     ------
-    FlamError : scores that don't fit each other
+    FlamError
+        scores that don't fit each other
 
+    Examples
+    --------
     >>> from flam.core import Event, TimeGrid
     >>> from pathlib import Path
     >>> items = [Item("a", Path("a.wav"), 3.0, (Event(1.0, 3.0, "dog"),))]
@@ -207,6 +231,8 @@ def classify_result(
 def wilson(n_right: int, n_all: int) -> Figure:
     """A share and its 95 % interval (Wilson, "Probable inference", JASA 22, 1927).
 
+    Examples
+    --------
     >>> wilson(9, 10)
     Figure(value=0.9, low=0.596, high=0.982)
     """

@@ -23,12 +23,16 @@ class ScoreStore:
 
     Parameters
     ----------
-    folder : made when it is needed
+    folder : Path
+        made when it is needed
 
     Attributes
     ----------
-    n_computed : answers that were not there
+    n_computed
+        answers that were not there
 
+    Examples
+    --------
     >>> import tempfile
     >>> class Length:
     ...     name, fingerprint = "length", "length-1"
@@ -50,7 +54,8 @@ class ScoreStore:
 
         Raises
         ------
-        FlamError : what the system raises, or scores that are of other prompts, not finite, or not a whole recording
+        FlamError
+            what the system raises, or scores that are of other prompts, not finite, or not a whole recording
         """
         path = self._place("frames", system, *prompts, *_stamp(item.path)).with_suffix(".npz")
         if path.exists():
@@ -73,7 +78,8 @@ class ScoreStore:
 
         Raises
         ------
-        FlamError : what the system raises, or features that are not finite
+        FlamError
+            what the system raises, or features that are not finite
         """
         path = self._place("audio", system, *_stamp(item.path)).with_suffix(".npy")
         return self._kept(path, system, lambda: system.audio_features(item.path))

@@ -19,9 +19,13 @@ class System(Protocol):
 
     Attributes
     ----------
-    name : in tables and pictures, unique among the systems of a report
-    fingerprint : equal only for systems that give equal answers; what was computed is remembered under it
+    name : str
+        in tables and pictures, unique among the systems of a report
+    fingerprint : str
+        equal only for systems that give equal answers; what was computed is remembered under it
 
+    Examples
+    --------
     >>> class Silence:
     ...     name, fingerprint = "silence", "silence-1"
     ...     def frame_scores(self, audio, prompts):

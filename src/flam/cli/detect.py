@@ -92,7 +92,8 @@ def choose_settings(recordings: tuple[str, ...], find: Find, events: Events, run
 
     Raises
     ------
-    ConfigError : nothing to listen to or for, or a value that is out of range
+    ConfigError
+        nothing to listen to or for, or a value that is out of range
     """
     import flam
     from flam.cli.prompts import collect_prompts, stripped
@@ -128,7 +129,8 @@ def choose_thresholds(events: Events, prompts: PromptList) -> tuple[dict[str, An
 
     Raises
     ------
-    ConfigError : two of --threshold, --false-alarms and --precision-target, or one that can't be kept
+    ConfigError
+        two of --threshold, --false-alarms and --precision-target, or one that can't be kept
     """
     from flam.cli.prompts import per_hour
     from flam.core import ConfigError
@@ -183,7 +185,8 @@ def choose_selection(results: Results, output: Output) -> Selection:
 
     Raises
     ------
-    ConfigError : an option that the output can't follow, or a value that is out of range
+    ConfigError
+        an option that the output can't follow, or a value that is out of range
     """
     from flam.core import ConfigError
     from flam.jobs.selection import Selection

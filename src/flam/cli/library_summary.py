@@ -27,6 +27,8 @@ MEASURED = (
 def summary(library: SourceLibrary) -> Iterator[str]:
     """Lines that tell of a library.
 
+    Examples
+    --------
     >>> next(summary(SourceLibrary([])))
     '0 clips, 0 of which scenes can draw'
     """

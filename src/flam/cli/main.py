@@ -97,7 +97,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Parameters
     ----------
-    arguments : what stands behind ``flam``; None for those of this process
+    arguments : Sequence[str] | None, optional
+        what stands behind ``flam``; None for those of this process
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

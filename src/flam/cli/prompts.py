@@ -22,16 +22,22 @@ def collect_prompts(
 
     Parameters
     ----------
-    prompts : texts, or entries of an earlier run; of a text that the file holds too, the file's entry is taken
-    file : see ``flam.detection.prompt_file``. ``everyday``, where there is no such file, is a list of 300 sounds that
+    prompts : Sequence[str | PromptEntry]
+        texts, or entries of an earlier run; of a text that the file holds too, the file's entry is taken
+    file : Path | None
+        see ``flam.detection.prompt_file``. ``everyday``, where there is no such file, is a list of 300 sounds that
         comes with the program
-    suppress : texts that suppress prompts, already without spaces around them, only checked
+    suppress : Sequence[str], default ()
+        texts that suppress prompts, already without spaces around them, only checked
 
     Raises
     ------
-    ConfigError : no prompt at all, more than 10,000, one of more than 1,000 characters, one that is empty or also
-        suppresses, or a file that can't be read
+    ConfigError
+        no prompt at all, more than 10,000, one of more than 1,000 characters, one that is empty or also suppresses, or
+        a file that can't be read
 
+    Examples
+    --------
     >>> collect_prompts(["siren", "dog barking", " siren"], None).names
     ('siren', 'dog barking')
     """
@@ -66,6 +72,8 @@ def _require_text(prompt: str) -> None:
 def stripped(prompts: Sequence[str]) -> tuple[str, ...]:
     """Prompts without spaces around them, each once.
 
+    Examples
+    --------
     >>> stripped(["siren ", "siren"])
     ('siren',)
     """
@@ -83,8 +91,11 @@ def per_hour(rate: str) -> float:
 
     Raises
     ------
-    ConfigError : another form, or a number that is not above 0
+    ConfigError
+        another form, or a number that is not above 0
 
+    Examples
+    --------
     >>> per_hour("1/h"), per_hour("2/min"), per_hour("12 / day")
     (1.0, 120.0, 0.5)
     """

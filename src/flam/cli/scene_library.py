@@ -46,7 +46,8 @@ def opened(options: LibraryOptions, reporter: Reporter) -> tuple[list[SourceClip
 
     Raises
     ------
-    ConfigError : the library can't be read, or the options don't fit together
+    ConfigError
+        the library can't be read, or the options don't fit together
     """
     from flam.core import ConfigError, from_mapping
     from flam.data.clip_source import ManifestConfig, ProceduralConfig

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from flam.cli.scene_library import LibraryOptions, opened, format_skipped
+from flam.cli.scene_library import LibraryOptions, format_skipped, opened
 
 if TYPE_CHECKING:
     from flam.core.progress import Reporter

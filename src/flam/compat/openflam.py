@@ -34,14 +34,18 @@ class OpenFLAM:
 
     Parameters
     ----------
-    model_name : "v1-base" for the released weights, or any name or folder that ``flam.load`` takes
-    default_ckpt_path : folder of a checkpoint of this package to use instead of ``model_name``; another folder, such as
-        the one where the release kept its download, is not looked at
-    device : as torch names it
+    model_name : str, default "v1-base"
+        "v1-base" for the released weights, or any name or folder that ``flam.load`` takes
+    default_ckpt_path : str | Path | None, optional
+        folder of a checkpoint of this package to use instead of ``model_name``; another folder, such as the one where
+        the release kept its download, is not looked at
+    device : str | torch.device, default "cpu"
+        as torch names it
 
     Raises
     ------
-    ModelError : the model can't be found or loaded
+    ModelError
+        the model can't be found or loaded
 
     Example
     -------
@@ -69,7 +73,8 @@ class OpenFLAM:
 
         Raises
         ------
-        ModelError : a result of the wrong shape, or numbers that are not finite
+        ModelError
+            a result of the wrong shape, or numbers that are not finite
         """
         noise = torch.randn(2, self._detector.sample_rate, generator=torch.Generator().manual_seed(0))
         texts = ["rain", "dog barking"]
@@ -111,19 +116,26 @@ class OpenFLAM:
 
         Parameters
         ----------
-        audio : (B, N) clips
-        text : K texts
-        method : "unbiased", "approximate" or "posterior"
-        cross_product : True scores every text in every clip; False text k in clip k only, K = B
+        audio : np.ndarray | Tensor
+            (B, N) clips
+        text : Sequence[str]
+            K texts
+        method : ScoreMethod, default "unbiased"
+            "unbiased", "approximate" or "posterior"
+        cross_product : bool, default True
+            True scores every text in every clip; False text k in clip k only, K = B
 
         Returns
         -------
-        (B, K, T) tensor in [0, 1], or (B, T) without the cross product
+        Tensor
+            (B, K, T) tensor in [0, 1], or (B, T) without the cross product
 
         Raises
         ------
-        AudioError : clips that are not (B, N), or hold no sample or one that is not finite
-        ModelError : an empty text, unknown method, or other than one text a clip where they go in pairs
+        AudioError
+            clips that are not (B, N), or hold no sample or one that is not finite
+        ModelError
+            an empty text, unknown method, or other than one text a clip where they go in pairs
         """
         frames = self.get_local_audio_features(audio)
         if not cross_product and len(text) != len(frames):
@@ -156,18 +168,28 @@ def plot_sed_heatmap(
 
     Parameters
     ----------
-    audio : (N,) or (1, N) samples
-    sr : Hz
-    post_similarity : text to (T,) values in [0, 1]; they span the picture
-    duration : seconds to show, from the start; None shows all
-    negative_class : those of the texts that are drawn below the others in another colour
-    figsize : width and height, inches
-    save_path : where to write the picture; None writes nothing
+    audio : np.ndarray | Tensor
+        (N,) or (1, N) samples
+    sr : int
+        Hz
+    post_similarity : Mapping[str, np.ndarray | Tensor]
+        text to (T,) values in [0, 1]; they span the picture
+    duration : float | None, optional
+        seconds to show, from the start; None shows all
+    negative_class : Sequence[str], default ()
+        those of the texts that are drawn below the others in another colour
+    figsize : tuple[float, float], default (14, 8)
+        width and height, inches
+    save_path : str | Path | None, optional
+        where to write the picture; None writes nothing
 
     Raises
     ------
-    AudioError, ConfigError, OutputError : as ``flam.plots.detection.plot_sed_heatmap``
+    AudioError, ConfigError, OutputError
+        as ``flam.plots.detection.plot_sed_heatmap``
 
+    Examples
+    --------
     >>> figure = plot_sed_heatmap(np.zeros(48000), 48000, post_similarity={"rain": np.linspace(0, 1, 32)}, duration=1)
     """
     waveform = np.atleast_2d(np.asarray(audio, np.float32)).reshape(-1)

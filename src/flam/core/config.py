@@ -29,8 +29,11 @@ def from_mapping(config_class: type[T], mapping: Any, where: str = "config") -> 
 
     Raises
     ------
-    ConfigError : unknown key, missing key, or a value of the wrong type; the message names the place
+    ConfigError
+        unknown key, missing key, or a value of the wrong type; the message names the place
 
+    Examples
+    --------
     >>> from flam.core.timegrid import TimeGrid
     >>> from_mapping(TimeGrid, {"sample_rate": 48000, "hop_samples": 480})
     TimeGrid(sample_rate=48000, hop_samples=480)
@@ -127,6 +130,8 @@ def _keys(hint: Any) -> set[str]:
 def to_mapping(config: Any) -> Any:
     """The reverse of ``from_mapping``: plain dicts, lists, numbers and strings.
 
+    Examples
+    --------
     >>> from flam.core.timegrid import TimeGrid
     >>> to_mapping(TimeGrid(48000, 480))
     {'sample_rate': 48000, 'hop_samples': 480}
@@ -145,7 +150,8 @@ def load_yaml(config_class: type[T], path: str | Path) -> T:
 
     Raises
     ------
-    ConfigError : the file is missing, is not YAML, or does not fit the dataclass
+    ConfigError
+        the file is missing, is not YAML, or does not fit the dataclass
     """
     mapping = parse_yaml(read_text(path, ConfigError), str(path))
     return from_mapping(config_class, {} if mapping is None else mapping, str(path))
@@ -156,8 +162,11 @@ def save_yaml(config: Any, path: str | Path) -> None:
 
     Raises
     ------
-    OutputError : the file can't be written
+    OutputError
+        the file can't be written
 
+    Examples
+    --------
     >>> import tempfile
     >>> from flam.core.timegrid import TimeGrid
     >>> with tempfile.TemporaryDirectory() as folder:

@@ -13,11 +13,17 @@ class Event:
 
     Parameters
     ----------
-    onset_s, offset_s : seconds from the start of the recording, ``0 <= onset_s <= offset_s``
-    prompt : the text that was asked for, or the label an annotator gave
-    mean_score, max_score : score in [0, 1] over the event's frames; None for an event that nobody scored
-    probability : that the event is right, in [0, 1]; None where no review of the prompt has fitted it
+    onset_s, offset_s : float
+        seconds from the start of the recording, ``0 <= onset_s <= offset_s``
+    prompt : str
+        the text that was asked for, or the label an annotator gave
+    mean_score, max_score : float | None, optional
+        score in [0, 1] over the event's frames; None for an event that nobody scored
+    probability : float | None, optional
+        that the event is right, in [0, 1]; None where no review of the prompt has fitted it
 
+    Examples
+    --------
     >>> event = Event(1.0, 2.5, "dog barking", mean_score=0.8, max_score=0.95)
     >>> event.duration_s
     1.5
@@ -49,11 +55,16 @@ class RecordingEvents:
 
     Parameters
     ----------
-    recording : path or name of the recording, as the user gave it
-    duration_s : length of the recording in seconds; None where a label file does not say
-    events : the events found or annotated
-    began : when the recording began, where that was asked for and is known
-    sample_rate : Hz of the recording, where it is known
+    recording : str
+        path or name of the recording, as the user gave it
+    duration_s : float | None
+        length of the recording in seconds; None where a label file does not say
+    events : tuple[Event, ...]
+        the events found or annotated
+    began : datetime | None, optional
+        when the recording began, where that was asked for and is known
+    sample_rate : int | None, optional
+        Hz of the recording, where it is known
     """
 
     recording: str

@@ -17,12 +17,15 @@ def read_text(path: str | Path, error_class: type[FlamError]) -> str:
 
     Parameters
     ----------
-    path : the file
-    error_class : what to raise
+    path : str | Path
+        the file
+    error_class : type[FlamError]
+        what to raise
 
     Raises
     ------
-    error_class : the file can't be read, or is not UTF-8; the message names the line
+    error_class
+        the file can't be read, or is not UTF-8; the message names the line
     """
     try:
         return Path(path).read_bytes().decode("utf-8-sig")
@@ -41,7 +44,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
     Raises
     ------
-    OutputError : no permission, no such folder, no space, or the path is a folder, a device or a pipe
+    OutputError
+        no permission, no such folder, no space, or the path is a folder, a device or a pipe
     """
     if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
         # a file in the place of /dev/null would break the system for every program on it
@@ -64,8 +68,11 @@ def atomic_text(path: Path) -> Iterator[TextIO]:
 
     Raises
     ------
-    OutputError : as ``atomic_path``
+    OutputError
+        as ``atomic_path``
 
+    Examples
+    --------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     with atomic_text(Path(folder, "a.txt")) as file:

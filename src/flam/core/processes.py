@@ -26,15 +26,22 @@ def each_file(
 
     Parameters
     ----------
-    paths : the files
-    work : a function that can be pickled, which is done once for each process; it must not raise
-    on_crash : gives the result for a file that ended the process working on it, as a decoder's bug may
-    workers : processes; 0 works in this process, where a crash is the end
+    paths : Iterable[Path]
+        the files
+    work : Callable[[Path], T]
+        a function that can be pickled, which is done once for each process; it must not raise
+    on_crash : Callable[[Path], T]
+        gives the result for a file that ended the process working on it, as a decoder's bug may
+    workers : int
+        processes; 0 works in this process, where a crash is the end
 
     Returns
     -------
-    iterator of (path, result)
+    Iterator[tuple[Path, T]]
+        iterator of (path, result)
 
+    Examples
+    --------
     >>> list(each_file([Path("a.wav")], str, on_crash=repr, workers=0))
     [(PosixPath('a.wav'), 'a.wav')]
     """

@@ -18,7 +18,8 @@ class Reporter:
 
     Parameters
     ----------
-    quiet : no progress; errors, warnings and the summary still come
+    quiet : bool, default False
+        no progress; errors, warnings and the summary still come
     """
 
     def __init__(self, quiet: bool = False):

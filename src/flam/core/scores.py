@@ -29,12 +29,17 @@ class FrameScores:
 
     Parameters
     ----------
-    scores : (T, K) float32 array in [0, 1]
-    prompts : K texts, in column order
-    grid : the time axis; row t is frame ``start_frame + t``
-    start_frame : position of the first row, so that pieces of a stream know their place
-    n_samples : samples of the recording (at ``grid.sample_rate``) that these rows cover, fewer than T frames hold when
-        the recording ends inside its last frame
+    scores : np.ndarray
+        (T, K) float32 array in [0, 1]
+    prompts : tuple[str, ...]
+        K texts, in column order
+    grid : TimeGrid
+        the time axis; row t is frame ``start_frame + t``
+    start_frame : int
+        position of the first row, so that pieces of a stream know their place
+    n_samples : int
+        samples of the recording (at ``grid.sample_rate``) that these rows cover, fewer than T frames hold when the
+        recording ends inside its last frame
     """
 
     scores: np.ndarray
@@ -68,7 +73,8 @@ class FrameScores:
 
         Raises
         ------
-        ValueError : no pieces, other prompts or grid, or a gap between two pieces
+        ValueError
+            no pieces, other prompts or grid, or a gap between two pieces
         """
         pieces = list(pieces)
         if not pieces:
@@ -105,7 +111,8 @@ class FrameScores:
 
         Raises
         ------
-        FlamError : the file is not a saved FrameScores
+        FlamError
+            the file is not a saved FrameScores
         """
         try:
             _require_bounded(path)

@@ -12,6 +12,8 @@ import numpy as np
 def round_half_up(value: float) -> int:
     """Round to the nearest integer, halves up: the only rounding rule from seconds to samples.
 
+    Examples
+    --------
     >>> round_half_up(2.5), round_half_up(2.4999), round_half_up(-0.5)
     (3, 2, 0)
     """
@@ -21,6 +23,8 @@ def round_half_up(value: float) -> int:
 def seconds_to_samples(seconds: float, sample_rate: int) -> int:
     """Position in samples of a time in seconds.
 
+    Examples
+    --------
     >>> seconds_to_samples(0.5, 48000)
     24000
     """
@@ -31,6 +35,8 @@ def seconds_to_samples(seconds: float, sample_rate: int) -> int:
 class TimeGrid:
     """Frames of equal length: frame i covers samples [i * hop_samples, (i + 1) * hop_samples).
 
+    Examples
+    --------
     >>> grid = TimeGrid(sample_rate=48000, hop_samples=3840)
     >>> grid.hop_s, grid.rate_hz
     (0.08, 12.5)
@@ -73,13 +79,18 @@ class TimeGrid:
 
         Parameters
         ----------
-        spans_s : sequence of (onset_s, offset_s), seconds, half-open
-        n_frames : length of the returned grid; what lies outside is ignored
+        spans_s : Sequence[tuple[float, float]]
+            sequence of (onset_s, offset_s), seconds, half-open
+        n_frames : int
+            length of the returned grid; what lies outside is ignored
 
         Returns
         -------
-        (n_frames,) bool array
+        np.ndarray
+            (n_frames,) bool array
 
+        Examples
+        --------
         >>> grid = TimeGrid(10, 10)
         >>> grid.frame_labels([(0.5, 2.4), (3.1, 3.2)], 5).tolist()
         [True, True, False, True, False]

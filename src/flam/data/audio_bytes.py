@@ -21,14 +21,20 @@ def encode_audio(waveform: np.ndarray, sample_rate: int, suffix: str) -> bytes:
 
     Parameters
     ----------
-    waveform : (N,) float array with peak at most 1.0, N >= 1
-    sample_rate : Hz
-    suffix : .flac (16 bit), .ogg (Vorbis), .opus, or .wav (32-bit float)
+    waveform : np.ndarray
+        (N,) float array with peak at most 1.0, N >= 1
+    sample_rate : int
+        Hz
+    suffix : str
+        .flac (16 bit), .ogg (Vorbis), .opus, or .wav (32-bit float)
 
     Raises
     ------
-    OutputError : an unknown suffix, samples that the encoding can't hold, or a rate that it does not take
+    OutputError
+        an unknown suffix, samples that the encoding can't hold, or a rate that it does not take
 
+    Examples
+    --------
     >>> decode_audio(encode_audio(np.array([0.0, 0.5]), 48000, ".flac"), "a.flac")[0].tolist()
     [0.0, 0.5]
     """
@@ -55,16 +61,20 @@ def decode_audio(data: bytes, where: str) -> tuple[np.ndarray, int]:
 
     Parameters
     ----------
-    data : the whole file
-    where : named in errors
+    data : bytes
+        the whole file
+    where : str
+        named in errors
 
     Returns
     -------
-    (N,) float32 array, the mean of the channels, and its sample rate in Hz
+    tuple[np.ndarray, int]
+        (N,) float32 array, the mean of the channels, and its sample rate in Hz
 
     Raises
     ------
-    AudioError : damaged, of another format, or holding samples that are not finite
+    AudioError
+        damaged, of another format, or holding samples that are not finite
     """
     try:
         with SequentialFile(io.BytesIO(data)) as file:

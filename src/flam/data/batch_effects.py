@@ -21,14 +21,20 @@ def filtered(rows: Tensor, filters: Sequence[Filter], sample_rate: int) -> Tenso
 
     Parameters
     ----------
-    rows : (P, W) float32 tensor; W is ``filter_size`` of the sounds, behind which it is 0
-    filters : P filters with equally many points
-    sample_rate : Hz
+    rows : Tensor
+        (P, W) float32 tensor; W is ``filter_size`` of the sounds, behind which it is 0
+    filters : Sequence[Filter]
+        P filters with equally many points
+    sample_rate : int
+        Hz
 
     Returns
     -------
-    (P, W) float32 tensor, not 0 behind the sounds
+    Tensor
+        (P, W) float32 tensor, not 0 behind the sounds
 
+    Examples
+    --------
     >>> click = torch.zeros(1, 4096)
     >>> click[0, 0] = 1.0
     >>> round(float(filtered(click, [Filter((6.0, 6.0))], 48_000)[0, 0]), 3)
@@ -70,14 +76,19 @@ def batch_powers(rows: Tensor, sample_rate: int) -> Tensor:
 
     Parameters
     ----------
-    rows : (P, W) float32 tensor, each 0 but for a sound that begins at ``weighing_begin``; W is even and at least
+    rows : Tensor
+        (P, W) float32 tensor, each 0 but for a sound that begins at ``weighing_begin``; W is even and at least
         ``weighing_samples``
-    sample_rate : Hz
+    sample_rate : int
+        Hz
 
     Returns
     -------
-    (P, T) float64 tensor; those of a sound are the first ``n_frames``
+    Tensor
+        (P, T) float64 tensor; those of a sound are the first ``n_frames``
 
+    Examples
+    --------
     >>> tone = torch.sin(2 * torch.pi * 1000 * torch.arange(48_000) / 48_000)
     >>> row = torch.nn.functional.pad(tone, (weighing_begin(0, 48_000), 9_000))
     >>> round(float(batch_powers(row[None], 48_000)[0, 25]), 3)

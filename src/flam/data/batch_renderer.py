@@ -45,9 +45,12 @@ class RenderedBatch:
 
     Parameters
     ----------
-    waveform : (B, N) float32 tensor on the renderer's device
-    events : for each scene, where labelled events can be heard, as ``RenderedScene.events``
-    gain_db : (B,) by which each scene was scaled as a whole
+    waveform : Tensor
+        (B, N) float32 tensor on the renderer's device
+    events : tuple[tuple[Event, ...], ...]
+        for each scene, where labelled events can be heard, as ``RenderedScene.events``
+    gain_db : tuple[float, ...]
+        (B,) by which each scene was scaled as a whole
     """
 
     waveform: Tensor
@@ -61,12 +64,20 @@ class _Sound:
 
     Parameters
     ----------
-    clip_id, first, n_taken : what is taken of the bank, unless ``made`` has it
-    made : (M,) samples that the processor made
-    length, n_fade, phase : in the scene, in samples; phase as of ``frame_powers``
-    filters : still to be applied
-    samples : (M,) tensor on the device, times ``scale``
-    powers : None until it is weighed
+    clip_id : str
+        what is taken of the bank, unless ``made`` has it
+    first, n_taken : int
+        what is taken of the bank, unless ``made`` has it
+    made : np.ndarray | None, optional
+        (M,) samples that the processor made
+    length, n_fade, phase : int
+        in the scene, in samples; phase as of ``frame_powers``
+    filters : tuple[Filter, ...], default ()
+        still to be applied
+    samples : Tensor, optional
+        (M,) tensor on the device, times ``scale``
+    powers : FramePowers | None, optional
+        None until it is weighed
     """
 
     clip_id: str
@@ -107,11 +118,16 @@ class BatchRenderer:
 
     Parameters
     ----------
-    bank : the clips
-    labels : clip id to label; clips without a label sound but make no event
-    device : where scenes are mixed
-    impulse_responses : folder of the recordings that plans name
-    resident : whether the bank lives on the device; None if it takes no more than half of a GPU's free memory
+    bank : WaveformBank
+        the clips
+    labels : Mapping[str, str]
+        clip id to label; clips without a label sound but make no event
+    device : torch.device | str
+        where scenes are mixed
+    impulse_responses : str | Path | None, optional
+        folder of the recordings that plans name
+    resident : bool | None, optional
+        whether the bank lives on the device; None if it takes no more than half of a GPU's free memory
     """
 
     def __init__(
@@ -133,11 +149,13 @@ class BatchRenderer:
 
         Parameters
         ----------
-        plans : what to mix, B of them
+        plans : Sequence[ScenePlan]
+            what to mix, B of them
 
         Raises
         ------
-        ConfigError : there is no plan, or they differ in length; else as ``Renderer.render``
+        ConfigError
+            there is no plan, or they differ in length; else as ``Renderer.render``
         """
         durations_s = {plan.duration_s for plan in plans}
         if len(durations_s) != 1:

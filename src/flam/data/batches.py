@@ -15,11 +15,16 @@ class CaptionBatch:
 
     Parameters
     ----------
-    waveform : (B, N) float32 tensor
-    captions : B texts, "" where there is no clip
-    text_ids : (B,) int64 tensor, see ``flam.data.texts.text_id``; -1 where there is no clip
-    clip_valid : (B,) bool tensor, False for silence in the place of a clip that can't be read
-    problems : why clips can't be read
+    waveform : Tensor
+        (B, N) float32 tensor
+    captions : list[str]
+        B texts, "" where there is no clip
+    text_ids : Tensor
+        (B,) int64 tensor, see ``flam.data.texts.text_id``; -1 where there is no clip
+    clip_valid : Tensor
+        (B,) bool tensor, False for silence in the place of a clip that can't be read
+    problems : tuple[str, ...], default ()
+        why clips can't be read
     """
 
     waveform: Tensor
@@ -35,13 +40,19 @@ class FrameBatch:
 
     Parameters
     ----------
-    waveform : (B, N) float32 tensor
-    texts : K texts, no two with the same id; those after the last one are ""
-    text_ids : (K,) int64 tensor; -1 for ""
-    text_valid : (K,) bool tensor, False for ""
-    labels : of the clips, against all that is known to be true of them, also what is not among ``texts``; clips that
-        can't be read are silence, and False in ``labels.clip_valid``
-    problems : why clips can't be read
+    waveform : Tensor
+        (B, N) float32 tensor
+    texts : list[str]
+        K texts, no two with the same id; those after the last one are ""
+    text_ids : Tensor
+        (K,) int64 tensor; -1 for ""
+    text_valid : Tensor
+        (K,) bool tensor, False for ""
+    labels : FrameLabels
+        of the clips, against all that is known to be true of them, also what is not among ``texts``; clips that can't
+        be read are silence, and False in ``labels.clip_valid``
+    problems : tuple[str, ...], default ()
+        why clips can't be read
     """
 
     waveform: Tensor

@@ -17,9 +17,12 @@ class Sound:
 
     Parameters
     ----------
-    label : what it is; the phrases of a phrase set with this label are true of it too
-    texts : further texts that are true of this very sound, such as the caption of its recording
-    spans_s : when it sounds, (onset_s, offset_s) in seconds from the start of the clip, half-open
+    label : str
+        what it is; the phrases of a phrase set with this label are true of it too
+    texts : tuple[str, ...]
+        further texts that are true of this very sound, such as the caption of its recording
+    spans_s : Spans
+        when it sounds, (onset_s, offset_s) in seconds from the start of the clip, half-open
     """
 
     label: str
@@ -33,9 +36,12 @@ class Clip:
 
     Parameters
     ----------
-    waveform : (N,) float32 array at the model's sample rate
-    captions : texts that describe the clip as a whole; empty where nobody wrote one
-    sounds : everything that sounds in the clip; None where nobody listened for single sounds
+    waveform : np.ndarray
+        (N,) float32 array at the model's sample rate
+    captions : tuple[str, ...]
+        texts that describe the clip as a whole; empty where nobody wrote one
+    sounds : tuple[Sound, ...] | None
+        everything that sounds in the clip; None where nobody listened for single sounds
     """
 
     waveform: np.ndarray
@@ -51,7 +57,8 @@ class Source(Protocol):
 
         Raises
         ------
-        FlamError : the file behind it is missing or damaged
+        FlamError
+            the file behind it is missing or damaged
         """
         ...
 
@@ -59,6 +66,8 @@ class Source(Protocol):
 def cut_spans(spans_s: Sequence[tuple[float, float]], start_s: float, duration_s: float) -> Spans:
     """Move spans to the time axis of a crop and cut them at its ends; those outside vanish.
 
+    Examples
+    --------
     >>> cut_spans([(0.0, 1.5), (2.0, 9.0), (5.0, 6.0)], start_s=1.0, duration_s=3.0)
     ((0.0, 0.5), (1.0, 3.0))
     """
@@ -73,6 +82,8 @@ def cut_spans(spans_s: Sequence[tuple[float, float]], start_s: float, duration_s
 def cut_sounds(sounds: Sequence[Sound], start_s: float, duration_s: float) -> tuple[Sound, ...]:
     """The sounds of a crop: their spans moved and cut, those without any left out.
 
+    Examples
+    --------
     >>> cut_sounds([Sound("siren", (), ((0.0, 2.0),)), Sound("rain", (), ((3.0, 4.0),))], 1.0, 2.0)
     (Sound(label='siren', texts=(), spans_s=((0.0, 1.0),)),)
     """

@@ -26,10 +26,15 @@ class ManifestConfig:
 
     Parameters
     ----------
-    path : CSV as ``flam.library.source_library.read_manifest`` reads it, or a table, CSV or Parquet; rows that name the
+    path : Path
+        CSV as ``flam.library.source_library.read_manifest`` reads it, or a table, CSV or Parquet; rows that name the
         same file are captions of one recording
-    part : "all", or what is left to train on once some is held out, or what is held out
-    held_out_share, held_out_folds, merged_sources : the split, see ``flam.library.source_library.held_out``
+    part : Literal['all', 'training', 'held_out'], default "all"
+        "all", or what is left to train on once some is held out, or what is held out
+    held_out_share : float, default 0.0
+        the split, see ``flam.library.source_library.held_out``
+    held_out_folds, merged_sources : tuple[str, ...], default ()
+        the split, see ``flam.library.source_library.held_out``
     """
 
     path: Path
@@ -43,7 +48,8 @@ class ManifestConfig:
 
         Raises
         ------
-        ConfigError : the manifest can't be read, or nothing of it is left
+        ConfigError
+            the manifest can't be read, or nothing of it is left
         """
         table = self.table()
         clips = [
@@ -89,14 +95,19 @@ class ClipSource:
 
     Parameters
     ----------
-    clips : the library; clips of which nothing is said are left out
-    waveforms : where their waveforms come from; None to read their files
-    n_samples, sample_rate : length N and rate of the clips
-    key : seed
+    clips : Sequence[SourceClip]
+        the library; clips of which nothing is said are left out
+    waveforms : WaveformSource | None
+        where their waveforms come from; None to read their files
+    n_samples, sample_rate : int
+        length N and rate of the clips
+    key : tuple[int, ...]
+        seed
 
     Raises
     ------
-    ConfigError : nothing is said of any clip
+    ConfigError
+        nothing is said of any clip
     """
 
     def __init__(

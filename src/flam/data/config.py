@@ -17,7 +17,8 @@ class CaptionSourceConfig:
 
     Parameters
     ----------
-    weight : its share of the clips, in the unit of the other sources' weights
+    weight : float, default 1.0
+        its share of the clips, in the unit of the other sources' weights
     """
 
     weight: float = 1.0
@@ -35,7 +36,8 @@ class FrameSourceConfig:
 
     Parameters
     ----------
-    weight : its share of the clips, in the unit of the other sources' weights
+    weight : float, default 1.0
+        its share of the clips, in the unit of the other sources' weights
     """
 
     weight: float = 1.0
@@ -53,14 +55,24 @@ class DataConfig:
 
     Parameters
     ----------
-    captions : sources of the batch of clips with captions; none: there is no such batch
-    frames : sources of the batch of clips with labelled sounds; none: there is no such batch
-    caption_clips, frame_clips : clips in a batch, of all processes together
-    clip_s : length of a clip
-    texts_per_clip : texts asked for, for each clip of the batch of labelled sounds
-    phrases : folder of phrase sets, see ``flam.data.phrases``; None for none
-    name_share : how often a sound is asked for by its label rather than by any of its texts
-    seed : of all that is drawn
+    captions : tuple[CaptionSourceConfig, ...], default ()
+        sources of the batch of clips with captions; none: there is no such batch
+    frames : tuple[FrameSourceConfig, ...], default ()
+        sources of the batch of clips with labelled sounds; none: there is no such batch
+    caption_clips : int, default 768
+        clips in a batch, of all processes together
+    frame_clips : int, default 512
+        clips in a batch, of all processes together
+    clip_s : float, default 10.0
+        length of a clip
+    texts_per_clip : int, default 5
+        texts asked for, for each clip of the batch of labelled sounds
+    phrases : Path | None, optional
+        folder of phrase sets, see ``flam.data.phrases``; None for none
+    name_share : float, default 0.25
+        how often a sound is asked for by its label rather than by any of its texts
+    seed : int, default 0
+        of all that is drawn
     """
 
     captions: tuple[CaptionSourceConfig, ...] = ()

@@ -24,13 +24,18 @@ def crop(waveform: np.ndarray, n_samples: int, sample_rate: int, rng: np.random.
 
     Parameters
     ----------
-    waveform : (M,) float32 array
-    n_samples, sample_rate : N, length of the crop, and the rate of both
+    waveform : np.ndarray
+        (M,) float32 array
+    n_samples, sample_rate : int
+        N, length of the crop, and the rate of both
 
     Returns
     -------
-    Crop of exactly N samples, zeros after the end of the waveform
+    Crop
+        Crop of exactly N samples, zeros after the end of the waveform
 
+    Examples
+    --------
     >>> crop(np.ones(2, np.float32), 4, 48000, np.random.default_rng(0)).waveform.tolist()
     [1.0, 1.0, 0.0, 0.0]
     """
@@ -43,8 +48,11 @@ def read_crop(path: str | Path, n_samples: int, sample_rate: int, rng: np.random
 
     Raises
     ------
-    AudioError : the file can't be opened, or ends before its header says
+    AudioError
+        the file can't be opened, or ends before its header says
 
+    Examples
+    --------
     >>> import soundfile, tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     soundfile.write(f"{folder}/a.wav", np.zeros(96000), 48000)

@@ -19,10 +19,13 @@ class DeviceBank:
 
     Parameters
     ----------
-    bank : the clips, 16-bit
-    device : where the parts are wanted
-    resident : whether all samples live there; None to decide by what memory is free. Otherwise the parts of a batch
-        are gathered in pinned memory of the host and sent together
+    bank : WaveformBank
+        the clips, 16-bit
+    device : torch.device
+        where the parts are wanted
+    resident : bool | None, optional
+        whether all samples live there; None to decide by what memory is free. Otherwise the parts of a batch are
+        gathered in pinned memory of the host and sent together
     """
 
     def __init__(self, bank: WaveformBank, device: torch.device, resident: bool | None = None):
@@ -38,11 +41,13 @@ class DeviceBank:
 
         Parameters
         ----------
-        places : (clip id, first sample, number of samples) of each part, within its clip
+        places : Sequence[tuple[str, int, int]]
+            (clip id, first sample, number of samples) of each part, within its clip
 
         Returns
         -------
-        for each part an (N,) int16 tensor on the device, not to be changed; times ``bank.scale`` it is the waveform
+        list[Tensor]
+            for each part an (N,) int16 tensor on the device, not to be changed; times ``bank.scale`` it is the waveform
         """
         spans = [(self.bank.start(clip_id) + first, length) for clip_id, first, length in places]
         if self._resident is not None:
@@ -53,6 +58,8 @@ class DeviceBank:
 def sent(arrays: Sequence[np.ndarray], device: torch.device) -> list[Tensor]:
     """Copies of arrays of one type on a device, sent together.
 
+    Examples
+    --------
     >>> sent([np.zeros(2, np.int16), np.ones(1, np.int16)], torch.device("cpu"))
     [tensor([0, 0], dtype=torch.int16), tensor([1], dtype=torch.int16)]
     """

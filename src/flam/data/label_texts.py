@@ -20,10 +20,15 @@ class LabelTexts:
 
     Parameters
     ----------
-    phrase_sets : ways to say labels, as ``flam.data.phrases.load_phrases`` gives them
-    label_captions : captions of recordings by label
-    name_share : how often a label is said by its own name
+    phrase_sets : Mapping[str, PhraseSet]
+        ways to say labels, as ``flam.data.phrases.load_phrases`` gives them
+    label_captions : Mapping[str, Collection[str]]
+        captions of recordings by label
+    name_share : float, default 0.25
+        how often a label is said by its own name
 
+    Examples
+    --------
     >>> bark = PhraseSet("bark", ("woof",), (), ("dog",))
     >>> texts = LabelTexts({"bark": bark, "dog": PhraseSet("dog", ("hound",), (), ())}, {})
     >>> sound = Sound("bark", ("a small dog",), ((0.0, 1.0),))

@@ -25,10 +25,17 @@ def label_frames(clips: Sequence[ClipSounds], texts: LabelTexts, grid: TimeGrid,
 
     Parameters
     ----------
-    clips : the sounds of B clips; None for a clip that can't be read
-    texts : which texts are true of a sound, and which may be
-    grid, n_frames : the frames, T of them
+    clips : Sequence[ClipSounds]
+        the sounds of B clips; None for a clip that can't be read
+    texts : LabelTexts
+        which texts are true of a sound, and which may be
+    grid : TimeGrid
+        the frames, T of them
+    n_frames : int
+        the frames, T of them
 
+    Examples
+    --------
     >>> labels = label_frames([[Sound("siren", (), ((0.0, 0.6),))], None], LabelTexts({}, {}), TimeGrid(10, 10), 2)
     >>> labels.clip.tolist(), labels.active.tolist(), labels.clip_valid.tolist()
     ([0], [[True, False]], [True, False])
@@ -63,14 +70,19 @@ def choose_texts(
 
     Parameters
     ----------
-    clips : the sounds of B clips; None for a clip that can't be read
-    texts : what may be said of a sound
-    per_clip : texts drawn for a clip at most
-    rngs : one for each clip, so that what is drawn for a clip does not depend on the others
+    clips : Sequence[ClipSounds]
+        the sounds of B clips; None for a clip that can't be read
+    texts : LabelTexts
+        what may be said of a sound
+    per_clip : int
+        texts drawn for a clip at most
+    rngs : Sequence[np.random.Generator]
+        one for each clip, so that what is drawn for a clip does not depend on the others
 
     Returns
     -------
-    K = B * per_clip texts, the unused ones "", and their (K,) int64 ids
+    tuple[list[str], Tensor]
+        K = B * per_clip texts, the unused ones "", and their (K,) int64 ids
     """
     chosen: dict[int, str] = {}
     for sounds, rng in zip(clips, rngs, strict=True):

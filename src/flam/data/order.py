@@ -16,6 +16,8 @@ BLOCK = 1000
 def permutation(n: int, *key: int) -> np.ndarray:
     """The numbers below n in an order that depends on the key alone; kept for the next call, not to be written to.
 
+    Examples
+    --------
     >>> sorted(permutation(4, 7, 0).tolist())
     [0, 1, 2, 3]
     """
@@ -29,9 +31,13 @@ class EpochOrder:
 
     Parameters
     ----------
-    n : items, at least 1
-    key : seed
+    n : int
+        items, at least 1
+    key : tuple[int, ...]
+        seed
 
+    Examples
+    --------
     >>> order = EpochOrder(3, (5,))
     >>> sorted(order.item(place) for place in range(3, 6))
     [0, 1, 2]
@@ -53,10 +59,15 @@ class ShardOrder:
 
     Parameters
     ----------
-    sizes : rows of each shard, at least one row in all
-    shards_at_once : more mix better, and need as many shards on the disk at once
-    key : seed
+    sizes : Sequence[int]
+        rows of each shard, at least one row in all
+    shards_at_once : int
+        more mix better, and need as many shards on the disk at once
+    key : tuple[int, ...]
+        seed
 
+    Examples
+    --------
     >>> order = ShardOrder([2, 1], shards_at_once=1, key=(5,))
     >>> sorted(order.row(place)[1:] for place in range(3))
     [(0, 0), (0, 1), (1, 0)]
@@ -87,13 +98,18 @@ class Mixture:
 
     Parameters
     ----------
-    weights : of the sources, in any unit
-    key : seed
+    weights : Sequence[float]
+        of the sources, in any unit
+    key : tuple[int, ...]
+        seed
 
     Raises
     ------
-    ConfigError : no weights, or one that is not positive or below a thousandth of all
+    ConfigError
+        no weights, or one that is not positive or below a thousandth of all
 
+    Examples
+    --------
     >>> mixture = Mixture([3.0, 1.0], (5,))
     >>> [source for source, _ in map(mixture.pick, range(1000))].count(0)
     750

@@ -19,10 +19,14 @@ class PhraseSet:
 
     Parameters
     ----------
-    label : the class name, itself a text of the class
-    phrases : further texts that mean the same sound
-    near_misses : labels of similar sounds that must not match
-    parents : broader texts that are correct too; some are labels
+    label : str
+        the class name, itself a text of the class
+    phrases : tuple[str, ...]
+        further texts that mean the same sound
+    near_misses : tuple[str, ...]
+        labels of similar sounds that must not match
+    parents : tuple[str, ...]
+        broader texts that are correct too; some are labels
     """
 
     label: str
@@ -43,16 +47,21 @@ def load_phrases(folder: str | Path) -> dict[str, PhraseSet]:
 
     Parameters
     ----------
-    folder : each file maps labels to ``phrases``, ``near`` (labels of any of the files) and ``parents``
+    folder : str | Path
+        each file maps labels to ``phrases``, ``near`` (labels of any of the files) and ``parents``
 
     Returns
     -------
-    dict of label to PhraseSet, in the order of file names and of the lines within
+    dict[str, PhraseSet]
+        dict of label to PhraseSet, in the order of file names and of the lines within
 
     Raises
     ------
-    ConfigError : no files, not YAML, a label, key or phrase that does not fit, or two labels claiming one text
+    ConfigError
+        no files, not YAML, a label, key or phrase that does not fit, or two labels claiming one text
 
+    Examples
+    --------
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
     >>> _ = (folder / "bells.yaml").write_text(
@@ -84,6 +93,8 @@ def load_phrases(folder: str | Path) -> dict[str, PhraseSet]:
 def ancestors(sets: dict[str, PhraseSet], label: str) -> frozenset[str]:
     """Every broader text of a label: its parents, their parents, and so on.
 
+    Examples
+    --------
     >>> sets = {
     ...     "dog": PhraseSet("dog", ("hound",), (), ("animal",)),
     ...     "bark": PhraseSet("bark", ("woof",), (), ("dog",)),

@@ -30,11 +30,16 @@ class RecordingsConfig:
 
     Parameters
     ----------
-    audio : folder of the recordings
-    events : one event list for all, or a folder of event lists, which may be the same as ``audio``
-    format : of the event lists, see ``flam.annotations``; None to tell it from each file
-    names : what to say for a label, such as "alarm bell ringing" for Alarm_bell_ringing; others are taken as they are
-    label_column : of tables; None for the usual names
+    audio : Path
+        folder of the recordings
+    events : Path
+        one event list for all, or a folder of event lists, which may be the same as ``audio``
+    format : str | None, optional
+        of the event lists, see ``flam.annotations``; None to tell it from each file
+    names : dict[str, str], optional
+        what to say for a label, such as "alarm bell ringing" for Alarm_bell_ringing; others are taken as they are
+    label_column : str | None, optional
+        of tables; None for the usual names
     """
 
     audio: Path
@@ -51,14 +56,19 @@ class RecordingsSource:
 
     Parameters
     ----------
-    config : where they are
-    n_samples, sample_rate : length N and rate of the clips
-    key : seed
+    config : RecordingsConfig
+        where they are
+    n_samples, sample_rate : int
+        length N and rate of the clips
+    key : tuple[int, ...]
+        seed
 
     Raises
     ------
-    ConfigError : no recording has an event list
-    AudioError, AnnotationError : the folder of the audio, or the one event list, can't be read
+    ConfigError
+        no recording has an event list
+    AudioError, AnnotationError
+        the folder of the audio, or the one event list, can't be read
     """
 
     def __init__(self, config: RecordingsConfig, n_samples: int, sample_rate: int, key: tuple[int, ...]):

@@ -23,15 +23,21 @@ def scene_facts(
 
     Parameters
     ----------
-    plan : of the scene
-    scene : rendered with clip ids as labels
-    clips : by id
-    phrases : how captions say a label; those that are missing are said as they are
+    plan : ScenePlan
+        of the scene
+    scene : RenderedScene
+        rendered with clip ids as labels
+    clips : Mapping[str, SourceClip]
+        by id
+    phrases : Mapping[str, str]
+        how captions say a label; those that are missing are said as they are
 
     Returns
     -------
-    ``captions`` and ``sounds``, which training reads; ``events`` where sounds can be heard and ``placed`` where they
-    were put; ``levels`` of all sources after ``gain_db``; ``plan``; and ``clips``, what was used and on what terms
+    dict[str, Any]
+        ``captions`` and ``sounds``, which training reads; ``events`` where sounds can be heard and ``placed`` where
+        they were put; ``levels`` of all sources after ``gain_db``; ``plan``; and ``clips``, what was used and on what
+        terms
     """
     captions = _captions(plan, scene.events, clips, phrases)
     used = {placement.clip_id: clips[placement.clip_id] for placement in plan.placements}
@@ -61,6 +67,8 @@ def scene_facts(
 def labelled_events(facts: Mapping[str, Any]) -> tuple[Event, ...]:
     """The events of a stored scene as annotations name them, by label.
 
+    Examples
+    --------
     >>> labelled_events({"events": [{"clip": "dog/3", "label": "dog bark", "onset_s": 1.0, "offset_s": 1.5}]})[0].prompt
     'dog bark'
     """

@@ -45,17 +45,28 @@ class SceneSetSettings:
 
     Parameters
     ----------
-    clips_from : the library, as it was named, for people
-    clips_sha256 : ``flam.scenes.plan_lists.clips_sha256``
-    n_scenes : how many
-    seed, scene : of the drawing; both None for plans of unknown origin
-    plans_sha256 : of the file that the plans are read from; None where they are drawn
-    format : of the audio; flac gives the same bytes each time, opus differs in a serial number
-    shard_scenes : scenes in a shard
-    stems : whether each source is stored too
-    loose : None for tar shards; else a folder in the place of each, with event lists in this format of
-        ``flam.annotations``
-    version : of this package
+    clips_from : str
+        the library, as it was named, for people
+    clips_sha256 : str
+        ``flam.scenes.plan_lists.clips_sha256``
+    n_scenes : int
+        how many
+    seed : int | None, optional
+        of the drawing; both None for plans of unknown origin
+    scene : SceneConfig | None, optional
+        of the drawing; both None for plans of unknown origin
+    plans_sha256 : str | None, optional
+        of the file that the plans are read from; None where they are drawn
+    format : Literal['flac', 'opus', 'wav'], default "flac"
+        of the audio; flac gives the same bytes each time, opus differs in a serial number
+    shard_scenes : int, default 250
+        scenes in a shard
+    stems : bool, default False
+        whether each source is stored too
+    loose : str | None, optional
+        None for tar shards; else a folder in the place of each, with event lists in this format of ``flam.annotations``
+    version : str, optional
+        of this package
     """
 
     clips_from: str
@@ -98,9 +109,12 @@ class ShardRecord:
 
     Parameters
     ----------
-    fingerprint : of the set
-    n_scenes : scenes in it
-    left_out : those that could not be rendered
+    fingerprint : str
+        of the set
+    n_scenes : int
+        scenes in it
+    left_out : tuple[SkippedScene, ...], default ()
+        those that could not be rendered
     """
 
     fingerprint: str
@@ -115,12 +129,19 @@ class SceneSet:
 
     Parameters
     ----------
-    folder : of the shards
-    plans : of all scenes
-    clips : the library, as ``flam.data.scene_source.named_clips`` gives it
-    waveforms : of the clips
-    settings : what the shards hold
+    folder : str | Path
+        of the shards
+    plans : Plans | Sequence[Any]
+        of all scenes
+    clips : Sequence[SourceClip]
+        the library, as ``flam.data.scene_source.named_clips`` gives it
+    waveforms : WaveformSource
+        of the clips
+    settings : SceneSetSettings
+        what the shards hold
 
+    Examples
+    --------
     >>> import tempfile
     >>> from flam.procedural.built_in import built_in_library
     >>> from flam.scenes.scene import Piece, Placement, ScenePlan
@@ -167,8 +188,10 @@ class SceneSet:
 
         Raises
         ------
-        ConfigError : the folder holds other scenes
-        OutputError : it can't be made or written to
+        ConfigError
+            the folder holds other scenes
+        OutputError
+            it can't be made or written to
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -193,8 +216,10 @@ class SceneSet:
 
         Raises
         ------
-        ConfigError : the folder holds other scenes
-        OutputError : it can't be made or written to, or another run is at work in it
+        ConfigError
+            the folder holds other scenes
+        OutputError
+            it can't be made or written to, or another run is at work in it
         """
         self.prepare()
         with output_lock(self.folder):
@@ -225,7 +250,8 @@ class SceneSet:
 
         Returns
         -------
-        what is remembered of it; or why it can't be written, as work for other processes must not raise
+        ShardRecord | OutputError
+            what is remembered of it; or why it can't be written, as work for other processes must not raise
         """
         left_out: list[SkippedScene] = []
         samples = self._samples(self.numbers(path), left_out)
@@ -248,11 +274,13 @@ class SceneSet:
 
         Returns
         -------
-        number of scenes, and those left out, by number
+        dict[str, Any]
+            number of scenes, and those left out, by number
 
         Raises
         ------
-        OutputError : no scene could be rendered, or the index can't be written
+        OutputError
+            no scene could be rendered, or the index can't be written
         """
         records = [record for path in self.paths if (record := self.recall(path)) is not None]
         left_out = {str(one.scene): one.reason for record in records for one in record.left_out}
@@ -356,7 +384,8 @@ def stored_remarks(folder: Path) -> Mapping[str, Any]:
 
     Raises
     ------
-    ConfigError : there is no index of scenes
+    ConfigError
+        there is no index of scenes
     """
     for name in ("shards.json", "scenes.json"):
         try:

@@ -37,13 +37,19 @@ class ScenesConfig:
 
     Parameters
     ----------
-    manifest : the recordings
-    bank : folder of their waveform bank, which holds all of them decoded and is built where it is missing; None to
-        decode what a scene needs, for which the manifest must be a measured table
-    procedural : in the place of both
-    scene : how scenes are drawn; its ``duration_s`` is that of the model's clips
-    seed : of the drawing
-    device : where the scenes of a batch are mixed together, see ``flam.data.batch_renderer``, from a bank and in the
+    manifest : ManifestConfig | None, optional
+        the recordings
+    bank : Path | None, optional
+        folder of their waveform bank, which holds all of them decoded and is built where it is missing; None to decode
+        what a scene needs, for which the manifest must be a measured table
+    procedural : ProceduralConfig | None, optional
+        in the place of both
+    scene : SceneConfig, optional
+        how scenes are drawn; its ``duration_s`` is that of the model's clips
+    seed : int, default 0
+        of the drawing
+    device : Literal['cpu', 'cuda'] | None, optional
+        where the scenes of a batch are mixed together, see ``flam.data.batch_renderer``, from a bank and in the
         training process; None to mix one after another, in as many processes as there are workers
     """
 
@@ -65,7 +71,8 @@ class ScenesConfig:
 
         Raises
         ------
-        ConfigError : the manifest can't be read, holds no readable clip, or is not measured where there is no bank
+        ConfigError
+            the manifest can't be read, holds no readable clip, or is not measured where there is no bank
         """
         if self.procedural is not None:
             return self.procedural.clips_and_waveforms()
@@ -88,20 +95,28 @@ class SceneSource:
 
     Parameters
     ----------
-    clips : the library; clips of which nothing is said can only be backgrounds
-    waveforms : measures and waveforms of the clips
-    config : how scenes are drawn
-    n_samples, sample_rate : length N and rate of the clips
-    seed : of the drawing
-    device : where ``clips`` mixes many at once, from a bank at the rate of the clips; None for none of that
+    clips : Sequence[SourceClip]
+        the library; clips of which nothing is said can only be backgrounds
+    waveforms : SceneLibrary
+        measures and waveforms of the clips
+    config : SceneConfig
+        how scenes are drawn
+    n_samples, sample_rate : int
+        length N and rate of the clips
+    seed : int
+        of the drawing
+    device : str | None, optional
+        where ``clips`` mixes many at once, from a bank at the rate of the clips; None for none of that
 
     Attributes
     ----------
-    label_captions : what is said of the clips of each label
+    label_captions : dict[str, set[str]]
+        what is said of the clips of each label
 
     Raises
     ------
-    ConfigError : the library has no events, or no backgrounds where some are asked for; or can't be mixed on a device
+    ConfigError
+        the library has no events, or no backgrounds where some are asked for; or can't be mixed on a device
     """
 
     def __init__(
@@ -150,7 +165,8 @@ class SceneSource:
 
         Raises
         ------
-        FlamError : as ``clip``, if one of them can't be made
+        FlamError
+            as ``clip``, if one of them can't be made
         """
         assert self._batch_renderer is not None
         plans = [self._drawer.draw(self._seed, ordinal) for ordinal in ordinals]
@@ -165,6 +181,8 @@ class SceneSource:
 def named_clips(clips: Sequence[SourceClip]) -> list[SourceClip]:
     """The clips that a scene with complete labels can hold: with a label, or their caption as one, or backgrounds.
 
+    Examples
+    --------
     >>> clip = SourceClip("a", Path("a.wav"), "", "a dog barks", "event", "", "", "", "")
     >>> [clip.label for clip in named_clips([clip])]
     ['a dog barks']
@@ -183,10 +201,14 @@ def scene_sounds(
 
     Parameters
     ----------
-    plan : of the scene
-    events : where its clips can be heard; prompts are clip ids, so that two dogs keep their own captions
-    clips : by id; those without a label are left out
-    duration_s : length of the scene
+    plan : ScenePlan
+        of the scene
+    events : Sequence[Event]
+        where its clips can be heard; prompts are clip ids, so that two dogs keep their own captions
+    clips : Mapping[str, SourceClip]
+        by id; those without a label are left out
+    duration_s : float
+        length of the scene
     """
     spans: dict[str, list[tuple[float, float]]] = {}
     if plan.background is not None:

@@ -54,12 +54,15 @@ def set_statistics(path: Path, reporter: Reporter) -> Iterator[str]:
 
     Parameters
     ----------
-    path : what ``flam synth`` wrote
-    reporter : told how far reading is, and of damaged shards
+    path : Path
+        what ``flam synth`` wrote
+    reporter : Reporter
+        told how far reading is, and of damaged shards
 
     Raises
     ------
-    ConfigError : it holds no scenes
+    ConfigError
+        it holds no scenes
     """
     config, counts = stored_config(path), _Counts()
     for plan, facts in stored_scenes(path, reporter):
@@ -126,6 +129,8 @@ def _form(event: Placement) -> str:
 def _at_once(spans_s: Sequence[tuple[float, float]], duration_s: float) -> dict[int, float]:
     """For how long so many of the spans overlap.
 
+    Examples
+    --------
     >>> _at_once([(0.0, 2.0), (1.0, 3.0)], 4.0)
     {1: 2.0, 2: 1.0, 0: 1.0}
     """

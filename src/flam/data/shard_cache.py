@@ -15,6 +15,8 @@ ATTEMPTS = 3
 def is_remote(url: str) -> bool:
     """Whether a place is a URL such as ``s3://bucket/scenes`` rather than a path.
 
+    Examples
+    --------
     >>> is_remote("memory://scenes"), is_remote("/data/scenes")
     (True, False)
     """
@@ -26,7 +28,8 @@ def read_remote_index(url: str) -> list[ShardEntry]:
 
     Raises
     ------
-    ConfigError : it can't be read, or is no index
+    ConfigError
+        it can't be read, or is no index
     """
     import fsspec
 
@@ -44,13 +47,17 @@ def local_shard(url: str, entry: ShardEntry, cache: Path | None) -> Path:
 
     Parameters
     ----------
-    url : folder of the index
-    entry : the shard
-    cache : folder for copies; it is not tidied up, so it needs room for the whole set. Not needed for a local folder
+    url : str
+        folder of the index
+    entry : ShardEntry
+        the shard
+    cache : Path | None
+        folder for copies; it is not tidied up, so it needs room for the whole set. Not needed for a local folder
 
     Raises
     ------
-    AudioError : the shard is missing, or its size or checksum is not what the index says, also when copied again
+    AudioError
+        the shard is missing, or its size or checksum is not what the index says, also when copied again
     """
     if not is_remote(url):
         path = Path(url) / entry.url

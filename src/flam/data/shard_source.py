@@ -32,9 +32,12 @@ class ShardsConfig:
 
     Parameters
     ----------
-    url : folder that holds ``shards.json``: a path, or a URL that fsspec opens
-    cache : folder for copies of remote shards, with room for all of them
-    shards_at_once : shards whose samples are mixed with each other
+    url : str
+        folder that holds ``shards.json``: a path, or a URL that fsspec opens
+    cache : Path | None, optional
+        folder for copies of remote shards, with room for all of them
+    shards_at_once : int, default 16
+        shards whose samples are mixed with each other
     """
 
     url: str
@@ -51,6 +54,8 @@ class ShardsConfig:
 def sample_facts(captions: tuple[str, ...] = (), sounds: tuple[Sound, ...] | None = None) -> dict[str, Any]:
     """The keys that training reads, for the json of a sample; add others as you like.
 
+    Examples
+    --------
     >>> sample_facts(("rain on a roof",))
     {'captions': ['rain on a roof']}
     """
@@ -63,14 +68,19 @@ class ShardSource:
 
     Parameters
     ----------
-    config : where they are
-    needed : samples that don't say these are refused
-    n_samples, sample_rate : length N and rate of the clips
-    key : seed
+    config : ShardsConfig
+        where they are
+    needed : Needed
+        samples that don't say these are refused
+    n_samples, sample_rate : int
+        length N and rate of the clips
+    key : tuple[int, ...]
+        seed
 
     Raises
     ------
-    ConfigError : the index can't be read
+    ConfigError
+        the index can't be read
     """
 
     def __init__(self, config: ShardsConfig, needed: Needed, n_samples: int, sample_rate: int, key: tuple[int, ...]):

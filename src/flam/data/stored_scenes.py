@@ -30,11 +30,16 @@ class StoredScene:
 
     Parameters
     ----------
-    name : of the file that it comes from, and its number
-    waveform : (N,) float32 array
-    sample_rate : Hz
-    plan : what was to be rendered
-    facts : ``flam.data.scene_facts.scene_facts`` of it
+    name : str
+        of the file that it comes from, and its number
+    waveform : np.ndarray
+        (N,) float32 array
+    sample_rate : int
+        Hz
+    plan : ScenePlan
+        what was to be rendered
+    facts : dict[str, Any]
+        ``flam.data.scene_facts.scene_facts`` of it
     """
 
     name: str
@@ -58,7 +63,8 @@ def stored_scenes(path: Path, reporter: Reporter) -> Iterator[tuple[ScenePlan, d
 
     Raises
     ------
-    ConfigError : nothing of the kind is there
+    ConfigError
+        nothing of the kind is there
     """
     if not path.is_dir():
         plans = PlanFile(path)
@@ -83,7 +89,8 @@ def stored_scene(folder: Path, number: int) -> StoredScene:
 
     Raises
     ------
-    ConfigError : the folder does not hold it
+    ConfigError
+        the folder does not hold it
     """
     key = f"{number:09d}"
     for place in _places(folder):
@@ -109,7 +116,8 @@ def planned_scene(path: Path, number: int, clips: Sequence[SourceClip], waveform
 
     Raises
     ------
-    ConfigError : the file does not hold it, or the library lacks a clip of it
+    ConfigError
+        the file does not hold it, or the library lacks a clip of it
     """
     plans = PlanFile(path)
     if not 0 <= number < len(plans):

@@ -40,11 +40,16 @@ class ShardSample:
 
     Parameters
     ----------
-    key : unique in its shard; no dots or slashes, by which webdataset tells keys from suffixes
-    audio : bytes of an audio file
-    suffix : its format, one of ``AUDIO_SUFFIXES``
-    facts : what the json says; ``flam.data.shard_source`` tells which keys training reads
-    others : further files by suffix, such as ``.stem0.flac``, written but not read back
+    key : str
+        unique in its shard; no dots or slashes, by which webdataset tells keys from suffixes
+    audio : bytes
+        bytes of an audio file
+    suffix : str
+        its format, one of ``AUDIO_SUFFIXES``
+    facts : dict[str, Any]
+        what the json says; ``flam.data.shard_source`` tells which keys training reads
+    others : Mapping[str, bytes], optional
+        further files by suffix, such as ``.stem0.flac``, written but not read back
     """
 
     key: str
@@ -69,13 +74,18 @@ def write_shard(path: str | Path, samples: Iterable[ShardSample]) -> ShardEntry:
 
     Parameters
     ----------
-    path : ends in ``.tar``
-    samples : taken one at a time
+    path : str | Path
+        ends in ``.tar``
+    samples : Iterable[ShardSample]
+        taken one at a time
 
     Raises
     ------
-    OutputError : no samples, a key or suffix that the layout can't hold, or a path that can't be written
+    OutputError
+        no samples, a key or suffix that the layout can't hold, or a path that can't be written
 
+    Examples
+    --------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     entry = write_shard(f"{folder}/000000.tar", [ShardSample("a", b"", ".flac", {"captions": ["rain"]})])
@@ -116,13 +126,17 @@ def write_index(folder: str | Path, remarks: Mapping[str, Any] | None = None) ->
 
     Parameters
     ----------
-    folder : of the shards
-    remarks : what else the index is to say, by key
+    folder : str | Path
+        of the shards
+    remarks : Mapping[str, Any] | None, optional
+        what else the index is to say, by key
 
     Raises
     ------
-    ConfigError : the folder holds no shard
-    AudioError : a shard can't be read
+    ConfigError
+        the folder holds no shard
+    AudioError
+        a shard can't be read
     """
     folder = Path(folder)
     entries = []
@@ -145,7 +159,8 @@ def parse_index(text: str, where: str) -> list[ShardEntry]:
 
     Raises
     ------
-    ConfigError : not such an index, or one without samples
+    ConfigError
+        not such an index, or one without samples
     """
     try:
         shards = list(parse_json(text, where)["shardlist"])

@@ -32,6 +32,8 @@ def reworded(text: str, rng: np.random.Generator, drop_share: float = 0.1, fille
 
     The tower does not see the order of words, so fillers go to the end.
 
+    Examples
+    --------
     >>> reworded("a dog barks", np.random.default_rng(0), drop_share=0.0, filled_share=1.0)
     'a dog barks low'
     """
@@ -47,7 +49,8 @@ def read_pairs(path: str | Path) -> list[tuple[str, str]]:
 
     Raises
     ------
-    ConfigError : the file can't be read or a line has fewer than two columns
+    ConfigError
+        the file can't be read or a line has fewer than two columns
     """
     opener = gzip.open if str(path).endswith(".gz") else open
     pairs = []
@@ -68,7 +71,8 @@ def ontology_pairs(path: str | Path) -> list[tuple[str, str]]:
 
     Raises
     ------
-    ConfigError : the file can't be read or lacks a key
+    ConfigError
+        the file can't be read or lacks a key
     """
     try:
         kinds = {kind["id"]: kind for kind in json.loads(read_text(path, ConfigError))}

@@ -49,9 +49,12 @@ class TextVariants:
 
     Parameters
     ----------
-    names : row k of everything belongs to name k, which is itself among its ways
-    ways : texts of each name
-    tokenizer : of the text tower
+    names : Sequence[str]
+        row k of everything belongs to name k, which is itself among its ways
+    ways : Sequence[Collection[str]]
+        texts of each name
+    tokenizer : Tokenizer
+        of the text tower
     """
 
     def __init__(self, names: Sequence[str], ways: Sequence[Collection[str]], tokenizer: Tokenizer):
@@ -74,18 +77,27 @@ class LabelVariants(TextVariants):
 
     Parameters
     ----------
-    labels : the label list; row k of everything belongs to label k
-    clips : whose captions are used
-    phrase_sets : ways to say labels; a label without one is said by its name and captions alone
-    tokenizer : of the text tower
-    withheld : labels that are never trained, neither as right nor as wrong: new words for the model
-    classes : what the teacher calls its classes, in the order of its scores; None where they are not to be trained
+    labels : Sequence[str]
+        the label list; row k of everything belongs to label k
+    clips : Sequence[SourceClip]
+        whose captions are used
+    phrase_sets : Mapping[str, PhraseSet]
+        ways to say labels; a label without one is said by its name and captions alone
+    tokenizer : Tokenizer
+        of the text tower
+    withheld : Collection[str], default ()
+        labels that are never trained, neither as right nor as wrong: new words for the model
+    classes : Sequence[str] | None, optional
+        what the teacher calls its classes, in the order of its scores; None where they are not to be trained
 
     Attributes
     ----------
-    near_misses : the ways to say what some label must not be taken for, labels and others
-    near : (K, M) bool tensor, True where near miss m must not match the sounds of label k
-    near_label : (M,) int tensor, the row of the label list that a near miss is, K for none
+    near_misses
+        the ways to say what some label must not be taken for, labels and others
+    near
+        (K, M) bool tensor, True where near miss m must not match the sounds of label k
+    near_label
+        (M,) int tensor, the row of the label list that a near miss is, K for none
     """
 
     def __init__(
@@ -137,6 +149,8 @@ def related_labels(labels: Sequence[str], phrase_sets: Mapping[str, PhraseSet]) 
     Two labels are related where they share a telling word or one is the other's broader text, unless a phrase set
     names one as a near miss of the other.
 
+    Examples
+    --------
     >>> related_labels(["dog bark", "dog growl", "siren"], {}).astype(int).tolist()
     [[1, 1, 0], [1, 1, 0], [0, 0, 1]]
     """

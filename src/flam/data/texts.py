@@ -11,6 +11,8 @@ PADDING_ID = -1
 def normalised(text: str) -> str:
     """Lower case, with single spaces.
 
+    Examples
+    --------
     >>> normalised("  A Dog\\n barks ")
     'a dog barks'
     """
@@ -21,6 +23,8 @@ def normalised(text: str) -> str:
 def text_id(text: str) -> int:
     """Number of a text, 0 or greater, below 2**63: equal for texts that are equal once normalised; -1 for no text.
 
+    Examples
+    --------
     >>> text_id("A dog  barks") == text_id("a dog barks"), text_id(" ")
     (True, -1)
     """

@@ -42,17 +42,23 @@ class TrainingData:
 
     Parameters
     ----------
-    config : sources and sizes
-    grid : the time axis of the model's frames
+    config : DataConfig
+        sources and sizes
+    grid : TimeGrid
+        the time axis of the model's frames
 
     Attributes
     ----------
-    problems : what could not be read so far, and how often, as ``loader`` met it
+    problems : Counter[str]
+        what could not be read so far, and how often, as ``loader`` met it
 
     Raises
     ------
-    ConfigError : a source is missing, empty or can't be used
+    ConfigError
+        a source is missing, empty or can't be used
 
+    Examples
+    --------
     >>> from flam.data.config import DataConfig
     >>> from flam.data.clip_source import ProceduralConfig
     >>> bells = ProceduralConfig(n_takes=2, labels=("church bells",))
@@ -85,7 +91,8 @@ class TrainingData:
 
         Raises
         ------
-        ConfigError : there are no sources of captions, or the batch can't be divided by ``world_size``
+        ConfigError
+            there are no sources of captions, or the batch can't be divided by ``world_size``
         """
         drawn = self._captions.draw(step, rank, world_size, self.config.caption_clips)
         captions = []
@@ -100,7 +107,8 @@ class TrainingData:
 
         Raises
         ------
-        ConfigError : there are no such sources, or the batch can't be divided by ``world_size``
+        ConfigError
+            there are no such sources, or the batch can't be divided by ``world_size``
         """
         drawn = self._frames.draw(step, rank, world_size, self.config.frame_clips)
         sounds = [None if clip is None else clip.sounds for clip in drawn.clips]
@@ -113,11 +121,13 @@ class TrainingData:
 
         Parameters
         ----------
-        workers : processes that make batches ahead; 0 makes them here. The batches are the same
+        workers : int, default 0
+            processes that make batches ahead; 0 makes them here. The batches are the same
 
         Raises
         ------
-        ConfigError : there are to be workers, and scenes to be mixed on a device
+        ConfigError
+            there are to be workers, and scenes to be mixed on a device
         """
         if workers and any(_on_device(source) is not None for source in self._frames.sources):
             raise ConfigError(

@@ -28,17 +28,23 @@ def binarize(pieces: Iterable[FrameScores], config: DetectionConfig | None = Non
 
     Parameters
     ----------
-    pieces : consecutive pieces of one recording; where it is split does not change the events
-    config : thresholds and durations; None takes the defaults
+    pieces : Iterable[FrameScores]
+        consecutive pieces of one recording; where it is split does not change the events
+    config : DetectionConfig | None, optional
+        thresholds and durations; None takes the defaults
 
     Returns
     -------
-    iterator of Event, in the order in which they become certain; ``sorted`` puts them in the order of onsets
+    Iterator[Event]
+        iterator of Event, in the order in which they become certain; ``sorted`` puts them in the order of onsets
 
     Raises
     ------
-    ValueError : a piece that does not continue the one before
+    ValueError
+        a piece that does not continue the one before
 
+    Examples
+    --------
     >>> scores = np.array([[0.1], [0.9], [0.9], [0.9], [0.4], [0.1]], np.float32)
     >>> piece = FrameScores(scores, ("dog barking",), TimeGrid(48000, 3840), start_frame=0, n_samples=6 * 3840)
     >>> for event in binarize([piece]):
@@ -90,9 +96,12 @@ class Binarizer:
 
     Parameters
     ----------
-    prompts : K texts, the columns of the pieces
-    grid : the time axis of the pieces
-    config : thresholds and durations
+    prompts : tuple[str, ...]
+        K texts, the columns of the pieces
+    grid : TimeGrid
+        the time axis of the pieces
+    config : DetectionConfig
+        thresholds and durations
     """
 
     def __init__(self, prompts: tuple[str, ...], grid: TimeGrid, config: DetectionConfig):
@@ -120,7 +129,8 @@ class Binarizer:
 
         Raises
         ------
-        ValueError : other prompts or grid than before, or a gap between this piece and the one before
+        ValueError
+            other prompts or grid than before, or a gap between this piece and the one before
         """
         if piece.prompts != self.prompts or piece.grid != self.grid:
             raise ValueError(f"piece at frame {piece.start_frame} has other prompts or another grid than announced")
@@ -250,6 +260,8 @@ class Binarizer:
 def median_frames(median_s: float, hop_s: float) -> int:
     """The odd number of frames nearest to a duration, the larger of two equally near.
 
+    Examples
+    --------
     >>> [median_frames(median_s, 0.08) for median_s in (0.0, 0.1, 0.16, 0.24, 0.5)]
     [1, 1, 3, 3, 7]
     """

@@ -49,27 +49,43 @@ class DetectionConfig:
 
     Parameters
     ----------
-    score : "posterior", "unbiased" or "approximate", see ``flam.model.flam.score``
-    threshold : an event is where the score reaches it, in (0, 1]
-    low_threshold : it lasts, before and after that, while the score stays at or above this, in [0, threshold]; None is
-        0.85 * threshold
-    median_s : scores are smoothed by a median filter over the odd number of frames nearest to it, seconds
-    min_duration_s : shorter events are dropped, after merging, seconds
-    merge_gap_s : events of one prompt with this or a shorter gap between them become one, seconds
-    overlap : share of a window that it has in common with the next, in [0, 0.5]
-    silence_db : a frame whose level is below it scores 0 for every prompt, dB relative to full scale, in [-120, 0]
-    prompts : prompt to what differs for it; prompts that nobody asks for do no harm
-    false_alarm_curve : how often the model is wrong at each threshold, from which follows a threshold
-        for a number of false alarms; None where nobody measured it
-    false_alarms_per_hour : of one prompt; with a curve, the threshold follows from it and from the number of prompts
-        (see ``flam.detection.operating_point``), and ``threshold`` is not used. None, or a threshold that a user
-        gives: ``threshold`` holds
-    kinds : how sounds that last alike are smoothed and joined, by any name
-    batch_windows : windows that the model gets at once; more is faster on a GPU and takes more memory; None is 1 on a
-        processor and 4 elsewhere
-    latency_s : most seconds from a sound to its final scores, for sources that are still going on; the overlap of
-        windows is lowered as far as that needs. None waits for whole windows
+    score : ScoreMethod, default "posterior"
+        "posterior", "unbiased" or "approximate", see ``flam.model.flam.score``
+    threshold : float, default 0.5
+        an event is where the score reaches it, in (0, 1]
+    low_threshold : float | None, optional
+        it lasts, before and after that, while the score stays at or above this, in [0, threshold]; None is 0.85 *
+        threshold
+    median_s : float, default 0.24
+        scores are smoothed by a median filter over the odd number of frames nearest to it, seconds
+    min_duration_s : float, default 0.0
+        shorter events are dropped, after merging, seconds
+    merge_gap_s : float, default 0.2
+        events of one prompt with this or a shorter gap between them become one, seconds
+    overlap : float, default 0.2
+        share of a window that it has in common with the next, in [0, 0.5]
+    silence_db : float, default -80.0
+        a frame whose level is below it scores 0 for every prompt, dB relative to full scale, in [-120, 0]
+    prompts : dict[str, PromptSettings], optional
+        prompt to what differs for it; prompts that nobody asks for do no harm
+    false_alarm_curve : FalseAlarmCurve | None, optional
+        how often the model is wrong at each threshold, from which follows a threshold for a number of false alarms;
+        None where nobody measured it
+    false_alarms_per_hour : float | None, optional
+        of one prompt; with a curve, the threshold follows from it and from the number of prompts (see
+        ``flam.detection.operating_point``), and ``threshold`` is not used. None, or a threshold that a user gives:
+        ``threshold`` holds
+    kinds : dict[str, SoundKind], optional
+        how sounds that last alike are smoothed and joined, by any name
+    batch_windows : int | None, optional
+        windows that the model gets at once; more is faster on a GPU and takes more memory; None is 1 on a processor and
+        4 elsewhere
+    latency_s : float | None, optional
+        most seconds from a sound to its final scores, for sources that are still going on; the overlap of windows is
+        lowered as far as that needs. None waits for whole windows
 
+    Examples
+    --------
     >>> config = DetectionConfig(prompts={"siren": PromptSettings(threshold=0.3)})
     >>> config.rule("siren").low_threshold, config.rule("rain").low_threshold
     (0.255, 0.425)
@@ -130,6 +146,8 @@ def overridden(base: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any
     Who gives a threshold means it for every prompt: prompts keep no threshold of their own, and a low threshold that
     is not given keeps its share of the high one. Another kind of score leaves the measured false alarms behind.
 
+    Examples
+    --------
     >>> base = {"threshold": 0.8, "low_threshold": 0.4, "prompts": {"siren": {"threshold": 0.9, "median_s": 0.5}}}
     >>> overridden(base, {"threshold": 0.5})
     {'threshold': 0.5, 'low_threshold': 0.25, 'prompts': {'siren': {'median_s': 0.5}}, 'false_alarms_per_hour': None}

@@ -8,6 +8,8 @@ import importlib.resources
 def everyday_prompts() -> tuple[str, ...]:
     """Three hundred sounds of home, street, work, animals, people, weather and music.
 
+    Examples
+    --------
     >>> len(everyday_prompts())
     300
     """

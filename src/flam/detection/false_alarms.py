@@ -17,10 +17,15 @@ class FalseAlarmCurve:
 
     Parameters
     ----------
-    thresholds : N rising thresholds in (0, 1)
-    per_prompt_per_hour : N falling rates, false alarms of one prompt in an hour of sound, all above 0
-    measured_hours : length of the recordings, hours times prompts; a rate below 1 / measured_hours is a guess
+    thresholds : tuple[float, ...]
+        N rising thresholds in (0, 1)
+    per_prompt_per_hour : tuple[float, ...]
+        N falling rates, false alarms of one prompt in an hour of sound, all above 0
+    measured_hours : float | None, optional
+        length of the recordings, hours times prompts; a rate below 1 / measured_hours is a guess
 
+    Examples
+    --------
     >>> curve = FalseAlarmCurve((0.9, 0.99), (40.0, 4.0))
     >>> curve.threshold(per_hour=80.0, n_prompts=20), curve.per_hour(0.99, n_prompts=20)
     (0.99, 80.0)
@@ -51,8 +56,10 @@ class FalseAlarmCurve:
 
         Parameters
         ----------
-        per_hour : false alarms an hour, above 0
-        n_prompts : number of prompts that share them; 0 counts as 1
+        per_hour : float
+            false alarms an hour, above 0
+        n_prompts : int, default 1
+            number of prompts that share them; 0 counts as 1
         """
         if not per_hour > 0:
             raise ValueError(f"per_hour {per_hour} must be above 0; 1.0 is one false alarm an hour")

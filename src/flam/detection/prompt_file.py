@@ -376,6 +376,8 @@ def write_prompt_file(prompts: PromptList, path: str | Path) -> None:
 def merged(earlier: PromptList, fresh: Sequence[PromptEntry]) -> PromptList:
     """Some prompts of a list replaced by fresh ones of the same name, new ones behind.
 
+    Examples
+    --------
     >>> merged(PromptList.of(["siren", "dog"]), [PromptEntry("dog", threshold=0.9), PromptEntry("cat")]).names
     ('siren', 'dog', 'cat')
     """

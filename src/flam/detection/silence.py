@@ -10,13 +10,18 @@ def frame_power(waveform: np.ndarray, frame_samples: int) -> np.ndarray:
 
     Parameters
     ----------
-    waveform : (N,) float array
-    frame_samples : samples of a frame; the last frame may hold fewer
+    waveform : np.ndarray
+        (N,) float array
+    frame_samples : int
+        samples of a frame; the last frame may hold fewer
 
     Returns
     -------
-    (ceil(N / frame_samples),) float32 array; 0 for digital silence
+    np.ndarray
+        (ceil(N / frame_samples),) float32 array; 0 for digital silence
 
+    Examples
+    --------
     >>> frame_power(np.array([1.0, -1.0, 0.5, 0.5, 3.0]), 2).tolist()
     [1.0, 0.0, 0.0]
     """
@@ -32,6 +37,8 @@ def frame_power(waveform: np.ndarray, frame_samples: int) -> np.ndarray:
 def power_of_db(level_db: float) -> float:
     """Mean square at a level in dB relative to full scale.
 
+    Examples
+    --------
     >>> power_of_db(-20)
     0.01
     """

@@ -53,12 +53,13 @@ def audio_source(audio: Audio, sample_rate: int) -> AudioSource:
 
     Parameters
     ----------
-    audio : str, Path, Recording, bytes, binary file, numpy.ndarray, tensor, iterator or tuple
-        Path of an audio or video file, or a ``Recording`` that was opened with options of its own; or its content, as
-        bytes or an open binary file, which is read from where it stands; or an array or tensor, (N,), (channels, N) or
-        (N, channels) with fewer channels than samples, floating point with full scale 1.0; or an iterator of (n,)
-        arrays, for audio that is still being made; the last two as ``(samples, their sample rate)``, or alone if they
-        have the model's rate. An ``AudioSource`` is given back.
+    audio : Audio
+        str, Path, Recording, bytes, binary file, numpy.ndarray, tensor, iterator or tuple Path of an audio or video
+        file, or a ``Recording`` that was opened with options of its own; or its content, as bytes or an open binary
+        file, which is read from where it stands; or an array or tensor, (N,), (channels, N) or (N, channels) with fewer
+        channels than samples, floating point with full scale 1.0; or an iterator of (n,) arrays, for audio that is
+        still being made; the last two as ``(samples, their sample rate)``, or alone if they have the model's rate. An
+        ``AudioSource`` is given back.
     sample_rate : int
         Hz of the result.
 

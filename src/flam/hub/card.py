@@ -17,10 +17,14 @@ class ModelCard:
 
     Parameters
     ----------
-    name, summary : one line each
-    licence : of the weights, an SPDX name where there is one
-    source : where the weights come from
-    facts : further lines for ``flam models info``, title to text
+    name, summary : str, default ""
+        one line each
+    licence : str, default "unknown"
+        of the weights, an SPDX name where there is one
+    source : str, default ""
+        where the weights come from
+    facts : dict[str, str], optional
+        further lines for ``flam models info``, title to text
     """
 
     name: str = ""
@@ -35,7 +39,8 @@ def read_config(folder: str | Path) -> dict[str, Any]:
 
     Raises
     ------
-    ModelError : not a checkpoint folder
+    ModelError
+        not a checkpoint folder
     """
     path = Path(folder) / "config.json"
     try:
@@ -55,7 +60,9 @@ def read_card(folder: str | Path) -> ModelCard:
 
     Raises
     ------
-    ModelError : not a checkpoint folder
-    ConfigError : a card with an unknown key
+    ModelError
+        not a checkpoint folder
+    ConfigError
+        a card with an unknown key
     """
     return from_mapping(ModelCard, read_config(folder).get("card", {}), f"{folder}/config.json: card")

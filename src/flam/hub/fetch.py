@@ -22,17 +22,22 @@ def fetch(file: RemoteFile, folder: Path, progress: Progress | None = None) -> s
 
     Parameters
     ----------
-    file : what to fetch
-    folder : where it is put, under its own name
-    progress : called with the file's path in the repository, the bytes that are here, and the bytes it has in all
+    file : RemoteFile
+        what to fetch
+    folder : Path
+        where it is put, under its own name
+    progress : Progress | None, optional
+        called with the file's path in the repository, the bytes that are here, and the bytes it has in all
 
     Returns
     -------
-    SHA-256 of the content, in hexadecimal
+    str
+        SHA-256 of the content, in hexadecimal
 
     Raises
     ------
-    ModelError : no connection, no such file, or the content is not what the hash says (it is deleted then)
+    ModelError
+        no connection, no such file, or the content is not what the hash says (it is deleted then)
     """
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
 

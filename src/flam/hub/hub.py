@@ -31,10 +31,14 @@ class ModelInfo:
 
     Parameters
     ----------
-    name : to ask for it by
-    where : "bundled" with the package, the user's "own", "downloaded" to the cache, still "remote", or any "folder"
-    card : what it says of itself
-    folder : where it lies; None if remote
+    name : str
+        to ask for it by
+    where : Literal['bundled', 'own', 'downloaded', 'remote', 'folder']
+        "bundled" with the package, the user's "own", "downloaded" to the cache, still "remote", or any "folder"
+    card : ModelCard
+        what it says of itself
+    folder : Path | None
+        where it lies; None if remote
     """
 
     name: str
@@ -53,15 +57,21 @@ def resolve(
 
     Parameters
     ----------
-    name_or_path : a model folder, or a name that ``list_models`` gives
-    download : False raises instead of fetching a model that is not there yet
-    notify : called with one line, which names size and licence, before anything is fetched
-    progress : called while a file is fetched, with its name, the bytes that are here, and the bytes it has in all
+    name_or_path : str | Path
+        a model folder, or a name that ``list_models`` gives
+    download : bool, default True
+        False raises instead of fetching a model that is not there yet
+    notify : Callable[[str], None] | None, optional
+        called with one line, which names size and licence, before anything is fetched
+    progress : Progress | None, optional
+        called while a file is fetched, with its name, the bytes that are here, and the bytes it has in all
 
     Raises
     ------
-    ModelError : no such model; or it has to be fetched and can't or mustn't be; or it was changed since
-    OutputError : the cache can't be written
+    ModelError
+        no such model; or it has to be fetched and can't or mustn't be; or it was changed since
+    OutputError
+        the cache can't be written
     """
     folder = Path(name_or_path)
     if (folder / "config.json").exists():
@@ -101,8 +111,11 @@ def model_info(name_or_path: str | Path) -> ModelInfo:
 
     Raises
     ------
-    ModelError : no such model
+    ModelError
+        no such model
 
+    Examples
+    --------
     >>> model_info("openflam").card.licence
     'non-commercial; read it before use'
     """
@@ -120,8 +133,11 @@ def own_folder(name: str) -> Path:
 
     Raises
     ------
-    ModelError : the name is that of another model, or can't be one of a folder
+    ModelError
+        the name is that of another model, or can't be one of a folder
 
+    Examples
+    --------
     >>> own_folder("my-birds").name
     'my-birds'
     """
@@ -206,7 +222,8 @@ def _check(folder: Path) -> None:
 
     Raises
     ------
-    ModelError : a file is gone or changed
+    ModelError
+        a file is gone or changed
     """
     lock = _read_lock(folder)
     seen = lock.get("seen", {})

@@ -20,10 +20,13 @@ class RemoteFile:
 
     Parameters
     ----------
-    repo_id, path : repository and file in it
-    revision : full commit hash
-    sha256 : of the content. None where we have not seen it published: then the content is checked against the hash
-        that the hub gives for this commit, and what came is written down and checked from then on
+    repo_id, path : str
+        repository and file in it
+    revision : str
+        full commit hash
+    sha256 : str | None, optional
+        of the content. None where we have not seen it published: then the content is checked against the hash that the
+        hub gives for this commit, and what came is written down and checked from then on
     """
 
     repo_id: str
@@ -38,10 +41,14 @@ class RemoteModel:
 
     Parameters
     ----------
-    card : what to tell of it, and the name to ask for it by
-    kind : how to convert it
-    files : the first holds the weights
-    size_mb : of the download, in units of 10^6 bytes
+    card : ModelCard
+        what to tell of it, and the name to ask for it by
+    kind : ModelKind
+        how to convert it
+    files : tuple[RemoteFile, ...]
+        the first holds the weights
+    size_mb : int
+        of the download, in units of 10^6 bytes
     """
 
     card: ModelCard

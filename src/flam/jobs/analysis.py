@@ -47,8 +47,10 @@ def analyse(
 
     Raises
     ------
-    AudioError : the recording can't be read
-    OutputError : the picture or the scores can't be written
+    AudioError
+        the recording can't be read
+    OutputError
+        the picture or the scores can't be written
     """
     from flam.detection.source import audio_source
 

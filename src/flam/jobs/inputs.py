@@ -64,7 +64,8 @@ def name_results(sources: Iterable[Source], is_taken: Callable[[Source, Path], b
 
     Parameters
     ----------
-    is_taken : tells whether the results folder keeps a name for another recording
+    is_taken : Callable[[Source, Path], bool]
+        tells whether the results folder keeps a name for another recording
     """
     names: dict[Source, Path] = {}
     gone: set[str] = set()

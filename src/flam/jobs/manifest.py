@@ -19,12 +19,18 @@ class Finished:
 
     Parameters
     ----------
-    recording : absolute path
-    size_bytes, mtime_ns : of the recording when it was read
-    settings : ``DetectSettings.identity`` of the run
-    n_events : events found
-    duration_s : length of the recording
-    problems : what was told of a recording that could be read only in part
+    recording : str
+        absolute path
+    size_bytes, mtime_ns : int
+        of the recording when it was read
+    settings : str
+        ``DetectSettings.identity`` of the run
+    n_events : int, default 0
+        events found
+    duration_s : float, default 0.0
+        length of the recording
+    problems : tuple[str, ...], default ()
+        what was told of a recording that could be read only in part
     """
 
     recording: str
@@ -41,7 +47,8 @@ class Finished:
 
         Raises
         ------
-        OSError : the recording is gone
+        OSError
+            the recording is gone
         """
         status = source.path.stat()
         return Finished(os.path.realpath(source.path), status.st_size, status.st_mtime_ns, settings)
@@ -57,9 +64,12 @@ class ResultsFolder:
 
     Parameters
     ----------
-    folder : made by ``prepare``
-    suffix : of the files
-    is_partial : whether it only keeps what is finished until one file of all is written
+    folder : Path
+        made by ``prepare``
+    suffix : str
+        of the files
+    is_partial : bool, default False
+        whether it only keeps what is finished until one file of all is written
     """
 
     def __init__(self, folder: Path, suffix: str, is_partial: bool = False):
@@ -72,7 +82,8 @@ class ResultsFolder:
 
         Raises
         ------
-        OutputError : it can't be made
+        OutputError
+            it can't be made
         """
         make_folder(self.folder / MEMORY)
 
@@ -129,7 +140,8 @@ def make_folder(folder: Path) -> None:
 
     Raises
     ------
-    OutputError : it can't be made
+    OutputError
+        it can't be made
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -23,9 +23,12 @@ class Output:
 
     Parameters
     ----------
-    kind : "stream" is written as it comes, to stdout or to a device; "file" and "folder" keep what is finished
-    path : None for stdout
-    format : a key of ``FORMATS``
+    kind : Literal['stream', 'file', 'folder']
+        "stream" is written as it comes, to stdout or to a device; "file" and "folder" keep what is finished
+    path : Path | None
+        None for stdout
+    format : str
+        a key of ``FORMATS``
     """
 
     kind: Literal["stream", "file", "folder"]
@@ -51,9 +54,12 @@ def choose_output(output: str | None, format: str | None, n_recordings: int) -> 
 
     Raises
     ------
-    ConfigError : a format that holds one recording for several, a suffix that names no format or a
-        recording, or no folder to write in
+    ConfigError
+        a format that holds one recording for several, a suffix that names no format or a recording, or no folder to
+        write in
 
+    Examples
+    --------
     >>> choose_output(None, None, 3).format, choose_output("out/", None, 3).format, choose_output("a.srt", None, 1).kind
     ('table', 'csv', 'file')
     """
@@ -81,15 +87,19 @@ def choose_extras(option: str, given: str | None, suffix: str, names: Sequence[P
 
     Parameters
     ----------
-    option : for messages
-    given : a file, or a folder for one file per recording; None for none
-    suffix : of the files in a folder
-    names : of all recordings
+    option : str
+        for messages
+    given : str | None
+        a file, or a folder for one file per recording; None for none
+    suffix : str
+        of the files in a folder
+    names : Sequence[Path]
+        of all recordings
 
     Raises
     ------
-    ConfigError : one file for several recordings, no folder to write in, a device in the place of a
-        file, or a recording's suffix
+    ConfigError
+        one file for several recordings, no folder to write in, a device in the place of a file, or a recording's suffix
     """
     if given is None:
         return lambda name: None
@@ -119,7 +129,8 @@ def require_apart(results: Iterable[Path], recordings: Iterable[Path]) -> None:
 
     Raises
     ------
-    ConfigError : one does
+    ConfigError
+        one does
     """
     taken = {os.path.realpath(path): "a recording" for path in recordings}
     for path in results:
@@ -140,7 +151,8 @@ def require_place(folder: Path) -> None:
 
     Raises
     ------
-    OutputError : it can't, or another run does
+    OutputError
+        it can't, or another run does
     """
     if folder.is_dir():
         with output_lock(folder):
@@ -155,7 +167,8 @@ def require_parent(path: Path) -> None:
 
     Raises
     ------
-    ConfigError : its folder is missing
+    ConfigError
+        its folder is missing
     """
     if not path.parent.is_dir():
         raise ConfigError(f"{path}: folder {path.parent} does not exist; make it, or choose another place")

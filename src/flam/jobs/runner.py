@@ -46,13 +46,20 @@ class Run:
 
     Parameters
     ----------
-    detector : finds the events
-    settings : what to find
-    names : each recording's path without suffix among the results
-    extras : where a recording's picture and scores go, by that path
-    reporter : told of everything on the way
-    selection : which events a list of all recordings holds
-    on_recording : called with the events of each recording that are written, such as to cut them out
+    detector : Detector
+        finds the events
+    settings : DetectSettings
+        what to find
+    names : dict[Source, Path]
+        each recording's path without suffix among the results
+    extras : Callable[[Path], Extras]
+        where a recording's picture and scores go, by that path
+    reporter : Reporter
+        told of everything on the way
+    selection : Selection, optional
+        which events a list of all recordings holds
+    on_recording : Callable[[RecordingEvents], None] | None, optional
+        called with the events of each recording that are written, such as to cut them out
     """
 
     def __init__(
@@ -82,7 +89,8 @@ class Run:
 
         Raises
         ------
-        OutputError : the device or an extra can't be written
+        OutputError
+            the device or an extra can't be written
         """
         if path is not None:
             self._write(self._found(), path, format)
@@ -100,7 +108,8 @@ class Run:
 
         Raises
         ------
-        OutputError : a file can't be written
+        OutputError
+            a file can't be written
         """
         parts = ResultsFolder(path.with_name(f"{path.name}.partial"), FORMATS["json"].suffix, is_partial=True)
         if overwrite:
@@ -125,7 +134,8 @@ class Run:
 
         Raises
         ------
-        OutputError : a file can't be written
+        OutputError
+            a file can't be written
         """
         results.prepare()
         self._results = results
@@ -252,7 +262,8 @@ def run_job(run: Run, output: Output, overwrite: bool) -> None:
 
     Raises
     ------
-    OutputError : results can't be written; those finished before are kept
+    OutputError
+        results can't be written; those finished before are kept
     """
     if output.kind == "stream" or output.path is None:
         run.stream(output.path, output.format)

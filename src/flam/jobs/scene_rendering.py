@@ -24,7 +24,8 @@ def require_ray() -> None:
 
     Raises
     ------
-    ConfigError : it is not installed
+    ConfigError
+        it is not installed
     """
     if importlib.util.find_spec("ray") is None:
         raise ConfigError("--ray needs Ray; install it with: pip install 'flam-audio[bulk]'")
@@ -35,11 +36,13 @@ def render_ray(scenes: SceneSet, paths: Sequence[Path], address: str) -> Iterato
 
     Parameters
     ----------
-    address : of the cluster; "local" starts Ray on this machine
+    address : str
+        of the cluster; "local" starts Ray on this machine
 
     Raises
     ------
-    ConfigError : Ray is not installed, or the cluster can't be reached
+    ConfigError
+        Ray is not installed, or the cluster can't be reached
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would tell its makers of every run
     require_ray()

@@ -25,21 +25,38 @@ class DetectSettings:
 
     Parameters
     ----------
-    recordings : files and folders
-    prompts, suppress : what to find, and what must not be mistaken for it; entries for prompts of which a prompts file
-        says more than the text
-    model : name or folder
-    device : "auto", "cpu", "cuda" or "mps"
-    precision : of the audio tower
-    backend : what computes
-    jobs : processes; None decides by the number of recordings
-    format : a key of ``flam.annotations.FORMATS``; None until it is settled
-    time_zone : where times of day are written, a zone of ``flam.audio.parse_time_zone`` or "recorder"
-    detection : fields of ``flam.detection.DetectionConfig``, all of them once the model is loaded
-    model_id : what the model's files hold, so that a replay with another model of that name is noticed
-    version : of this package
-    channel : "auto", "mix" or the number of a channel, see ``flam.audio.open_recording``
-    track : audio track of a video; None hears all of them
+    recordings : tuple[str, ...]
+        files and folders
+    prompts : tuple[str | PromptEntry, ...]
+        what to find, and what must not be mistaken for it; entries for prompts of which a prompts file says more than
+        the text
+    suppress : tuple[str, ...], default ()
+        what to find, and what must not be mistaken for it; entries for prompts of which a prompts file says more than
+        the text
+    model : str, optional
+        name or folder
+    device : str, default "auto"
+        "auto", "cpu", "cuda" or "mps"
+    precision : Literal['auto', 'fp32', 'bf16'], default "auto"
+        of the audio tower
+    backend : Literal['auto', 'onnx', 'torch'], default "auto"
+        what computes
+    jobs : int | None, optional
+        processes; None decides by the number of recordings
+    format : str | None, optional
+        a key of ``flam.annotations.FORMATS``; None until it is settled
+    time_zone : str | None, optional
+        where times of day are written, a zone of ``flam.audio.parse_time_zone`` or "recorder"
+    detection : dict[str, Any], optional
+        fields of ``flam.detection.DetectionConfig``, all of them once the model is loaded
+    model_id : str | None, optional
+        what the model's files hold, so that a replay with another model of that name is noticed
+    version : str, optional
+        of this package
+    channel : str, default "auto"
+        "auto", "mix" or the number of a channel, see ``flam.audio.open_recording``
+    track : int | None, optional
+        audio track of a video; None hears all of them
     """
 
     recordings: tuple[str, ...]

@@ -23,16 +23,20 @@ class WaveformBank:
 
     Parameters
     ----------
-    folder : what ``WaveformBank.build`` wrote
+    folder : str | Path
+        what ``WaveformBank.build`` wrote
 
     Attributes
     ----------
-    samples : (N,) int16 array on the disk, of all clips one after another
-    sample_rate : Hz
+    samples
+        (N,) int16 array on the disk, of all clips one after another
+    sample_rate
+        Hz
 
     Raises
     ------
-    ConfigError : the folder holds no bank, or not all of one
+    ConfigError
+        the folder holds no bank, or not all of one
     """
 
     def __init__(self, folder: str | Path):
@@ -99,14 +103,19 @@ class WaveformBank:
 
         Parameters
         ----------
-        clips : the library
-        folder : where the bank is written; it appears whole or not at all
-        relative_threshold_db : a moment this far below the clip's loudest one is inactive, as is one below -70 dB
-        progress : called with (clips done, clips in all)
+        clips : Sequence[SourceClip]
+            the library
+        folder : str | Path
+            where the bank is written; it appears whole or not at all
+        relative_threshold_db : float, default 35.0
+            a moment this far below the clip's loudest one is inactive, as is one below -70 dB
+        progress : Callable[[int, int], None] | None, optional
+            called with (clips done, clips in all)
 
         Returns
         -------
-        ids of the clips that were left out
+        list[str]
+            ids of the clips that were left out
         """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)

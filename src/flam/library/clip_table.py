@@ -34,12 +34,20 @@ class LibraryRow:
 
     Parameters
     ----------
-    clip : who it is; its kind may also be "other", which no scene draws
-    about : what people wrote of it beside label and caption
-    caption_from : "given", "rule", the name of a language model, or empty where there is no caption
-    status, remark, measures : as ``flam.library.measure.Outcome``
-    size_bytes, mtime_ns : of the file when it was measured
-    measured_by : settings of the measuring; a change means measuring again
+    clip : SourceClip
+        who it is; its kind may also be "other", which no scene draws
+    about : str
+        what people wrote of it beside label and caption
+    caption_from : str
+        "given", "rule", the name of a language model, or empty where there is no caption
+    status, remark : str
+        as ``flam.library.measure.Outcome``
+    measures : Measures | None
+        as ``flam.library.measure.Outcome``
+    size_bytes, mtime_ns : int
+        of the file when it was measured
+    measured_by : str
+        settings of the measuring; a change means measuring again
     """
 
     clip: SourceClip
@@ -65,11 +73,13 @@ class SourceLibrary:
 
     Parameters
     ----------
-    rows : the table
+    rows : Sequence[LibraryRow]
+        the table
 
     Raises
     ------
-    ConfigError : an id occurs twice
+    ConfigError
+        an id occurs twice
     """
 
     sample_rate = LIBRARY_RATE
@@ -117,8 +127,10 @@ def write_library(library: SourceLibrary, path: str | Path) -> None:
 
     Raises
     ------
-    ConfigError : another suffix, or .parquet without pyarrow
-    OutputError : it can't be written
+    ConfigError
+        another suffix, or .parquet without pyarrow
+    OutputError
+        it can't be written
     """
     path = require_table_name(path)
     if path.suffix.lower() == ".csv":
@@ -143,8 +155,11 @@ def read_library(path: str | Path) -> SourceLibrary:
 
     Raises
     ------
-    ConfigError : it can't be read, lacks a column, or holds a value that does not fit
+    ConfigError
+        it can't be read, lacks a column, or holds a value that does not fit
 
+    Examples
+    --------
     >>> import tempfile
     >>> from flam.library.source_library import SourceClip
     >>> clip = SourceClip("dog", Path("/sounds/dog.wav"), "dog bark", "a dog barks", "event", "dog", "", "mine", "CC0")
@@ -176,7 +191,8 @@ def require_table_name(path: str | Path) -> Path:
 
     Raises
     ------
-    ConfigError : it does not, or needs a package that is missing
+    ConfigError
+        it does not, or needs a package that is missing
     """
     path = Path(path)
     if path.suffix.lower() not in (".csv", ".parquet"):

@@ -18,9 +18,13 @@ class DiskSource:
 
     Parameters
     ----------
-    table : the clips
-    cache_bytes : decoded clips kept in memory, those used last; 0 keeps none
+    table : SourceLibrary
+        the clips
+    cache_bytes : int, optional
+        decoded clips kept in memory, those used last; 0 keeps none
 
+    Examples
+    --------
     >>> import tempfile
     >>> from pathlib import Path
     >>> from flam.audio import write_audio
@@ -52,7 +56,8 @@ class DiskSource:
 
         Raises
         ------
-        AudioError : the file is gone or can't be decoded, or is not as long as when it was measured
+        AudioError
+            the file is gone or can't be decoded, or is not as long as when it was measured
         """
         if clip_id in self._held:
             self._held.move_to_end(clip_id)

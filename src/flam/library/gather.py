@@ -32,14 +32,21 @@ class LibraryConfig:
 
     Parameters
     ----------
-    label_from : what tells the label of a clip: nothing, the folder it lies in, or its file name
-    group_from : clips that must not be split share the folder, the file name without its last number, or nothing
-    event_below_s : a shorter clip is an event
-    background_from_s : a clip this long or longer that speaks of one of ``background_words`` is a background; what is
-        neither event nor background is of kind "other" and not drawn
-    background_words : as they stand in paths, labels, captions and descriptions
-    source, licence : of clips for which nobody says; an empty source is the name of the scanned folder
-    relative_threshold_db : a moment this far below the clip's loudest one is inactive
+    label_from : Literal['none', 'folder', 'name'], default "none"
+        what tells the label of a clip: nothing, the folder it lies in, or its file name
+    group_from : Literal['folder', 'name', 'file'], default "name"
+        clips that must not be split share the folder, the file name without its last number, or nothing
+    event_below_s : float, default 10.0
+        a shorter clip is an event
+    background_from_s : float, default 10.0
+        a clip this long or longer that speaks of one of ``background_words`` is a background; what is neither event nor
+        background is of kind "other" and not drawn
+    background_words : tuple[str, ...], optional
+        as they stand in paths, labels, captions and descriptions
+    source, licence : str, default ""
+        of clips for which nobody says; an empty source is the name of the scanned folder
+    relative_threshold_db : float, default 35.0
+        a moment this far below the clip's loudest one is inactive
     """
 
     label_from: Literal["none", "folder", "name"] = "none"
@@ -79,18 +86,25 @@ def gather_clips(
 
     Parameters
     ----------
-    inputs : folders, which are searched with everything below them; audio files; manifests, which end in .csv
-    config : rules for what folders and files don't say
-    on_problem : told, in one line, of what can't be read; the rest is gathered
+    inputs : Sequence[str | Path]
+        folders, which are searched with everything below them; audio files; manifests, which end in .csv
+    config : LibraryConfig
+        rules for what folders and files don't say
+    on_problem : Callable[[str], None], optional
+        told, in one line, of what can't be read; the rest is gathered
 
     Returns
     -------
-    list of FoundClip by id; ids are the path from the named folder on, without suffix
+    list[FoundClip]
+        list of FoundClip by id; ids are the path from the named folder on, without suffix
 
     Raises
     ------
-    ConfigError : an input that does not exist, a manifest that can't be read, or no clip at all
+    ConfigError
+        an input that does not exist, a manifest that can't be read, or no clip at all
 
+    Examples
+    --------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     Path(folder, "dogs").mkdir()
@@ -112,6 +126,8 @@ def gather_clips(
 def settled_kind(kind: str, duration_s: float, texts: Sequence[str], config: LibraryConfig) -> str:
     """The role of a clip: what somebody said it is, else by its length and what is written of it.
 
+    Examples
+    --------
     >>> settled_kind("", 4.0, [], LibraryConfig()), settled_kind("", 60.0, ["Forest_Ambience.wav"], LibraryConfig())
     ('event', 'background')
     >>> settled_kind("", 60.0, ["interview"], LibraryConfig()), settled_kind("music", 60.0, [], LibraryConfig())

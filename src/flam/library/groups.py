@@ -16,13 +16,18 @@ def merge_groups(clips: Sequence[SourceClip], contents: Sequence[str]) -> list[S
 
     Parameters
     ----------
-    clips : the library
-    contents : for each clip, a hash of its samples; empty where it could not be read
+    clips : Sequence[SourceClip]
+        the library
+    contents : Sequence[str]
+        for each clip, a hash of its samples; empty where it could not be read
 
     Returns
     -------
-    the clips in the same order
+    list[SourceClip]
+        the clips in the same order
 
+    Examples
+    --------
     >>> from pathlib import Path
     >>> clips = [SourceClip(n, Path(n), "", "", "", g, "", "", "") for n, g in ("1b", "2a", "3b")]
     >>> [clip.group for clip in merge_groups(clips, ["x", "x", "y"])]

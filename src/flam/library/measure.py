@@ -31,16 +31,26 @@ class Measures:
 
     Parameters
     ----------
-    sample_rate, n_channels : of the file as stored, Hz
-    n_samples, duration_s : length at 48 kHz
-    level_db : A-weighted level of the active part, dB re full scale; -120 for a silent clip
-    rms_db, peak_db : plain level of the whole clip and its highest sample, dB re full scale, not below -120
-    leading_silence_s, trailing_silence_s : before the first and after the last active moment
-    spans_s : active spans, (onset_s, offset_s)
-    rolloff_hz : 99 % of the power lies below
-    bandwidth_hz : above it, the long-term spectrum stays 50 dB under its highest point: where a low sample rate or a
-        codec has cut
-    content : hash of the decoded samples, equal for copies of one recording in different lossless files
+    sample_rate, n_channels : int
+        of the file as stored, Hz
+    n_samples : int
+        length at 48 kHz
+    duration_s : float
+        length at 48 kHz
+    level_db : float
+        A-weighted level of the active part, dB re full scale; -120 for a silent clip
+    rms_db, peak_db : float
+        plain level of the whole clip and its highest sample, dB re full scale, not below -120
+    leading_silence_s, trailing_silence_s : float
+        before the first and after the last active moment
+    spans_s : tuple[tuple[float, float], ...]
+        active spans, (onset_s, offset_s)
+    rolloff_hz : float
+        99 % of the power lies below
+    bandwidth_hz : float
+        above it, the long-term spectrum stays 50 dB under its highest point: where a low sample rate or a codec has cut
+    content : str
+        hash of the decoded samples, equal for copies of one recording in different lossless files
     """
 
     sample_rate: int
@@ -78,9 +88,13 @@ def measure_file(path: str | Path, relative_threshold_db: float = 35.0) -> Outco
 
     Parameters
     ----------
-    path : the file
-    relative_threshold_db : as for ``active_part``
+    path : str | Path
+        the file
+    relative_threshold_db : float, default 35.0
+        as for ``active_part``
 
+    Examples
+    --------
     >>> import tempfile
     >>> from flam.audio import write_audio
     >>> tone = np.sin(2 * np.pi * 1000 * np.arange(48000) / 48000, dtype=np.float32)
@@ -117,15 +131,22 @@ def active_part(
 
     Parameters
     ----------
-    levels_db : (T,) float array, A-weighted levels every 20 ms
-    n_samples : length of the clip
-    sample_rate : Hz
-    relative_threshold_db : a moment this far below the clip's loudest one is inactive, as is one below -70 dB
+    levels_db : np.ndarray
+        (T,) float array, A-weighted levels every 20 ms
+    n_samples : int
+        length of the clip
+    sample_rate : int
+        Hz
+    relative_threshold_db : float
+        a moment this far below the clip's loudest one is inactive, as is one below -70 dB
 
     Returns
     -------
-    active spans in seconds, and the A-weighted level of the active moments, -120 dB where there is none
+    tuple[list[tuple[float, float]], float]
+        active spans in seconds, and the A-weighted level of the active moments, -120 dB where there is none
 
+    Examples
+    --------
     >>> active_part(np.array([-90.0, -20, -20, -20, -90]), 4800, 48000, 35.0)
     ([(0.02, 0.08)], -20.0)
     """

@@ -55,22 +55,33 @@ def scan_library(
 
     Parameters
     ----------
-    inputs : as for ``gather_clips``
-    table : .csv or .parquet to write
-    config : roles, labels, groups; None for the defaults
-    workers : processes; 0 works in this one
-    progress : called with (clips measured, clips in all)
-    on_problem : told of what can't be gathered; damaged, silent and empty files are rows of the table with a remark
+    inputs : Sequence[str | Path]
+        as for ``gather_clips``
+    table : str | Path
+        .csv or .parquet to write
+    config : LibraryConfig | None, optional
+        roles, labels, groups; None for the defaults
+    workers : int, default 0
+        processes; 0 works in this one
+    progress : Callable[[int, int], None] | None, optional
+        called with (clips measured, clips in all)
+    on_problem : Callable[[str], None], optional
+        told of what can't be gathered; damaged, silent and empty files are rows of the table with a remark
 
     Returns
     -------
-    what was written
+    SourceLibrary
+        what was written
 
     Raises
     ------
-    ConfigError : as ``gather_clips``, or a table with another suffix
-    OutputError : the table can't be written
+    ConfigError
+        as ``gather_clips``, or a table with another suffix
+    OutputError
+        the table can't be written
 
+    Examples
+    --------
     >>> import tempfile
     >>> import numpy as np
     >>> from flam.audio import write_audio

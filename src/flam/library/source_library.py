@@ -19,14 +19,22 @@ class SourceClip:
 
     Parameters
     ----------
-    clip_id : unique name
-    path : audio file
-    label : class shared by clips of the same sound; empty where nobody said what it holds
-    caption : plain words, may be empty
-    kind : one of event, background, speech, music
-    group : clips of one upload or one sitting share it; splits keep groups whole
-    fold : fold of a published split, or empty
-    source, licence : where it came from and on what terms, carried to the model card
+    clip_id : str
+        unique name
+    path : Path
+        audio file
+    label : str
+        class shared by clips of the same sound; empty where nobody said what it holds
+    caption : str
+        plain words, may be empty
+    kind : str
+        one of event, background, speech, music
+    group : str
+        clips of one upload or one sitting share it; splits keep groups whole
+    fold : str
+        fold of a published split, or empty
+    source, licence : str
+        where it came from and on what terms, carried to the model card
     """
 
     clip_id: str
@@ -45,7 +53,8 @@ def read_manifest(path: str | Path) -> list[SourceClip]:
 
     Raises
     ------
-    ConfigError : the file can't be read, lacks a column, repeats an id or names an unknown kind
+    ConfigError
+        the file can't be read, lacks a column, repeats an id or names an unknown kind
     """
     path = Path(path)
     try:
@@ -84,10 +93,15 @@ def held_out(clip: SourceClip, share: float, folds: Sequence[str], merged_source
 
     Parameters
     ----------
-    share : part of the groups to hold out, in [0, 1]; a group's place depends on its name alone
-    folds : published folds that are held out whole; clips that have a fold follow it and nothing else
-    merged_sources : sources that share recordings and so count as one group
+    share : float
+        part of the groups to hold out, in [0, 1]; a group's place depends on its name alone
+    folds : Sequence[str]
+        published folds that are held out whole; clips that have a fold follow it and nothing else
+    merged_sources : Sequence[str]
+        sources that share recordings and so count as one group
 
+    Examples
+    --------
     >>> clip = SourceClip("a", Path("a.ogg"), "bell", "", "event", "g1", "4", "x", "CC0")
     >>> held_out(clip, share=0.0, folds=["4"], merged_sources=[])
     True

@@ -23,6 +23,8 @@ _FUNCTION = frozenset(_FUNCTION_WORDS.split())
 def plain_words(text: str) -> str:
     """Words of a file name, a label or a tag, in lower case; nothing of an id, a number or an audio format is left.
 
+    Examples
+    --------
     >>> plain_words("DogBark_03-final (48kHz).wav")
     'dog bark'
     >>> plain_words("ambulance_siren2__x7f3a9")

@@ -37,8 +37,11 @@ class Ring:
 
     Parameters
     ----------
-    group : a process group that this process belongs to; None: all processes
+    group : dist.ProcessGroup | None, optional
+        a process group that this process belongs to; None: all processes
 
+    Examples
+    --------
     >>> Ring().size
     1
     """
@@ -58,9 +61,12 @@ class Ring:
 
         Parameters
         ----------
-        features : (K, F) float tensor
-        ids : (K,) int64 tensor
-        valid : (K,) bool tensor
+        features : Tensor
+            (K, F) float tensor
+        ids : Tensor
+            (K,) int64 tensor
+        valid : Tensor
+            (K,) bool tensor
         """
         length = torch.tensor([max(1, len(ids))], device=features.device)
         if self.size > 1:
@@ -89,8 +95,10 @@ class Ring:
 
         Parameters
         ----------
-        cargo : one's own
-        visit : gives one's answer to a visiting cargo, a tensor of the same shape for each
+        cargo : Cargo
+            one's own
+        visit : Callable[[Cargo], Tensor]
+            gives one's answer to a visiting cargo, a tensor of the same shape for each
         """
         answer, behind = torch.empty(0), None
         for visitor in self.tour(cargo):
@@ -142,16 +150,23 @@ def ring_sum(block: Block, ring: Ring, cargo: Cargo, *local: Tensor) -> tuple[Te
 
     Parameters
     ----------
-    block : ``block(features, ids, valid, *local)`` for a visiting cargo gives a differentiable sum and its weight
-    ring : the processes
-    cargo : what travels
-    local : float tensors of this process that the block is differentiated by
+    block : Block
+        ``block(features, ids, valid, *local)`` for a visiting cargo gives a differentiable sum and its weight
+    ring : Ring
+        the processes
+    cargo : Cargo
+        what travels
+    local : Tensor
+        float tensors of this process that the block is differentiated by
 
     Returns
     -------
-    the two sums over all pairs, the same number in every process. Gradients are those of the global sum times the
-    number of processes, since DistributedDataParallel and FSDP then average the parameters' gradients over them
+    tuple[Tensor, Tensor]
+        the two sums over all pairs, the same number in every process. Gradients are those of the global sum times the
+        number of processes, since DistributedDataParallel and FSDP then average the parameters' gradients over them
 
+    Examples
+    --------
     >>> cargo = Ring().load(torch.ones(2, 1), torch.arange(2), torch.tensor([True, False]))
     >>> factor = torch.tensor(3.0, requires_grad=True)
     >>> total, weight = ring_sum(lambda f, ids, valid, x: ((x * f[:, 0]).sum(), valid.sum()), Ring(), cargo, factor)
@@ -211,6 +226,8 @@ class _RingSum(torch.autograd.Function):
 def at_least_float32(tensor: Tensor) -> Tensor:
     """The tensor, in single precision where it was in half.
 
+    Examples
+    --------
     >>> at_least_float32(torch.zeros(1, dtype=torch.bfloat16)).dtype
     torch.float32
     """

@@ -21,18 +21,27 @@ def framewise_loss(
 
     Parameters
     ----------
-    frame_features : (B, T, D) float tensor, L2-normalised along D
-    text_features : (K, D) float tensor, L2-normalised along D
-    logit_scale : (K,) float tensor, alpha(y) > 0
-    logit_bias : (K,) float tensor, beta(y)
-    labels : (B, T, K) bool tensor, True where the text sounds (z = +1), False where it does not (z = -1)
-    valid : tensor that broadcasts to (B, T, K). Bool: triples that are False don't count. Float: how much each counts,
-        0.25 for a negative that may be present after all. None: all count
+    frame_features : Tensor
+        (B, T, D) float tensor, L2-normalised along D
+    text_features : Tensor
+        (K, D) float tensor, L2-normalised along D
+    logit_scale : Tensor
+        (K,) float tensor, alpha(y) > 0
+    logit_bias : Tensor
+        (K,) float tensor, beta(y)
+    labels : Tensor
+        (B, T, K) bool tensor, True where the text sounds (z = +1), False where it does not (z = -1)
+    valid : Tensor | None, optional
+        tensor that broadcasts to (B, T, K). Bool: triples that are False don't count. Float: how much each counts, 0.25
+        for a negative that may be present after all. None: all count
 
     Returns
     -------
-    scalar; 0 where nothing is valid
+    Tensor
+        scalar; 0 where nothing is valid
 
+    Examples
+    --------
     >>> import torch
     >>> ones = torch.ones(1, 1, 1)
     >>> loss = framewise_loss(ones, ones[0], ones[0, 0], torch.zeros(1), ones.bool())
@@ -51,6 +60,8 @@ def framewise_losses(
 ) -> Tensor:
     """``-log sigmoid(z * h)`` of each triple, (B, T, K); parameters as ``framewise_loss``.
 
+    Examples
+    --------
     >>> import torch
     >>> ones = torch.ones(1, 1, 1)
     >>> framewise_losses(ones, ones[0], ones[0, 0], torch.zeros(1), ones.bool()).shape

@@ -27,20 +27,30 @@ def infonce_loss(
 
     Parameters
     ----------
-    audio_features : (B, D) float tensor, L2-normalised along D; whatever ``similarity`` takes where it is given
-    text_features : (K, D) float tensor, L2-normalised along D
-    log_temperature_inverse : scalar tensor; logits are ``exp`` of it times the cosine
-    positives : (B, K) bool tensor, True where clip and text belong together; rows and columns without any are left out
-    valid : (B, K) bool tensor; pairs that are False are neither right nor wrong. None: all count
-    hardness : how much more the wrong partners that look right count. Among the n wrong ones of a row with logits s,
-        the j-th is multiplied by ``n * exp(hardness * s_j) / sum_k exp(hardness * s_k)`` in the softmax's denominator;
-        0: all alike; MGA-CLAP (Li et al., 2024) takes 0.15
-    similarity : from (B, ...) clips and (K, D) texts to their (B, K) similarities; None: the cosine
+    audio_features : Tensor
+        (B, D) float tensor, L2-normalised along D; whatever ``similarity`` takes where it is given
+    text_features : Tensor
+        (K, D) float tensor, L2-normalised along D
+    log_temperature_inverse : Tensor
+        scalar tensor; logits are ``exp`` of it times the cosine
+    positives : Tensor
+        (B, K) bool tensor, True where clip and text belong together; rows and columns without any are left out
+    valid : Tensor | None, optional
+        (B, K) bool tensor; pairs that are False are neither right nor wrong. None: all count
+    hardness : float, default 0.0
+        how much more the wrong partners that look right count. Among the n wrong ones of a row with logits s, the j-th
+        is multiplied by ``n * exp(hardness * s_j) / sum_k exp(hardness * s_k)`` in the softmax's denominator; 0: all
+        alike; MGA-CLAP (Li et al., 2024) takes 0.15
+    similarity : Similarity | None, optional
+        from (B, ...) clips and (K, D) texts to their (B, K) similarities; None: the cosine
 
     Returns
     -------
-    scalar; 0 where nothing belongs together
+    Tensor
+        scalar; 0 where nothing belongs together
 
+    Examples
+    --------
     >>> features = torch.eye(2)
     >>> round(infonce_loss(features, features, torch.tensor(0.0), torch.eye(2, dtype=torch.bool)).item(), 4)
     0.3133

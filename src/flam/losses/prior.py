@@ -11,14 +11,20 @@ def prior_loss(logit_bias: Tensor, labels: Tensor, valid: Tensor | None = None) 
 
     Parameters
     ----------
-    logit_bias : (K,) float tensor, beta(y)
-    labels : (B, T, K) bool tensor, True where the text sounds
-    valid : bool tensor that broadcasts to (B, T, K); slots that are False count in neither numerator nor denominator
+    logit_bias : Tensor
+        (K,) float tensor, beta(y)
+    labels : Tensor
+        (B, T, K) bool tensor, True where the text sounds
+    valid : Tensor | None, optional
+        bool tensor that broadcasts to (B, T, K); slots that are False count in neither numerator nor denominator
 
     Returns
     -------
-    scalar mean over the texts that have a valid slot; 0 where none has
+    Tensor
+        scalar mean over the texts that have a valid slot; 0 where none has
 
+    Examples
+    --------
     >>> import torch
     >>> labels = torch.tensor([[[True], [False]]])
     >>> round(prior_loss(torch.zeros(1), labels).item(), 4)  # rate 0.5, log 2
@@ -36,10 +42,15 @@ def prior_losses(logit_bias: Tensor, positive_slots: Tensor, slots: Tensor) -> T
 
     Parameters
     ----------
-    logit_bias : (K,) float tensor, beta(y)
-    positive_slots : (K,) tensor, in how many (clip, frame) slots the text sounds
-    slots : (K,) tensor, in how many it could
+    logit_bias : Tensor
+        (K,) float tensor, beta(y)
+    positive_slots : Tensor
+        (K,) tensor, in how many (clip, frame) slots the text sounds
+    slots : Tensor
+        (K,) tensor, in how many it could
 
+    Examples
+    --------
     >>> import torch
     >>> prior_losses(torch.zeros(2), torch.tensor([1, 0]), torch.tensor([2, 0]))
     tensor([0.6931, 0.0000])

@@ -33,16 +33,24 @@ def ring_framewise_loss(
 
     Parameters
     ----------
-    frame_features : (B, T, D) float tensor, L2-normalised along D
-    labels : what sounds in these B clips
-    texts : the texts of this process; K may differ from process to process
-    group : the processes; None: all
-    unsure_weight : how much an unsure pair counts, 0.25 for negatives that may be present after all; 0: not at all
+    frame_features : Tensor
+        (B, T, D) float tensor, L2-normalised along D
+    labels : FrameLabels
+        what sounds in these B clips
+    texts : TextShard
+        the texts of this process; K may differ from process to process
+    group : dist.ProcessGroup | None, optional
+        the processes; None: all
+    unsure_weight : float, default 0.0
+        how much an unsure pair counts, 0.25 for negatives that may be present after all; 0: not at all
 
     Returns
     -------
-    scalar; 0 where nothing is valid
+    Tensor
+        scalar; 0 where nothing is valid
 
+    Examples
+    --------
     >>> none = torch.zeros(0, dtype=torch.int64)
     >>> sounds = torch.ones(1, 1, dtype=torch.bool)
     >>> labels = FrameLabels(torch.tensor([0]), torch.tensor([5]), sounds, none, none, clip_valid=sounds[0])
@@ -72,15 +80,22 @@ def ring_prior_loss(
 
     Parameters
     ----------
-    labels : what sounds in the clips of this process
-    texts : the texts of this process; of its floats only the bias is used
-    n_frames : T
-    group : the processes; None: all
+    labels : FrameLabels
+        what sounds in the clips of this process
+    texts : TextShard
+        the texts of this process; of its floats only the bias is used
+    n_frames : int
+        T
+    group : dist.ProcessGroup | None, optional
+        the processes; None: all
 
     Returns
     -------
-    scalar mean over the texts that have a valid slot anywhere; 0 where none has
+    Tensor
+        scalar mean over the texts that have a valid slot anywhere; 0 where none has
 
+    Examples
+    --------
     >>> none = torch.zeros(0, dtype=torch.int64)
     >>> labels = FrameLabels(torch.tensor([0]), torch.tensor([5]), torch.eye(2)[:1] > 0, none, none, torch.ones(1) > 0)
     >>> texts = TextShard(torch.ones(1, 1), torch.ones(1), torch.zeros(1), torch.tensor([5]), torch.ones(1) > 0)
@@ -116,19 +131,30 @@ def ring_infonce_loss(
 
     Parameters
     ----------
-    audio_features : (B, D) float tensor, L2-normalised along D; whatever ``similarity`` takes where it is given
-    audio_text_ids : (B,) int64 tensor, the id of each clip's caption
-    texts : the texts of this process; its scale and bias are not used
-    log_temperature_inverse : scalar tensor; logits are ``exp`` of it times the cosine
-    group : the processes; None: all
-    clip_valid : (B,) bool tensor, False for padding clips. None: all count
-    hardness : how much more the wrong partners that look right count, as in ``infonce_loss``
-    similarity : from (B, ...) clips and (K, D) texts to their (B, K) similarities; None: the cosine
+    audio_features : Tensor
+        (B, D) float tensor, L2-normalised along D; whatever ``similarity`` takes where it is given
+    audio_text_ids : Tensor
+        (B,) int64 tensor, the id of each clip's caption
+    texts : TextShard
+        the texts of this process; its scale and bias are not used
+    log_temperature_inverse : Tensor
+        scalar tensor; logits are ``exp`` of it times the cosine
+    group : dist.ProcessGroup | None, optional
+        the processes; None: all
+    clip_valid : Tensor | None, optional
+        (B,) bool tensor, False for padding clips. None: all count
+    hardness : float, default 0.0
+        how much more the wrong partners that look right count, as in ``infonce_loss``
+    similarity : Similarity | None, optional
+        from (B, ...) clips and (K, D) texts to their (B, K) similarities; None: the cosine
 
     Returns
     -------
-    scalar; 0 where nothing belongs together
+    Tensor
+        scalar; 0 where nothing belongs together
 
+    Examples
+    --------
     >>> texts = TextShard(torch.eye(2), torch.ones(2), torch.zeros(2), torch.tensor([3, 4]), torch.ones(2) > 0)
     >>> round(ring_infonce_loss(torch.eye(2), torch.tensor([3, 4]), texts, torch.tensor(0.0)).item(), 4)
     0.3133
@@ -205,17 +231,26 @@ def ring_sigmoid_loss(
 
     Parameters
     ----------
-    audio_features : (B, D) float tensor, L2-normalised along D
-    audio_text_ids : (B,) int64 tensor, the id of each clip's caption
-    texts : the texts of this process; its own scale and bias are not used
-    log_scale, bias : scalar tensors; logits are ``exp(log_scale)`` times the cosine plus the bias
-    group : the processes; None: all
-    clip_valid : (B,) bool tensor, False for padding clips. None: all count
+    audio_features : Tensor
+        (B, D) float tensor, L2-normalised along D
+    audio_text_ids : Tensor
+        (B,) int64 tensor, the id of each clip's caption
+    texts : TextShard
+        the texts of this process; its own scale and bias are not used
+    log_scale, bias : Tensor
+        scalar tensors; logits are ``exp(log_scale)`` times the cosine plus the bias
+    group : dist.ProcessGroup | None, optional
+        the processes; None: all
+    clip_valid : Tensor | None, optional
+        (B,) bool tensor, False for padding clips. None: all count
 
     Returns
     -------
-    scalar; divided by 1 where nothing belongs together
+    Tensor
+        scalar; divided by 1 where nothing belongs together
 
+    Examples
+    --------
     >>> texts = TextShard(torch.eye(2), torch.ones(2), torch.zeros(2), torch.tensor([3, 4]), torch.ones(2) > 0)
     >>> zero = torch.tensor(0.0)
     >>> round(ring_sigmoid_loss(torch.eye(2), torch.tensor([3, 4]), texts, zero, zero).item(), 4)

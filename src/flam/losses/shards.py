@@ -53,18 +53,25 @@ def dense_labels(labels: FrameLabels, text_ids: Tensor, n_frames: int) -> tuple[
 
     Parameters
     ----------
-    labels : what sounds in B clips
-    text_ids : (K,) int64 tensor; an id that occurs twice gets the same true label twice
-    n_frames : T
+    labels : FrameLabels
+        what sounds in B clips
+    text_ids : Tensor
+        (K,) int64 tensor; an id that occurs twice gets the same true label twice
+    n_frames : int
+        T
 
     Returns
     -------
-    (B, T, K) bool tensor, True where the text sounds; (B, K) bool tensor, True where the pair is unsure
+    tuple[Tensor, Tensor]
+        (B, T, K) bool tensor, True where the text sounds; (B, K) bool tensor, True where the pair is unsure
 
     Raises
     ------
-    ModelError : the entries have another number of frames
+    ModelError
+        the entries have another number of frames
 
+    Examples
+    --------
     >>> none = torch.zeros(0, dtype=torch.int64)
     >>> sounds = torch.ones(1, 1, dtype=torch.bool)
     >>> labels = FrameLabels(torch.tensor([0]), torch.tensor([5]), sounds, none, none, clip_valid=sounds[0])

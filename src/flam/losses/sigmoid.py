@@ -23,17 +23,26 @@ def sigmoid_loss(
 
     Parameters
     ----------
-    audio_features : (B, D) float tensor, L2-normalised along D
-    text_features : (K, D) float tensor, L2-normalised along D
-    log_scale : scalar tensor
-    bias : scalar tensor
-    positives : (B, K) bool tensor, True where clip and text belong together
-    valid : (B, K) tensor. Bool: pairs that are False don't count. Float: how much each counts. None: all count
+    audio_features : Tensor
+        (B, D) float tensor, L2-normalised along D
+    text_features : Tensor
+        (K, D) float tensor, L2-normalised along D
+    log_scale : Tensor
+        scalar tensor
+    bias : Tensor
+        scalar tensor
+    positives : Tensor
+        (B, K) bool tensor, True where clip and text belong together
+    valid : Tensor | None, optional
+        (B, K) tensor. Bool: pairs that are False don't count. Float: how much each counts. None: all count
 
     Returns
     -------
-    scalar; divided by 1 where nothing belongs together
+    Tensor
+        scalar; divided by 1 where nothing belongs together
 
+    Examples
+    --------
     >>> import torch
     >>> right = torch.eye(2, dtype=torch.bool)
     >>> round(sigmoid_loss(torch.eye(2), torch.eye(2), torch.tensor(0.0), torch.tensor(0.0), right).item(), 4)
@@ -49,6 +58,8 @@ def sigmoid_losses(
 ) -> Tensor:
     """``-log sigmoid(z * h)`` of each pair, (B, K); parameters as ``sigmoid_loss``.
 
+    Examples
+    --------
     >>> import torch
     >>> sigmoid_losses(torch.eye(2), torch.eye(2), torch.tensor(0.0), torch.tensor(0.0), torch.eye(2).bool()).shape
     torch.Size([2, 2])

@@ -32,14 +32,22 @@ def build_model(
 
     Parameters
     ----------
-    config, tokenizer : as of the model's class
-    weights : under this package's names; each takes the type that the model has
-    where : file or folder that errors name
+    config : ModelConfig
+        as of the model's class
+    tokenizer : Tokenizer | None, optional
+        as of the model's class
+    weights : Mapping[str, Tensor]
+        under this package's names; each takes the type that the model has
+    where : str | Path
+        file or folder that errors name
 
     Raises
     ------
-    ModelError : tensors are missing, of another shape or unknown
+    ModelError
+        tensors are missing, of another shape or unknown
 
+    Examples
+    --------
     >>> from flam.model.convnet import ConvEncoderConfig
     >>> from flam.model.text import LightTextConfig
     >>> model = FLAM(FLAMConfig(audio=ConvEncoderConfig(), text=LightTextConfig()))
@@ -66,9 +74,13 @@ def model_config(mapping: Mapping[str, Any], where: str) -> ModelConfig:
 
     Raises
     ------
-    ModelError : an unknown kind
-    ConfigError : an unknown key, or a value that can't be
+    ModelError
+        an unknown kind
+    ConfigError
+        an unknown key, or a value that can't be
 
+    Examples
+    --------
     >>> model_config({"kind": "mga_clap", "n_codewords": 512}, "config.json").n_codewords
     512
     """

@@ -30,9 +30,12 @@ class Checkpoint:
 
     Parameters
     ----------
-    model : in evaluation mode, float32, on the CPU
-    card : what to know about it
-    detection : the operating point that was chosen for this model; keys of ``flam.detection.DetectionConfig``
+    model : TwoTowers
+        in evaluation mode, float32, on the CPU
+    card : ModelCard
+        what to know about it
+    detection : dict[str, Any]
+        the operating point that was chosen for this model; keys of ``flam.detection.DetectionConfig``
     """
 
     model: TwoTowers
@@ -52,12 +55,15 @@ def save_checkpoint(
 
     Parameters
     ----------
-    dtype : type that floating-point weights are stored in, for example ``torch.float16``; None keeps theirs
-    beside : weights that are no part of the model, by the name of the file that they are written into
+    dtype : torch.dtype | None, optional
+        type that floating-point weights are stored in, for example ``torch.float16``; None keeps theirs
+    beside : Mapping[str, Mapping[str, Tensor]], optional
+        weights that are no part of the model, by the name of the file that they are written into
 
     Raises
     ------
-    OutputError : the folder can't be written, or holds something else than a checkpoint
+    OutputError
+        the folder can't be written, or holds something else than a checkpoint
     """
     folder = Path(folder)
     _refuse_to_replace_other_files(folder)
@@ -102,9 +108,13 @@ def load_checkpoint(folder: str | Path) -> Checkpoint:
 
     Raises
     ------
-    ModelError : a file is missing or damaged, or the weights don't fit the configuration
-    ConfigError : the configuration holds an unknown key
+    ModelError
+        a file is missing or damaged, or the weights don't fit the configuration
+    ConfigError
+        the configuration holds an unknown key
 
+    Examples
+    --------
     >>> from flam.model.convnet import ConvEncoderConfig
     >>> from flam.model.flam import FLAM, FLAMConfig
     >>> from flam.model.text import LightTextConfig

@@ -48,17 +48,24 @@ def convert(
 
     Parameters
     ----------
-    source : the state dict of an OpenFLAM release (``.pth`` or ``.safetensors``), or the folder of a Hugging Face
+    source : str | Path
+        the state dict of an OpenFLAM release (``.pth`` or ``.safetensors``), or the folder of a Hugging Face
         ``ClapModel`` (config.json and weights)
-    destination : folder to write; it appears whole or not at all, and replaces one that is there
-    kind : what the source is; None guesses: a folder is CLAP, a file OpenFLAM
-    tokenizer : RoBERTa's tokenizer.json; None takes the one beside the weights
-    card : what to tell users of the model; None says what is known of its kind
+    destination : str | Path
+        folder to write; it appears whole or not at all, and replaces one that is there
+    kind : ModelKind | None, optional
+        what the source is; None guesses: a folder is CLAP, a file OpenFLAM
+    tokenizer : str | Path | None, optional
+        RoBERTa's tokenizer.json; None takes the one beside the weights
+    card : ModelCard | None, optional
+        what to tell users of the model; None says what is known of its kind
 
     Raises
     ------
-    ModelError : the source is no such model, or there is no tokenizer that fits it
-    OutputError : the destination can't be written
+    ModelError
+        the source is no such model, or there is no tokenizer that fits it
+    OutputError
+        the destination can't be written
     """
     source = Path(source)
     kind = _guess_kind(source) if kind is None else kind

@@ -58,12 +58,15 @@ def flam_from_clap(clap: Mapping[str, Tensor], folder: str | Path) -> FLAM:
 
     Parameters
     ----------
-    clap : tensors under the names of ``ClapModel``
-    folder : where its config.json lies
+    clap : Mapping[str, Tensor]
+        tensors under the names of ``ClapModel``
+    folder : str | Path
+        where its config.json lies
 
     Raises
     ------
-    ModelError : a fused or otherwise different CLAP, tensors that don't fit, or transformers is not installed
+    ModelError
+        a fused or otherwise different CLAP, tensors that don't fit, or transformers is not installed
     """
     try:
         from transformers import ClapConfig

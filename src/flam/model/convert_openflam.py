@@ -27,12 +27,15 @@ def flam_from_openflam(released: Mapping[str, Tensor], where: str) -> FLAM:
 
     Parameters
     ----------
-    released : tensors under the names of the release
-    where : file that errors name
+    released : Mapping[str, Tensor]
+        tensors under the names of the release
+    where : str
+        file that errors name
 
     Raises
     ------
-    ModelError : tensors are missing, unknown, or of a shape that does not fit the others
+    ModelError
+        tensors are missing, unknown, or of a shape that does not fit the others
     """
     weights = {}
     for name, value in released.items():

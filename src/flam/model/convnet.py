@@ -20,12 +20,20 @@ class ConvEncoderConfig:
 
     Parameters
     ----------
-    stem_width : channels after the first convolution
-    widths : channels of each residual block
-    strides : (time, frequency) stride of each residual block; with the stem's (2, 2) time must shrink by 8 in all
-    embed_dim : C, size of a frame embedding
-    n_context_blocks, context_frames : depthwise blocks along time after the last map, and their kernel size
-    window_s : length of a window at inference, seconds; a multiple of 0.08
+    stem_width : int, default 24
+        channels after the first convolution
+    widths : tuple[int, ...], optional
+        channels of each residual block
+    strides : tuple[tuple[int, int], ...], optional
+        (time, frequency) stride of each residual block; with the stem's (2, 2) time must shrink by 8 in all
+    embed_dim : int, default 512
+        C, size of a frame embedding
+    n_context_blocks : int, default 2
+        depthwise blocks along time after the last map, and their kernel size
+    context_frames : int, default 5
+        depthwise blocks along time after the last map, and their kernel size
+    window_s : float, default 10.24
+        length of a window at inference, seconds; a multiple of 0.08
     """
 
     kind: Literal["conv"] = "conv"
@@ -87,8 +95,11 @@ class ConvEncoder(nn.Module):
 
     Parameters
     ----------
-    config : sizes
+    config : ConvEncoderConfig
+        sizes
 
+    Examples
+    --------
     >>> encoder = ConvEncoder(ConvEncoderConfig()).eval()
     >>> encoder(torch.zeros(1, 8 * 3840)).shape
     torch.Size([1, 8, 512])
@@ -127,7 +138,8 @@ class ConvEncoder(nn.Module):
 
         Raises
         ------
-        ModelError : another length
+        ModelError
+            another length
         """
         n_samples = waveform.shape[1]
         if n_samples == 0 or n_samples % self.frame_hop_samples:

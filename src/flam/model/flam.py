@@ -30,10 +30,16 @@ class FLAMConfig:
 
     Parameters
     ----------
-    audio, text : the towers
-    joint_dim : D, size of the joint space
-    hidden_dim : width of the two projections between towers and joint space
-    per_text_scale, per_text_bias : False makes alpha or beta of Eq. 2 one number for all texts, the paper's ablations
+    audio : HTSATConfig | ConvEncoderConfig, optional
+        the towers
+    text : RobertaTextConfig | LightTextConfig, optional
+        the towers
+    joint_dim : int, default 512
+        D, size of the joint space
+    hidden_dim : int, default 512
+        width of the two projections between towers and joint space
+    per_text_scale, per_text_bias : bool, default True
+        False makes alpha or beta of Eq. 2 one number for all texts, the paper's ablations
     """
 
     audio: HTSATConfig | ConvEncoderConfig = field(default_factory=HTSATConfig)
@@ -50,9 +56,13 @@ class FLAM(TwoTowers):
 
     Parameters
     ----------
-    config : sizes of everything
-    tokenizer : splits texts into the pieces that the text tower knows; only ``embed_text`` needs it
+    config : FLAMConfig
+        sizes of everything
+    tokenizer : Tokenizer | None, optional
+        splits texts into the pieces that the text tower knows; only ``embed_text`` needs it
 
+    Examples
+    --------
     >>> from flam.model.text import TextTokens
     >>> model = FLAM(FLAMConfig(audio=ConvEncoderConfig(), text=LightTextConfig(vocab_size=10))).eval()
     >>> frames, clips = model.embed_audio(torch.randn(2, 38400))
@@ -102,19 +112,26 @@ def score(frame_features: Tensor, texts: TextFeatures, method: ScoreMethod) -> T
 
     Parameters
     ----------
-    frame_features : (B, T, D) float tensor, L2-normalised along D
-    texts : features, scale and bias of K texts
-    method : "unbiased" (Eq. 7), free of the training prior: 0.5 where the cosine is 0; "approximate" (Eq. 8), without
-        the bias; "posterior", sigmoid of Eq. 2's logit, the probability under the training prior
+    frame_features : Tensor
+        (B, T, D) float tensor, L2-normalised along D
+    texts : TextFeatures
+        features, scale and bias of K texts
+    method : ScoreMethod
+        "unbiased" (Eq. 7), free of the training prior: 0.5 where the cosine is 0; "approximate" (Eq. 8), without the
+        bias; "posterior", sigmoid of Eq. 2's logit, the probability under the training prior
 
     Returns
     -------
-    (B, T, K) float tensor in [0, 1]
+    Tensor
+        (B, T, K) float tensor in [0, 1]
 
     Raises
     ------
-    ModelError : an unknown method
+    ModelError
+        an unknown method
 
+    Examples
+    --------
     >>> texts = TextFeatures(torch.eye(2), torch.tensor([10.0, 10.0]), torch.tensor([-8.0, -8.0]))
     >>> frames = torch.tensor([[[1.0, 0.0]]])  # like the first text, unlike the second
     >>> score(frames, texts, "unbiased").round(decimals=3)

@@ -24,15 +24,20 @@ def flam_from_weights(
 
     Parameters
     ----------
-    weights : under this package's names
-    where : file or folder that errors name
-    n_text_heads : attention heads of RoBERTa, the only size that no shape shows; None: one per 64 channels, as in
-        RoBERTa of every size
-    norm_eps : of RoBERTa's LayerNorms
+    weights : Mapping[str, Tensor]
+        under this package's names
+    where : str
+        file or folder that errors name
+    n_text_heads : int | None, optional
+        attention heads of RoBERTa, the only size that no shape shows; None: one per 64 channels, as in RoBERTa of every
+        size
+    norm_eps : float, default 1e-05
+        of RoBERTa's LayerNorms
 
     Raises
     ------
-    ModelError : tensors are missing, unknown, or of a shape that does not fit the others
+    ModelError
+        tensors are missing, unknown, or of a shape that does not fit the others
     """
     try:
         config = FLAMConfig(

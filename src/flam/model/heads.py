@@ -16,10 +16,15 @@ def scalar_head(n_in: int, initial: float, per_text: bool) -> nn.Module:
 
     Parameters
     ----------
-    n_in : E
-    initial : the value that the output starts around
-    per_text : True for a small network of the embedding; False for one learnt number that all texts share
+    n_in : int
+        E
+    initial : float
+        the value that the output starts around
+    per_text : bool
+        True for a small network of the embedding; False for one learnt number that all texts share
 
+    Examples
+    --------
     >>> scalar_head(8, initial=-8.0, per_text=False)(torch.zeros(2, 8)).tolist()
     [[-8.0], [-8.0]]
     """

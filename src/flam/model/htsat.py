@@ -31,17 +31,29 @@ class HTSATConfig:
 
     Parameters
     ----------
-    patch : side of a patch: mel bands by log-mel frames
-    embed_dim : channels after the patch embedding; each further stage doubles them
-    depths, heads : number of blocks and of attention heads of each stage
-    window : side of an attention window, in tokens
-    mlp_ratio : width of a block's hidden layer, in multiples of its channels
-    drop_path : share of clips whose residual branch the last block skips in training; the first skips none
-    layout : "folded" cuts 10 s into four chunks stacked along frequency, so every input has to last exactly 10 s;
-        "unfolded" keeps time in one piece, of any length
-    fine_frames : adds detail from earlier stages to reach 12.5 frames a second; unfolded only
-    window_s : length of a window at inference, seconds; unfolded only, a folded one takes 10 s
-    locality_aware : the last block attends by values and has no MLP, as in MGA-CLAP
+    patch : int, default 4
+        side of a patch: mel bands by log-mel frames
+    embed_dim : int, default 128
+        channels after the patch embedding; each further stage doubles them
+    depths : tuple[int, ...], default (2, 2, 12, 2)
+        number of blocks and of attention heads of each stage
+    heads : tuple[int, ...], default (4, 8, 16, 32)
+        number of blocks and of attention heads of each stage
+    window : int, default 8
+        side of an attention window, in tokens
+    mlp_ratio : int, default 4
+        width of a block's hidden layer, in multiples of its channels
+    drop_path : float, default 0.1
+        share of clips whose residual branch the last block skips in training; the first skips none
+    layout : Literal['folded', 'unfolded'], default "folded"
+        "folded" cuts 10 s into four chunks stacked along frequency, so every input has to last exactly 10 s; "unfolded"
+        keeps time in one piece, of any length
+    fine_frames : bool, default False
+        adds detail from earlier stages to reach 12.5 frames a second; unfolded only
+    window_s : float, default 10.24
+        length of a window at inference, seconds; unfolded only, a folded one takes 10 s
+    locality_aware : bool, default False
+        the last block attends by values and has no MLP, as in MGA-CLAP
     """
 
     kind: Literal["htsat"] = "htsat"
@@ -99,11 +111,16 @@ class SpectrogramEncoder(nn.Module):
 
     Attributes
     ----------
-    embed_dim : C, size of a frame embedding
-    sample_rate : Hz that waveforms must have
-    frame_hop_samples : length of a frame
-    window_samples : length of a window at inference
-    variable_length : whether other lengths than ``window_samples`` are taken
+    embed_dim
+        C, size of a frame embedding
+    sample_rate
+        Hz that waveforms must have
+    frame_hop_samples
+        length of a frame
+    window_samples
+        length of a window at inference
+    variable_length
+        whether other lengths than ``window_samples`` are taken
     """
 
     def __init__(self, config: HTSATConfig):
@@ -134,16 +151,19 @@ class SpectrogramEncoder(nn.Module):
 
         Parameters
         ----------
-        waveform : (B, N) float tensor, samples at 48 kHz; N is ``window_samples`` if folded, else a multiple of
+        waveform : Tensor
+            (B, N) float tensor, samples at 48 kHz; N is ``window_samples`` if folded, else a multiple of
             ``frame_hop_samples``
 
         Returns
         -------
-        (B, T, C) float tensor, frame t covering samples [t, t + 1) * ``frame_hop_samples``
+        Tensor
+            (B, T, C) float tensor, frame t covering samples [t, t + 1) * ``frame_hop_samples``
 
         Raises
         ------
-        ModelError : a length that the layout does not take
+        ModelError
+            a length that the layout does not take
         """
         n_samples = waveform.shape[-1]
         if not self.variable_length and n_samples != self.window_samples:
@@ -187,6 +207,8 @@ class SpectrogramEncoder(nn.Module):
 class HTSAT(SpectrogramEncoder):
     """Log-mel, patches, Swin stages, mean over frequency.
 
+    Examples
+    --------
     >>> encoder = HTSAT(HTSATConfig(embed_dim=8, depths=(1, 1, 1, 1), heads=(1, 1, 1, 1), layout="unfolded")).eval()
     >>> encoder(torch.zeros(1, 5 * encoder.frame_hop_samples)).shape
     torch.Size([1, 5, 64])

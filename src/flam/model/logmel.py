@@ -14,6 +14,8 @@ POWER_FLOOR = 1e-10
 class LogMel(nn.Module):
     """Log-mel spectrogram in dB: Hann windows centred on multiples of the hop, reflected at both ends.
 
+    Examples
+    --------
     >>> import torch
     >>> LogMel()(torch.zeros(2, 48000)).shape
     torch.Size([2, 101, 64])
@@ -34,11 +36,13 @@ class LogMel(nn.Module):
 
         Parameters
         ----------
-        waveform : (B, N) float tensor, samples in [-1, 1] at ``config.sample_rate``; any N, 0 included
+        waveform : Tensor
+            (B, N) float tensor, samples in [-1, 1] at ``config.sample_rate``; any N, 0 included
 
         Returns
         -------
-        (B, 1 + N // hop_samples, F) float tensor, ``10 log10(max(power, 1e-10))`` dB
+        Tensor
+            (B, 1 + N // hop_samples, F) float tensor, ``10 log10(max(power, 1e-10))`` dB
         """
         n_fft, hop = self.config.n_fft, self.config.hop_samples
         half = n_fft // 2

@@ -32,11 +32,18 @@ class MGACLAPConfig:
 
     Parameters
     ----------
-    audio, text : the towers
-    joint_dim : D, size of the joint space
-    hidden_dim : width of the two projections between towers and joint space
-    n_codewords : M, codewords that clips and texts are made of
-    temperature : T of the affinities; the higher, the more codewords take part
+    audio : HTSATConfig | ConvEncoderConfig, optional
+        the towers
+    text : RobertaTextConfig | LightTextConfig, optional
+        the towers
+    joint_dim : int, default 512
+        D, size of the joint space
+    hidden_dim : int, default 512
+        width of the two projections between towers and joint space
+    n_codewords : int, default 4096
+        M, codewords that clips and texts are made of
+    temperature : float, default 1.0
+        T of the affinities; the higher, the more codewords take part
     """
 
     audio: HTSATConfig | ConvEncoderConfig = field(default_factory=lambda: HTSATConfig(locality_aware=True))
@@ -57,9 +64,13 @@ class MGACLAP(TwoTowers):
 
     Parameters
     ----------
-    config : sizes of everything
-    tokenizer : splits texts into the pieces that the text tower knows; only ``embed_text`` needs it
+    config : MGACLAPConfig
+        sizes of everything
+    tokenizer : Tokenizer | None, optional
+        splits texts into the pieces that the text tower knows; only ``embed_text`` needs it
 
+    Examples
+    --------
     >>> from flam.model.text import TextTokens
     >>> config = MGACLAPConfig(audio=ConvEncoderConfig(), text=LightTextConfig(vocab_size=10), n_codewords=8)
     >>> model = MGACLAP(config).eval()

@@ -13,13 +13,18 @@ def sparsemax(scores: Tensor, dim: int = -1) -> Tensor:
 
     Parameters
     ----------
-    scores : float tensor of any shape
-    dim : the dimension along which the weights sum to 1
+    scores : Tensor
+        float tensor of any shape
+    dim : int, default -1
+        the dimension along which the weights sum to 1
 
     Returns
     -------
-    tensor like ``scores``
+    Tensor
+        tensor like ``scores``
 
+    Examples
+    --------
     >>> sparsemax(torch.tensor([2.0, 1.5, 0.0]))
     tensor([0.7500, 0.2500, 0.0000])
     """

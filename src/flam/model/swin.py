@@ -20,6 +20,8 @@ MASKED = -100.0
 class WindowGrid:
     """How a map of tokens is cut into windows, after rolling it by the shift; what does not fill a window is padded.
 
+    Examples
+    --------
     >>> grid = WindowGrid.fit(height=4, width=20, window=8, shifted=True)
     >>> grid.window, grid.shift, grid.padded
     ((4, 8), (0, 4), (4, 24))
@@ -109,8 +111,10 @@ class WindowAttention(nn.Module):
 
     Parameters
     ----------
-    dim, heads, window : channels C, attention heads, side of a window
-    by_value : a token looks for those whose values are like its own; queries and keys are not used
+    dim, heads, window : int
+        channels C, attention heads, side of a window
+    by_value : bool, default False
+        a token looks for those whose values are like its own; queries and keys are not used
     """
 
     def __init__(self, dim: int, heads: int, window: int, by_value: bool = False):

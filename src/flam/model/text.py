@@ -26,15 +26,22 @@ def tokenize(tokenizer: Tokenizer, texts: Sequence[str], max_tokens: int, pad_id
 
     Parameters
     ----------
-    tokenizer : its own padding and truncation, which many files switch on, are switched off
-    texts : K texts
-    max_tokens : longer texts lose what follows, but keep the end mark of tokenizers that have one
-    pad_id : token that fills the shorter rows
+    tokenizer : Tokenizer
+        its own padding and truncation, which many files switch on, are switched off
+    texts : Sequence[str]
+        K texts
+    max_tokens : int
+        longer texts lose what follows, but keep the end mark of tokenizers that have one
+    pad_id : int
+        token that fills the shorter rows
 
     Raises
     ------
-    ModelError : a text is empty, is not Unicode, or holds nothing the tokenizer knows
+    ModelError
+        a text is empty, is not Unicode, or holds nothing the tokenizer knows
 
+    Examples
+    --------
     >>> from tokenizers.models import WordLevel
     >>> from tokenizers.pre_tokenizers import Whitespace
     >>> tokenizer = Tokenizer(WordLevel({"?": 1, "dog": 2, "barking": 3}, unk_token="?"))
@@ -51,9 +58,13 @@ def only_words(states: Tensor, mask: Tensor) -> Tensor:
 
     Parameters
     ----------
-    states : (K, L, E) float tensor, of tokens
-    mask : (K, L) bool tensor, True where a token is real, as the first one of each text is
+    states : Tensor
+        (K, L, E) float tensor, of tokens
+    mask : Tensor
+        (K, L) bool tensor, True where a token is real, as the first one of each text is
 
+    Examples
+    --------
     >>> only_words(torch.tensor([[[1.0], [2.0], [3.0]]]), torch.tensor([[True, True, False]])).flatten()
     tensor([1., 2., 1.])
     """
@@ -66,10 +77,16 @@ class LightTextConfig:
 
     Parameters
     ----------
-    vocab_size : word pieces
-    embed_dim : E, size of a piece and of the result
-    n_blocks, mlp_dim : residual blocks on the pooled pieces, and their width
-    max_tokens : longer texts are cut
+    vocab_size : int, default 12000
+        word pieces
+    embed_dim : int, default 256
+        E, size of a piece and of the result
+    n_blocks : int, default 2
+        residual blocks on the pooled pieces, and their width
+    mlp_dim : int, default 512
+        residual blocks on the pooled pieces, and their width
+    max_tokens : int, default 77
+        longer texts are cut
     """
 
     kind: Literal["light"] = "light"
@@ -85,9 +102,13 @@ class LightTextEncoder(nn.Module):
 
     Parameters
     ----------
-    config : sizes
-    per_word : send each piece through the blocks rather than their mean
+    config : LightTextConfig
+        sizes
+    per_word : bool, default False
+        send each piece through the blocks rather than their mean
 
+    Examples
+    --------
     >>> encoder = LightTextEncoder(LightTextConfig(vocab_size=10)).eval()
     >>> encoder(TextTokens(torch.tensor([[1, 2]]), torch.ones(1, 2, dtype=torch.bool))).shape
     torch.Size([1, 256])
@@ -133,11 +154,20 @@ class RobertaTextConfig:
 
     Parameters
     ----------
-    vocab_size, n_positions : rows of the two tables; two positions go to the padding
-    embed_dim : E, size of a token and of the result
-    n_layers, n_heads, mlp_dim : transformer layers, their attention heads and their width
-    norm_eps : added to the variance in every LayerNorm
-    max_tokens : longer texts are cut
+    vocab_size : int, default 50265
+        rows of the two tables; two positions go to the padding
+    n_positions : int, default 514
+        rows of the two tables; two positions go to the padding
+    embed_dim : int, default 768
+        E, size of a token and of the result
+    n_layers, n_heads : int, default 12
+        transformer layers, their attention heads and their width
+    mlp_dim : int, default 3072
+        transformer layers, their attention heads and their width
+    norm_eps : float, default 1e-05
+        added to the variance in every LayerNorm
+    max_tokens : int, default 77
+        longer texts are cut
     """
 
     kind: Literal["roberta"] = "roberta"
@@ -160,8 +190,10 @@ class RobertaTextEncoder(nn.Module):
 
     Parameters
     ----------
-    config : sizes
-    per_word : give the last hidden state of each token instead, for which there is no pooler
+    config : RobertaTextConfig
+        sizes
+    per_word : bool, default False
+        give the last hidden state of each token instead, for which there is no pooler
     """
 
     pad_id = 1

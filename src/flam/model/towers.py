@@ -46,9 +46,14 @@ class TwoTowers(nn.Module):
 
     Parameters
     ----------
-    audio, text : sizes of the towers
-    tokenizer : splits texts into the pieces that the text tower knows; only ``embed_text`` needs it
-    per_word : let the text tower tell of each word, (K, L, E), rather than of the text, (K, E)
+    audio : HTSATConfig | ConvEncoderConfig
+        sizes of the towers
+    text : RobertaTextConfig | LightTextConfig
+        sizes of the towers
+    tokenizer : Tokenizer | None
+        splits texts into the pieces that the text tower knows; only ``embed_text`` needs it
+    per_word : bool, default False
+        let the text tower tell of each word, (K, L, E), rather than of the text, (K, E)
     """
 
     config: Any
@@ -97,7 +102,8 @@ class TwoTowers(nn.Module):
 
         Raises
         ------
-        ModelError : an empty text, a single string, or a model without a tokenizer
+        ModelError
+            an empty text, a single string, or a model without a tokenizer
         """
         if self.tokenizer is None:
             raise ModelError("this model has no tokenizer; give it one, or load a checkpoint that holds one")

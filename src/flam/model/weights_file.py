@@ -39,12 +39,16 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
 
     Parameters
     ----------
-    path : ``.safetensors``, or any other suffix for what ``torch.save`` wrote
+    path : str | Path
+        ``.safetensors``, or any other suffix for what ``torch.save`` wrote
 
     Raises
     ------
-    ModelError : the file can't be read, holds no tensors, or would run code when unpickled
+    ModelError
+        the file can't be read, holds no tensors, or would run code when unpickled
 
+    Examples
+    --------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     torch.save({"epoch": 3, "state_dict": {"module.bias": torch.zeros(2)}}, f"{folder}/a.pth")

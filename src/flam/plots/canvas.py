@@ -172,7 +172,8 @@ def draw_heat_map(layout: Layout, rows: list[Row], hop_s: float | None) -> None:
 
     Parameters
     ----------
-    hop_s : seconds between two values of a row; None where they span the recording
+    hop_s : float | None
+        seconds between two values of a row; None where they span the recording
     """
     from matplotlib.cm import ScalarMappable
     from matplotlib.collections import PatchCollection
@@ -226,6 +227,8 @@ def draw_heat_map(layout: Layout, rows: list[Row], hop_s: float | None) -> None:
 def highest_in_columns(values: np.ndarray, n_columns: int = COLUMNS) -> np.ndarray:
     """Reduce (T,) values to at most ``n_columns``, each the highest of its share, so that no short event vanishes.
 
+    Examples
+    --------
     >>> highest_in_columns(np.array([0.1, 0.9, 0.2, 0.3]), n_columns=2).tolist()
     [0.9, 0.3]
     """
@@ -238,6 +241,8 @@ def highest_in_columns(values: np.ndarray, n_columns: int = COLUMNS) -> np.ndarr
 def shortened(text: str, most: int = MOST_CHARACTERS) -> str:
     """One line of at most ``most`` characters, cut in the middle, where texts differ least.
 
+    Examples
+    --------
     >>> shortened("a dog barking far away in the rain at night", 21)
     'a dog bark…n at night'
     """
@@ -251,6 +256,8 @@ def shortened(text: str, most: int = MOST_CHARACTERS) -> str:
 def time_ticks(duration_s: float, most: int = 13) -> list[tuple[float, str]]:
     """Round times from 0 to the end, with their labels: ``0:05``, from an hour on ``1:00:00``, below 2 s ``0.5 s``.
 
+    Examples
+    --------
     >>> [text for _, text in time_ticks(5400, most=4)]
     ['0:00:00', '0:30:00', '1:00:00', '1:30:00']
     """
@@ -272,8 +279,11 @@ def require_picture(path: Path) -> str:
 
     Raises
     ------
-    ConfigError : no kind that can be written
+    ConfigError
+        no kind that can be written
 
+    Examples
+    --------
     >>> require_picture(Path("night.PNG"))
     'png'
     """
@@ -288,8 +298,10 @@ def save_figure(figure: Figure, path: Path) -> None:
 
     Raises
     ------
-    ConfigError : a kind of picture that matplotlib can't write
-    OutputError : the file can't be written
+    ConfigError
+        a kind of picture that matplotlib can't write
+    OutputError
+        the file can't be written
     """
     kind = require_picture(path)
     with atomic_path(path) as part, warnings.catch_warnings():

@@ -34,19 +34,30 @@ def plot_detection(
 
     Parameters
     ----------
-    audio : path of the recording, or (waveform, sample_rate) with a (N,) or (channels, N) array, or its spectrogram
-    scores : (T, K) frame scores of the whole recording
-    events : outlined on the row of their prompt
-    path : where to write the picture; the suffix tells its kind (png, pdf, svg, jpg); None to write nothing
-    negatives : those of ``scores.prompts`` that suppress other prompts, drawn below the others in another colour
-    title : None is the name of the recording, where ``audio`` tells it
+    audio : AudioSource | Spectrogram
+        path of the recording, or (waveform, sample_rate) with a (N,) or (channels, N) array, or its spectrogram
+    scores : FrameScores
+        (T, K) frame scores of the whole recording
+    events : Sequence[Event]
+        outlined on the row of their prompt
+    path : str | Path | None, optional
+        where to write the picture; the suffix tells its kind (png, pdf, svg, jpg); None to write nothing
+    negatives : Sequence[str], default ()
+        those of ``scores.prompts`` that suppress other prompts, drawn below the others in another colour
+    title : str | None, optional
+        None is the name of the recording, where ``audio`` tells it
 
     Raises
     ------
-    AudioError : the recording can't be read
-    ConfigError : matplotlib is not installed, or a kind of picture that it can't write
-    OutputError : the picture can't be written
+    AudioError
+        the recording can't be read
+    ConfigError
+        matplotlib is not installed, or a kind of picture that it can't write
+    OutputError
+        the picture can't be written
 
+    Examples
+    --------
     >>> from flam.core import TimeGrid
     >>> waveform = np.random.default_rng(0).normal(size=48000).astype(np.float32)
     >>> scores = FrameScores(np.zeros((10, 1), np.float32), ("siren",), TimeGrid(48000, 4800), 0, 48000)
@@ -74,19 +85,30 @@ def plot_sed_heatmap(
 
     Parameters
     ----------
-    audio : path of the recording, or (waveform, sample_rate) with a (N,) or (channels, N) array
-    scores : (K, T) array in [0, 1] whose T frames span the recording, or a mapping of K prompts to (T,) arrays
-    prompts : K texts; None where ``scores`` is a mapping
-    path : where to write the picture; None to write nothing
-    negatives : those of the prompts that are drawn below the others in another colour
-    figsize : width and height, inches; None fits them to the number of prompts
+    audio : AudioSource
+        path of the recording, or (waveform, sample_rate) with a (N,) or (channels, N) array
+    scores : np.ndarray | Mapping[str, np.ndarray]
+        (K, T) array in [0, 1] whose T frames span the recording, or a mapping of K prompts to (T,) arrays
+    prompts : Sequence[str] | None, optional
+        K texts; None where ``scores`` is a mapping
+    path : str | Path | None, optional
+        where to write the picture; None to write nothing
+    negatives : Sequence[str], default ()
+        those of the prompts that are drawn below the others in another colour
+    figsize : tuple[float, float] | None, optional
+        width and height, inches; None fits them to the number of prompts
 
     Raises
     ------
-    AudioError : the recording can't be read
-    ConfigError : scores and prompts don't fit together, or matplotlib is not installed
-    OutputError : the picture can't be written
+    AudioError
+        the recording can't be read
+    ConfigError
+        scores and prompts don't fit together, or matplotlib is not installed
+    OutputError
+        the picture can't be written
 
+    Examples
+    --------
     >>> figure = plot_sed_heatmap((np.zeros(48000), 48000), {"dog barking": np.linspace(0, 1, 32)})
     """
     if isinstance(scores, Mapping):

@@ -34,13 +34,17 @@ def plot_scene(scene: StoredScene, path: str | Path | None = None) -> Figure:
 
     Parameters
     ----------
-    scene : what to draw
-    path : where to write the picture; the suffix tells its kind; None to write nothing
+    scene : StoredScene
+        what to draw
+    path : str | Path | None, optional
+        where to write the picture; the suffix tells its kind; None to write nothing
 
     Raises
     ------
-    ConfigError : matplotlib is not installed, or a kind of picture that it can't write
-    OutputError : the picture can't be written
+    ConfigError
+        matplotlib is not installed, or a kind of picture that it can't write
+    OutputError
+        the picture can't be written
     """
     lanes = sorted(
         zip(scene.plan.placements, scene.facts["levels"], strict=True),

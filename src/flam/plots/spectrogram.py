@@ -29,10 +29,14 @@ class Spectrogram:
 
     Parameters
     ----------
-    level_db : (F, C) float32 array, dB above a fixed but arbitrary power; lowest frequency first
-    column_s : seconds that a column covers
-    edges_hz : (F + 1,) array, borders of the rows
-    duration_s : length of the recording in seconds
+    level_db : np.ndarray
+        (F, C) float32 array, dB above a fixed but arbitrary power; lowest frequency first
+    column_s : float
+        seconds that a column covers
+    edges_hz : np.ndarray
+        (F + 1,) array, borders of the rows
+    duration_s : float
+        length of the recording in seconds
     """
 
     level_db: np.ndarray

@@ -82,7 +82,8 @@ def read_labels(path: str | Path) -> list[Label]:
 
     Returns
     -------
-    list of Label
+    list[Label]
+        list of Label
 
     Raises
     ------

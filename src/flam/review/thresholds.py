@@ -135,7 +135,8 @@ def precision_interval(fit: LogisticFit, x: np.ndarray) -> tuple[float, float, f
 
     Returns
     -------
-    tuple of float
+    tuple[float, float, float]
+        tuple of float
     """
     right = np.sum([fit.draws(part).sum(axis=1) for part in _parts(x)], axis=0)
     low, middle, high = np.quantile(right / len(x), (LOW_QUANTILE, 0.5, HIGH_QUANTILE))

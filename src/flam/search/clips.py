@@ -35,6 +35,7 @@ def rank_clips(archive: Archive, vector: np.ndarray, n: int | None = None) -> li
     Parameters
     ----------
     archive : Archive
+        Archive
     vector : numpy.ndarray
         (D,), of a text or of a clip.
     n : int, optional

@@ -49,6 +49,7 @@ class Codec:
     Parameters
     ----------
     axes : SearchAxes
+        SearchAxes
     form : {"exact", "compact", "tiny"}
         "exact" keeps whole vectors in 16 bits; "compact" codes of 8 bits; "tiny" those of half as many axes.
 

@@ -80,6 +80,7 @@ class Scanner:
         Parameters
         ----------
         segment : Segment
+            Segment
         cancelled : callable
             Asked now and then; True ends the scan early.
         """

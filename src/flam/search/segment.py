@@ -208,7 +208,8 @@ class Segment:
 
     Attributes
     ----------
-    header : SegmentHeader
+    header
+        SegmentHeader
     prefix : numpy.ndarray
         (T, 64) uint8.
     level_db : numpy.ndarray

@@ -45,6 +45,7 @@ class SegmentSpans:
     Parameters
     ----------
     segment : Segment
+        Segment
     recordings : sequence of Recording
         Those that count, ordered by first frame.
     silence_db : float
@@ -71,6 +72,7 @@ class SegmentSpans:
         Parameters
         ----------
         query : Query
+            Query
         frames : numpy.ndarray
             (H,) rows, among them all that reach the query's threshold.
         """

@@ -228,6 +228,8 @@ async def audio(id: Id, service: ServiceDep, range: Annotated[str | None, Header
 def _span(range: str | None, total: int) -> tuple[int, int] | None:
     """First and last byte of a Range header; None where it can't be satisfied.
 
+    Examples
+    --------
     >>> _span("bytes=0-99", 1000), _span("bytes=-10", 1000), _span("bytes=1000-", 1000), _span(None, 10)
     ((0, 99), (990, 999), None, (0, 9))
     """

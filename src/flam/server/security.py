@@ -154,6 +154,8 @@ class Gate:
 def _host_name(host: str) -> str:
     """The name in a Host header, without the port.
 
+    Examples
+    --------
     >>> _host_name("[::1]:80"), _host_name("localhost:8753"), _host_name("evil.example")
     ('::1', 'localhost', 'evil.example')
     """

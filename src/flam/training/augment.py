@@ -14,8 +14,14 @@ class SpecAugmentConfig:
 
     Parameters
     ----------
-    time_masks, time_frames : how many stripes of time, and the greatest width of one in log-mel frames
-    band_masks, bands : how many bands of frequency, and the greatest width of one in mel bands
+    time_masks : int, default 0
+        how many stripes of time, and the greatest width of one in log-mel frames
+    time_frames : int, default 64
+        how many stripes of time, and the greatest width of one in log-mel frames
+    band_masks : int, default 2
+        how many bands of frequency, and the greatest width of one in mel bands
+    bands : int, default 8
+        how many bands of frequency, and the greatest width of one in mel bands
     """
 
     time_masks: int = 0
@@ -35,8 +41,11 @@ def spec_augment(logmel_db: Tensor, config: SpecAugmentConfig) -> Tensor:
 
     Parameters
     ----------
-    logmel_db : (B, frames, F) float tensor
+    logmel_db : Tensor
+        (B, frames, F) float tensor
 
+    Examples
+    --------
     >>> spec_augment(torch.ones(2, 100, 64), SpecAugmentConfig()).shape
     torch.Size([2, 100, 64])
     """

@@ -50,6 +50,8 @@ def degraded(logmel: Tensor, rng: np.random.Generator) -> Tensor:
 def with_tail(power: Tensor, reverberation_s: float, direct_db: float, hop_s: float = 0.01) -> Tensor:
     """(T, F) band powers with an exponential tail that falls by 60 dB in ``reverberation_s``; treble fades faster.
 
+    Examples
+    --------
     >>> with_tail(torch.tensor([[1.0], [0.0], [0.0]]), 0.3, 0.0).flatten().diff().sign().tolist()
     [-1.0, -1.0]
     """
@@ -66,6 +68,8 @@ def with_tail(power: Tensor, reverberation_s: float, direct_db: float, hop_s: fl
 def limited_to(logmel: Tensor, limit_hz: float) -> Tensor:
     """(..., F) log-mel without anything in the bands above a frequency, as a brick wall leaves it.
 
+    Examples
+    --------
     >>> limited_to(torch.zeros(1, 64), 8000.0)[0, [0, 63]].tolist()
     [0.0, -100.0]
     """
@@ -109,9 +113,13 @@ def warped_bands(logmel: Tensor, shift: np.ndarray, stretch: np.ndarray) -> Tens
 
     Parameters
     ----------
-    shift : (B,) bands
-    stretch : (B,) about the middle band
+    shift : np.ndarray
+        (B,) bands
+    stretch : np.ndarray
+        (B,) about the middle band
 
+    Examples
+    --------
     >>> warped_bands(torch.arange(4.0).view(1, 1, 4), np.array([1.0]), np.array([1.0])).tolist()
     [[[0.0, 0.0, 1.0, 2.0]]]
     """

@@ -30,8 +30,10 @@ class World:
 
     Parameters
     ----------
-    rank, world_size : number of this process, and how many there are
-    device : where this process computes
+    rank, world_size : int
+        number of this process, and how many there are
+    device : torch.device
+        where this process computes
     """
 
     rank: int
@@ -50,12 +52,16 @@ def distributed_context(device: str) -> Iterator[World]:
 
     Parameters
     ----------
-    device : "cpu", "cuda" or "auto", which takes a GPU for each process where there is one
+    device : str
+        "cpu", "cuda" or "auto", which takes a GPU for each process where there is one
 
     Raises
     ------
-    ConfigError : a device that is not there
+    ConfigError
+        a device that is not there
 
+    Examples
+    --------
     >>> with distributed_context("cpu") as world:
     ...     world.world_size
     1
@@ -83,8 +89,10 @@ def wrap_distributed(module: nn.Module, strategy: Strategy, world: World) -> nn.
 
     Parameters
     ----------
-    module : equal on all processes, on its device
-    strategy : "ddp" keeps all weights on every process; "fsdp" keeps a part on each (FSDP2, ``fully_shard``)
+    module : nn.Module
+        equal on all processes, on its device
+    strategy : Strategy
+        "ddp" keeps all weights on every process; "fsdp" keeps a part on each (FSDP2, ``fully_shard``)
     """
     if world.world_size == 1:
         return module
@@ -139,6 +147,8 @@ def sync_buffers(module: nn.Module, world: World) -> None:
 def clip_gradients(module: nn.Module, longest: float | None) -> float:
     """Shorten all gradients together to a length of at most ``longest``, if any; returns the length they had.
 
+    Examples
+    --------
     >>> layer = nn.Linear(1, 1, bias=False)
     >>> layer(torch.full((1, 1), 8.0)).sum().backward()
     >>> clip_gradients(layer, 2.0), round(layer.weight.grad.item(), 4)

@@ -18,14 +18,20 @@ class TrainingLog:
 
     Parameters
     ----------
-    folder : of the run
-    step : steps that are done
-    tensorboard : also write ``tensorboard/``
+    folder : Path
+        of the run
+    step : int
+        steps that are done
+    tensorboard : bool, default False
+        also write ``tensorboard/``
 
     Raises
     ------
-    ConfigError : TensorBoard is asked for and not installed
+    ConfigError
+        TensorBoard is asked for and not installed
 
+    Examples
+    --------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     log = TrainingLog(Path(folder), step=0)
@@ -77,7 +83,8 @@ def draw_curves(folder: Path) -> Path:
 
     Raises
     ------
-    ConfigError : the log is empty, or matplotlib is not installed
+    ConfigError
+        the log is empty, or matplotlib is not installed
     """
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg

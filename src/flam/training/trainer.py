@@ -54,9 +54,11 @@ class Run:
     module : torch.nn.Module
         The task's module, wrapped for several processes.
     optimizer : torch.optim.Optimizer
+        torch.optim.Optimizer
     average : WeightAverage or None
         Of the weights.
     checkpoints : Checkpoints
+        Checkpoints
     log : TrainingLog or None
         Of the first process; None elsewhere.
     step : int

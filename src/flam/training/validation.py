@@ -30,13 +30,16 @@ def held_out_figures(embedder: nn.Module, batches: Iterable[FrameBatch]) -> dict
 
     Parameters
     ----------
-    embedder : ``Inputs`` to ``Features``, in evaluation mode
-    batches : held-out batches; a text that occurs in several is one text, true of the clips that any of them says
+    embedder : nn.Module
+        ``Inputs`` to ``Features``, in evaluation mode
+    batches : Iterable[FrameBatch]
+        held-out batches; a text that occurs in several is one text, true of the clips that any of them says
 
     Returns
     -------
-    ``validation_frame_auroc``: macro over texts that sound; ``text_cosine``: mean between different texts;
-    ``frame_deviation``: root mean square of frame features around their clip's mean; quantiles of scale and bias
+    dict[str, Any]
+        ``validation_frame_auroc``: macro over texts that sound; ``text_cosine``: mean between different texts;
+        ``frame_deviation``: root mean square of frame features around their clip's mean; quantiles of scale and bias
     """
     texts: dict[int, str] = {}
     clips, text_features, labels = [], [], []
@@ -82,7 +85,8 @@ def pool_auroc(
 
     Parameters
     ----------
-    among : the labels to choose from; None: all
+    among : Collection[str] | None, optional
+        the labels to choose from; None: all
     """
     assert isinstance(model.audio_encoder, ConvEncoder)
     model.eval()

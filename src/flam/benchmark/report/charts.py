@@ -19,6 +19,8 @@ DECADES = (0.01, 0.1, 1.0, 10.0, 100.0, 1000.0, 10000.0)
 def colour(number: int) -> str:
     """The style of the system with this number.
 
+    Examples
+    --------
     >>> colour(7)
     '--c:var(--s1)'
     """
@@ -37,11 +39,17 @@ def line_chart(
 
     Parameters
     ----------
-    curves : (x, y) arrays; points that are not finite are left out, in a logarithmic chart also those at 0
-    x_end : the x axis begins at 0
-    log_y : decades, instead of 0 to 1
-    dots : mark the points and draw the diagonal on which x equals y
+    curves : Sequence[tuple[np.ndarray, np.ndarray]]
+        (x, y) arrays; points that are not finite are left out, in a logarithmic chart also those at 0
+    x_end : float, default 1.0
+        the x axis begins at 0
+    log_y : bool, default False
+        decades, instead of 0 to 1
+    dots : bool, default False
+        mark the points and draw the diagonal on which x equals y
 
+    Examples
+    --------
     >>> line_chart([(np.array([0.0, 1.0]), np.array([0.0, 1.0]))], "score", "F1").count("<path")
     1
     """
@@ -82,6 +90,8 @@ def line_chart(
 def bars(rows: Mapping[str, Sequence[Figure | None]]) -> str:
     """A line for each name with a bar for each system, 0 to 1, and its interval; the title tells the figures.
 
+    Examples
+    --------
     >>> bars({"dog": [Figure(0.9, 0.8, 0.95)]}).count("<u")
     1
     """
@@ -113,6 +123,8 @@ def bars(rows: Mapping[str, Sequence[Figure | None]]) -> str:
 def confusion(counts: np.ndarray, labels: Sequence[str]) -> str:
     """A matrix of (K, K) counts: row is what a clip is, column what it was called; darker is a larger share of the row.
 
+    Examples
+    --------
     >>> confusion(np.array([[3, 1], [0, 4]]), ["dog", "cat"]).count("<rect")
     4
     """

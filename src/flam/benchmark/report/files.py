@@ -18,17 +18,22 @@ def write_report(evaluations: Sequence[Evaluation], folder: str | Path) -> Path:
 
     Parameters
     ----------
-    evaluations : what ``evaluate`` gave
-    folder : made where it is missing
+    evaluations : Sequence[Evaluation]
+        what ``evaluate`` gave
+    folder : str | Path
+        made where it is missing
 
     Returns
     -------
-    the page
+    Path
+        the page
 
     Raises
     ------
-    ConfigError : matplotlib is not installed
-    OutputError : a file can't be written
+    ConfigError
+        matplotlib is not installed
+    OutputError
+        a file can't be written
     """
     require_pictures()
     folder = Path(folder)
@@ -50,7 +55,8 @@ def require_pictures() -> None:
 
     Raises
     ------
-    ConfigError : it is missing
+    ConfigError
+        it is missing
     """
     if importlib.util.find_spec("matplotlib") is None:
         raise ConfigError("the page of a report needs matplotlib; install it with: pip install 'flam-audio[plot]'")

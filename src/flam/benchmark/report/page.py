@@ -32,7 +32,8 @@ def as_page(evaluations: Sequence[Evaluation]) -> str:
 
     Raises
     ------
-    AudioError : a recording that was scored can't be read any more
+    AudioError
+        a recording that was scored can't be read any more
     """
     systems = list(dict.fromkeys(name for evaluation in evaluations for name in evaluation.results))
     sections = "".join(_section(evaluation) for evaluation in evaluations)

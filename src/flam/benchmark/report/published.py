@@ -25,8 +25,10 @@ class PublishedRow:
 
     Parameters
     ----------
-    source : a key of ``Published.sources``
-    protocol : how it was measured, where that differs from the other rows
+    source : str
+        a key of ``Published.sources``
+    protocol : str, default ""
+        how it was measured, where that differs from the other rows
     """
 
     system: str
@@ -55,6 +57,8 @@ class Published:
 def published() -> Published:
     """The table of the package.
 
+    Examples
+    --------
     >>> [row.metrics["frame_auroc"] for row in published().benchmarks["heldout"].rows][:2]
     [91.0, 67.76]
     """
@@ -64,6 +68,8 @@ def published() -> Published:
 def published_on(benchmark: str) -> PublishedBenchmark:
     """Others on a benchmark, whatever its split; none where nothing is known.
 
+    Examples
+    --------
     >>> published_on("desed:public").rows[0].system, published_on("builtin").rows
     ('FLAM', ())
     """

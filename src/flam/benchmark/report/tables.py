@@ -28,10 +28,14 @@ class Row:
 
     Parameters
     ----------
-    system : who
-    figures : by key of ``METRICS``
-    is_ours : measured here; otherwise published
-    source, protocol : of published figures
+    system : str
+        who
+    figures : dict[str, Figure]
+        by key of ``METRICS``
+    is_ours : bool
+        measured here; otherwise published
+    source, protocol : str, default ""
+        of published figures
     """
 
     system: str

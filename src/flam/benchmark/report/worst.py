@@ -31,8 +31,10 @@ def worst_scenes(evaluation: Evaluation, n_scenes: int) -> str:
 
     Parameters
     ----------
-    evaluation : of frames
-    n_scenes : most panels
+    evaluation : Evaluation
+        of frames
+    n_scenes : int
+        most panels
     """
     tables = [result.table for result in evaluation.results.values() if result.table is not None]
     first = tables[0]

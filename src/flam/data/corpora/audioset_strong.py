@@ -44,7 +44,8 @@ def read_names(home: Path) -> dict[str, str]:
 
     Raises
     ------
-    CorpusError : the table is missing, or a row of it is not an id and a name
+    CorpusError
+        the table is missing, or a row of it is not an id and a name
     """
     path = home / NAMES
     names = {}

@@ -18,6 +18,8 @@ MOST_NAMES = 10
 class Tally:
     """How many there are, and the first of them.
 
+    Examples
+    --------
     >>> Tally.of(["a", "b"])
     Tally(count=2, first=('a', 'b'))
     """
@@ -37,12 +39,18 @@ class SplitReport:
 
     Parameters
     ----------
-    split : its name
-    n_listed : recordings that its table names and that could be understood
-    n_present : those whose file is there and could be read as far as was asked
-    missing : names of recordings without a file; where a corpus is published as links, these are its dead links
-    damaged : names and reasons of recordings whose file can't be read, or only in part
-    problems : rows that can't be understood, and labels that are none of the corpus' classes
+    split : str
+        its name
+    n_listed : int
+        recordings that its table names and that could be understood
+    n_present : int
+        those whose file is there and could be read as far as was asked
+    missing : Tally
+        names of recordings without a file; where a corpus is published as links, these are its dead links
+    damaged : Tally
+        names and reasons of recordings whose file can't be read, or only in part
+    problems : Tally
+        rows that can't be understood, and labels that are none of the corpus' classes
     """
 
     split: str
@@ -59,12 +67,18 @@ class CorpusReport:
 
     Parameters
     ----------
-    corpus : name of the corpus
-    home : the folder that holds its tables
-    splits : the splits that were checked
-    absent : splits whose tables are not there
-    stray : recordings below ``home`` that no checked split names; not counted when only some splits were asked for
-    by_link : whether missing recordings are dead links, which is nobody's fault
+    corpus : str
+        name of the corpus
+    home : Path
+        the folder that holds its tables
+    splits : tuple[SplitReport, ...]
+        the splits that were checked
+    absent : tuple[str, ...]
+        splits whose tables are not there
+    stray : Tally
+        recordings below ``home`` that no checked split names; not counted when only some splits were asked for
+    by_link : bool
+        whether missing recordings are dead links, which is nobody's fault
     """
 
     corpus: str
@@ -97,15 +111,22 @@ def check_corpus(
 
     Parameters
     ----------
-    root : the corpus, or the folder in which its archive was unpacked
-    splits : those to check; none for all whose tables are there
-    decode : read every recording to its end, which finds files that were cut off; otherwise only their headers
-    progress : called with recordings done and recordings in all
+    root : str | Path
+        the corpus, or the folder in which its archive was unpacked
+    splits : Sequence[str], default ()
+        those to check; none for all whose tables are there
+    decode : bool, default False
+        read every recording to its end, which finds files that were cut off; otherwise only their headers
+    progress : Callable[[int, int], None], optional
+        called with recordings done and recordings in all
 
     Raises
     ------
-    CorpusError : none of the tables is there, or one of ``splits`` is not
+    CorpusError
+        none of the tables is there, or one of ``splits`` is not
 
+    Examples
+    --------
     >>> import tempfile
     >>> from flam.data.corpora import find_corpus
     >>> folder = Path(tempfile.mkdtemp())

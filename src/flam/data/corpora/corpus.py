@@ -24,16 +24,25 @@ class CorpusItem:
 
     Parameters
     ----------
-    recording : name, unique within the split
-    path : where its audio belongs; nothing says that the file is there
-    duration_s : length in seconds; None where the corpus does not say exactly
-    events : strong labels by the corpus' own class names, ordered by onset; empty where the annotators heard nothing,
-        None where nobody annotated times; soft labels carry the annotators' agreement as their score
-    labels : classes of the whole recording
-    captions : sentences about the recording
-    group : recordings cut from one upload share it, across corpora: ``freesound:<id>``, ``youtube:<id>``
-    fold : fold of a published split, or empty
-    licence : terms of this recording; empty where only those of the corpus are known
+    recording : str
+        name, unique within the split
+    path : Path
+        where its audio belongs; nothing says that the file is there
+    duration_s : float | None, optional
+        length in seconds; None where the corpus does not say exactly
+    events : tuple[Event, ...] | None, optional
+        strong labels by the corpus' own class names, ordered by onset; empty where the annotators heard nothing, None
+        where nobody annotated times; soft labels carry the annotators' agreement as their score
+    labels : tuple[str, ...], default ()
+        classes of the whole recording
+    captions : tuple[str, ...], default ()
+        sentences about the recording
+    group : str, default ""
+        recordings cut from one upload share it, across corpora: ``freesound:<id>``, ``youtube:<id>``
+    fold : str, default ""
+        fold of a published split, or empty
+    licence : str, default ""
+        terms of this recording; empty where only those of the corpus are known
     """
 
     recording: str
@@ -53,21 +62,36 @@ class Corpus:
 
     Parameters
     ----------
-    name : as its authors write it
-    task : what its labels are
-    n_classes : number of classes; None for captions and for open vocabularies
-    hours : length of what is read, in words
-    licence : terms of the corpus as a whole
-    where : where it is obtained
-    tables : split -> the file or folder, relative to the corpus, without which the split is not there
-    reader : ``reader(home, split, on_problem)`` lists the recordings of a split whose table is there
-    class_reader : ``class_reader(home)`` lists the class names
-    prompts : class names that are not plain English -> how to ask for them
-    comma : what class names have in the place of a comma, as ``_and_`` in ``Chirp_and_tweet``; empty for none
-    unpacks_to : folders that its archives make
-    by_link : whether its audio is published as links, of which some are always dead
-    first_label_is_main : whether the first of several labels is the most specific one and stands for all
-    unverified : what of the layout could not be checked against a publication
+    name : str
+        as its authors write it
+    task : str
+        what its labels are
+    n_classes : int | None
+        number of classes; None for captions and for open vocabularies
+    hours : str
+        length of what is read, in words
+    licence : str
+        terms of the corpus as a whole
+    where : str
+        where it is obtained
+    tables : Mapping[str, str]
+        split -> the file or folder, relative to the corpus, without which the split is not there
+    reader : Callable[[Path, str, OnProblem], list[CorpusItem]]
+        ``reader(home, split, on_problem)`` lists the recordings of a split whose table is there
+    class_reader : Callable[[Path], tuple[str, ...]], optional
+        ``class_reader(home)`` lists the class names
+    prompts : Mapping[str, str], optional
+        class names that are not plain English -> how to ask for them
+    comma : str, default ""
+        what class names have in the place of a comma, as ``_and_`` in ``Chirp_and_tweet``; empty for none
+    unpacks_to : tuple[str, ...], default ()
+        folders that its archives make
+    by_link : bool, default False
+        whether its audio is published as links, of which some are always dead
+    first_label_is_main : bool, default False
+        whether the first of several labels is the most specific one and stands for all
+    unverified : str, default ""
+        what of the layout could not be checked against a publication
     """
 
     name: str
@@ -96,7 +120,8 @@ class Corpus:
 
         Raises
         ------
-        CorpusError : neither holds any of the tables
+        CorpusError
+            neither holds any of the tables
         """
         for folder in (Path(root), *(Path(root, name) for name in self.unpacks_to)):
             if any((folder / table).exists() for table in self.tables.values()):
@@ -116,14 +141,20 @@ class Corpus:
 
         Parameters
         ----------
-        root : the corpus, or the folder in which its archive was unpacked
-        split : one of ``splits``
-        on_problem : told, in one line, of each row that can't be understood; by default a logged warning
+        root : str | Path
+            the corpus, or the folder in which its archive was unpacked
+        split : str
+            one of ``splits``
+        on_problem : OnProblem, optional
+            told, in one line, of each row that can't be understood; by default a logged warning
 
         Raises
         ------
-        CorpusError : no such split, or its table is missing, unreadable or lacks a column
+        CorpusError
+            no such split, or its table is missing, unreadable or lacks a column
 
+        Examples
+        --------
         >>> import tempfile
         >>> from flam.data.corpora import find_corpus
         >>> folder = Path(tempfile.mkdtemp(), "meta")
@@ -156,13 +187,16 @@ class Corpus:
 
         Raises
         ------
-        CorpusError : the corpus keeps them in a table that is missing or can't be read
+        CorpusError
+            the corpus keeps them in a table that is missing or can't be read
         """
         return self.class_reader(self.home(root))
 
     def prompt(self, label: str) -> str:
         """How to ask a model for a class, in plain words.
 
+        Examples
+        --------
         >>> from flam.data.corpora import find_corpus
         >>> find_corpus("DESED").prompt("Alarm_bell_ringing"), find_corpus("FSD50K").prompt("Chirp_and_tweet")
         ('alarm bell ringing', 'chirp, tweet')

@@ -13,6 +13,8 @@ _PUBLIC = {"zero": "CC0", "mark": "Public Domain Mark"}
 def licence_name(address: str) -> str:
     """Short name of a licence; an address that is not of Creative Commons is given back as it is.
 
+    Examples
+    --------
     >>> licence_name("http://creativecommons.org/licenses/by-nc/3.0/")
     'CC BY-NC 3.0'
     >>> licence_name("https://creativecommons.org/publicdomain/zero/1.0/"), licence_name("see README")

@@ -93,9 +93,13 @@ def harden(events: Iterable[Event], least_agreement: float = 0.5) -> tuple[Event
 
     Parameters
     ----------
-    events : soft labels, their agreement as score
-    least_agreement : share of the annotators, in [0, 1]
+    events : Iterable[Event]
+        soft labels, their agreement as score
+    least_agreement : float, default 0.5
+        share of the annotators, in [0, 1]
 
+    Examples
+    --------
     >>> soft = [Event(0.0, 1.0, "car", 0.6, 0.6), Event(1.0, 2.0, "car", 0.9, 0.9), Event(2.0, 3.0, "car", 0.1, 0.1)]
     >>> [(event.onset_s, event.offset_s) for event in harden(soft)]
     [(0.0, 2.0)]

@@ -25,18 +25,24 @@ def write_manifest(
 
     Parameters
     ----------
-    corpus : whose name and licence go into the columns source and licence
-    items : its recordings; those without a file are left out, and those whose name is there already
-    path : the CSV file; paths of recordings below its folder are relative to it, others absolute
-    on_problem : told, in one line, of a recording whose name is not Unicode and so can't be written
+    corpus : Corpus
+        whose name and licence go into the columns source and licence
+    items : Iterable[CorpusItem]
+        its recordings; those without a file are left out, and those whose name is there already
+    path : str | Path
+        the CSV file; paths of recordings below its folder are relative to it, others absolute
+    on_problem : OnProblem, optional
+        told, in one line, of a recording whose name is not Unicode and so can't be written
 
     Returns
     -------
-    number of recordings written
+    int
+        number of recordings written
 
     Raises
     ------
-    OutputError : the file can't be written
+    OutputError
+        the file can't be written
     """
     path = Path(path)
     written: set[str] = set()
@@ -88,17 +94,22 @@ def write_strong_labels(corpus: Corpus, root: str | Path, items: Iterable[Corpus
 
     Parameters
     ----------
-    root : as it was given for ``items``; recordings are named by their path below ``corpus.home(root)``
-    items : the recordings; those without a file, and those without strong labels, are left out
-    path : the TSV file
+    root : str | Path
+        as it was given for ``items``; recordings are named by their path below ``corpus.home(root)``
+    items : Iterable[CorpusItem]
+        the recordings; those without a file, and those without strong labels, are left out
+    path : str | Path
+        the TSV file
 
     Returns
     -------
-    number of recordings written; 0, and no file, where the corpus has no strong labels
+    int
+        number of recordings written; 0, and no file, where the corpus has no strong labels
 
     Raises
     ------
-    OutputError : the file can't be written
+    OutputError
+        the file can't be written
     """
     home = corpus.home(root)
     strong = {

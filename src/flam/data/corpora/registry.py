@@ -44,8 +44,11 @@ def find_corpus(name: str) -> Corpus:
 
     Raises
     ------
-    CorpusError : no such corpus
+    CorpusError
+        no such corpus
 
+    Examples
+    --------
     >>> find_corpus("urbansed").name
     'URBAN-SED'
     """

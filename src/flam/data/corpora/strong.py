@@ -26,13 +26,18 @@ def read_strong(
 
     Parameters
     ----------
-    columns : what the header calls recording, onset, offset and label
-    names : label in the table -> class name; None where they are the same
+    columns : Sequence[str], optional
+        what the header calls recording, onset, offset and label
+    names : Mapping[str, str] | None, optional
+        label in the table -> class name; None where they are the same
 
     Raises
     ------
-    CorpusError : the file can't be read, a quote in it never closes, or its header lacks a column
+    CorpusError
+        the file can't be read, a quote in it never closes, or its header lacks a column
 
+    Examples
+    --------
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp(), "a.tsv")
     >>> _ = path.write_text("filename\\tonset\\toffset\\tevent_label\\na.wav\\t1.0\\t2.5\\tDog\\nb.wav\\t\\t\\t\\n")
@@ -65,8 +70,10 @@ def read_strong_file(path: Path, n_cells: int) -> tuple[Event, ...]:
 
     Raises
     ------
-    AnnotationError : a row can't be understood
-    CorpusError : the file can't be read, or a quote in it never closes
+    AnnotationError
+        a row can't be understood
+    CorpusError
+        the file can't be read, or a quote in it never closes
     """
     events = []
     for where, cells in placed_rows(read_text(path, CorpusError), path, "\t"):
@@ -81,6 +88,8 @@ def readable(
 ) -> Iterator[tuple[Path, tuple[Event, ...]]]:
     """Each file of one recording with its events; a file that can't be understood is told and left out.
 
+    Examples
+    --------
     >>> told = []
     >>> list(readable([Path("gone.txt")], lambda path: read_strong_file(path, n_cells=3), told.append)), len(told)
     ([], 1)
@@ -107,6 +116,8 @@ def _event(where: str, fields: Sequence[str], names: Mapping[str, str] | None) -
 def classes_of(events: Iterable[Event]) -> tuple[str, ...]:
     """The labels of some events, each once, in order of first appearance.
 
+    Examples
+    --------
     >>> classes_of([Event(0.0, 1.0, "Dog"), Event(1.0, 2.0, "Cat"), Event(3.0, 4.0, "Dog")])
     ('Dog', 'Cat')
     """

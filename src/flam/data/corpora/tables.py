@@ -34,15 +34,22 @@ def read_table(
 
     Parameters
     ----------
-    path : a UTF-8 file
-    columns : the columns that are needed; without a header, all columns in order
-    on_problem : told of each row that is left out
-    keeps_spaces : whether spaces at both ends of a cell are a part of it
+    path : Path
+        a UTF-8 file
+    columns : Sequence[str]
+        the columns that are needed; without a header, all columns in order
+    on_problem : OnProblem
+        told of each row that is left out
+    keeps_spaces : bool, default False
+        whether spaces at both ends of a cell are a part of it
 
     Raises
     ------
-    CorpusError : the file can't be read, a quote in it never closes, or its header lacks a column
+    CorpusError
+        the file can't be read, a quote in it never closes, or its header lacks a column
 
+    Examples
+    --------
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp(), "a.csv")
     >>> _ = path.write_text('id,caption\\n7,"A dog, far away"\\n')
@@ -78,7 +85,8 @@ def placed_rows(text: str, path: Path, delimiter: str) -> Iterator[tuple[str, li
 
     Raises
     ------
-    CorpusError : a quote that never closes
+    CorpusError
+        a quote that never closes
     """
     try:
         yield from numbered_rows(text, path, delimiter)
@@ -91,7 +99,8 @@ def read_header(placed: Iterator[tuple[str, list[str]]], path: Path, columns: Se
 
     Raises
     ------
-    CorpusError : there is no row, or a column is missing
+    CorpusError
+        there is no row, or a column is missing
     """
     where, cells = next(placed, (str(path), []))
     header = [cell.strip() for cell in cells]
@@ -105,6 +114,8 @@ def read_header(placed: Iterator[tuple[str, list[str]]], path: Path, columns: Se
 def number_of(row: Row, column: str, on_problem: OnProblem) -> float | None:
     """A finite number of at least 0 in a row; None, and told, where there is none.
 
+    Examples
+    --------
     >>> number_of(Row("a.csv, line 2", {"start": "30"}), "start", print)
     30.0
     >>> number_of(Row("a.csv, line 3", {"start": "soon"}), "start", print)

@@ -23,13 +23,18 @@ class YoutubeClips:
 
     Parameters
     ----------
-    folder : searched with all folders below it
-    on_problem : told of folders and links that can't be followed
+    folder : Path
+        searched with all folders below it
+    on_problem : OnProblem
+        told of folders and links that can't be followed
 
     Raises
     ------
-    CorpusError : the folder can't be listed
+    CorpusError
+        the folder can't be listed
 
+    Examples
+    --------
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
     >>> _ = (folder / "Y-0RWZT-miFs_420_430.wav").write_bytes(b"")
@@ -55,9 +60,14 @@ class YoutubeClips:
 
         Parameters
         ----------
-        video : id of the video
-        start_s, duration_s : the clip's place in it
-        other_stems : further names, without suffix, that a file of this clip may have
+        video : str
+            id of the video
+        start_s : float
+            the clip's place in it
+        duration_s : float, default 10.0
+            the clip's place in it
+        other_stems : tuple[str, ...], default ()
+            further names, without suffix, that a file of this clip may have
         """
         stems = (*_stems(video, start_s, start_s + duration_s), *other_stems)
         for stem in stems:
@@ -86,6 +96,8 @@ def _stems(video: str, start_s: float, end_s: float) -> list[str]:
 def video_of(stem: str) -> str:
     """The id in the name of a clip; empty where the name holds none.
 
+    Examples
+    --------
     >>> video_of("Y-0RWZT-miFs_420.000_430.000"), video_of("YxlGt805lTA_30000"), video_of("12")
     ('-0RWZT-miFs', 'YxlGt805lTA', '')
     """

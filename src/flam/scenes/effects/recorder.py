@@ -29,15 +29,26 @@ class Recorder:
 
     Parameters
     ----------
-    reverberation_s, direct_db : of a diffuse room: time in which it falls by 60 dB, and direct sound over reverberation
-    response : of the microphone
-    noise_db : pink noise this far below the mean power of the scene, positive dB
-    gain_db : into hard clipping at full scale
-    sample_rate_hz : the highest frequency it keeps is half of it, as a brick wall
-    telephone : 8 kHz with mu-law companding or the GSM full-rate codec
-    codec : mp3, Vorbis or Opus
-    peak_db : level in the end, dB re full scale
-    seed : of noise and room
+    reverberation_s : float | None, optional
+        of a diffuse room: time in which it falls by 60 dB, and direct sound over reverberation
+    direct_db : float, default 6.0
+        of a diffuse room: time in which it falls by 60 dB, and direct sound over reverberation
+    response : Filter | None, optional
+        of the microphone
+    noise_db : float | None, optional
+        pink noise this far below the mean power of the scene, positive dB
+    gain_db : float | None, optional
+        into hard clipping at full scale
+    sample_rate_hz : int | None, optional
+        the highest frequency it keeps is half of it, as a brick wall
+    telephone : Telephone | None, optional
+        8 kHz with mu-law companding or the GSM full-rate codec
+    codec : Codec | None, optional
+        mp3, Vorbis or Opus
+    peak_db : float | None, optional
+        level in the end, dB re full scale
+    seed : int, default 0
+        of noise and room
     """
 
     reverberation_s: float | None = None
@@ -58,7 +69,20 @@ class RecorderConfig:
 
     Parameters
     ----------
-    room, response, noise, clipping, sample_rate, telephone, codec : share of the scenes with this part
+    room : float, default 0.15
+        share of the scenes with this part
+    response : float, default 0.2
+        share of the scenes with this part
+    noise : float, default 0.3
+        share of the scenes with this part
+    clipping : float, default 0.12
+        share of the scenes with this part
+    sample_rate : float, default 0.35
+        share of the scenes with this part
+    telephone : float, default 0.08
+        share of the scenes with this part
+    codec : float, default 0.15
+        share of the scenes with this part
     """
 
     room: float = 0.15
@@ -98,13 +122,18 @@ def record(waveform: np.ndarray, sample_rate: int, recorder: Recorder) -> np.nda
 
     Parameters
     ----------
-    waveform : (N,) float32 array
-    sample_rate : Hz
+    waveform : np.ndarray
+        (N,) float32 array
+    sample_rate : int
+        Hz
 
     Returns
     -------
-    (N,) float32 array within [-1, 1]
+    np.ndarray
+        (N,) float32 array within [-1, 1]
 
+    Examples
+    --------
     >>> tone = np.sin(2 * np.pi * 6000 * np.arange(48000) / 48000).astype(np.float32)
     >>> float(np.abs(record(tone, 48000, Recorder(sample_rate_hz=8000)))[2000:-2000].max()) < 1e-3
     True
@@ -139,6 +168,8 @@ def record(waveform: np.ndarray, sample_rate: int, recorder: Recorder) -> np.nda
 def pink_noise(n_samples: int, rng: np.random.Generator) -> np.ndarray:
     """(N,) float32 noise of mean power 1 with equal power in each octave above 20 Hz at 48 kHz.
 
+    Examples
+    --------
     >>> round(float(np.mean(pink_noise(4800, np.random.default_rng(0)) ** 2)), 3)
     1.0
     """

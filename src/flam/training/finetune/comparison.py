@@ -32,8 +32,10 @@ class Comparison:
 
     Parameters
     ----------
-    learnt : the folder's labels
-    known : sounds that the model was not taught now, and that it should still find
+    learnt : tuple[Row, ...]
+        the folder's labels
+    known : tuple[Row, ...]
+        sounds that the model was not taught now, and that it should still find
     """
 
     learnt: tuple[Row, ...]
@@ -78,12 +80,17 @@ def with_thresholds(
 
     Parameters
     ----------
-    detection : the parent's operating point
-    examples, texts : K texts, the columns of the labels; the first ``n_learnt`` are new
+    detection : DetectionConfig
+        the parent's operating point
+    examples : Examples
+        K texts, the columns of the labels; the first ``n_learnt`` are new
+    texts : Sequence[str]
+        K texts, the columns of the labels; the first ``n_learnt`` are new
 
     Returns
     -------
-    ``detection`` where there is no known sound to compare with
+    DetectionConfig
+        ``detection`` where there is no known sound to compare with
     """
     described = model.embed_text(texts)
     scores = score(examples.frame_features[examples.valid].to(described.logit_bias).float(), described, detection.score)

@@ -41,9 +41,12 @@ class ExampleCache:
 
     Parameters
     ----------
-    model : its audio tower and projection are used as they are
-    texts : K labels, the columns of ``Examples.labels``
-    folder : of the parts that are done
+    model : FLAM
+        its audio tower and projection are used as they are
+    texts : tuple[str, ...]
+        K labels, the columns of ``Examples.labels``
+    folder : Path
+        of the parts that are done
     """
 
     model: FLAM
@@ -55,8 +58,10 @@ class ExampleCache:
 
         Parameters
         ----------
-        name : of the parts in the folder
-        progress : told how many jobs are done, and how many there are
+        name : str
+            of the parts in the folder
+        progress : Callable[[int, int], None]
+            told how many jobs are done, and how many there are
         """
         parts = []
         for number, job in enumerate(jobs):
@@ -87,6 +92,8 @@ class ExampleCache:
 def frame_labels(sounds: Sequence[Sound], texts: Sequence[str], grid: TimeGrid, n_frames: int) -> np.ndarray:
     """(T, K) bool array, True where a text sounds; several sounds may have one text.
 
+    Examples
+    --------
     >>> sounds = [Sound("owl", (), ((0.0, 1.0),)), Sound("owl", (), ((2.0, 3.0),))]
     >>> frame_labels(sounds, ["owl", "seal"], TimeGrid(10, 10), 3).tolist()
     [[True, False], [False, False], [True, False]]
@@ -118,8 +125,10 @@ def window_jobs(
 
     Parameters
     ----------
-    sample_rate, n_samples : of a window
-    most : windows of all recordings together
+    sample_rate, n_samples : int
+        of a window
+    most : int
+        windows of all recordings together
     """
     timed = [recording for recording in recordings if recording.label is None]
     share, window_s = most / max(len(timed), 1), n_samples / sample_rate

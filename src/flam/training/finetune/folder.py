@@ -30,10 +30,14 @@ class LabelledRecording:
 
     Parameters
     ----------
-    path : of the audio
-    group : recordings of one group, such as parts of one sitting, stay together when some are held out
-    label : what sounds wherever the recording is not silent; None where ``events`` says more
-    events : label to the times of it, everything else being absent; empty where none of the labels sounds
+    path : Path
+        of the audio
+    group : str
+        recordings of one group, such as parts of one sitting, stay together when some are held out
+    label : str | None
+        what sounds wherever the recording is not silent; None where ``events`` says more
+    events : dict[str, Spans]
+        label to the times of it, everything else being absent; empty where none of the labels sounds
     """
 
     path: Path
@@ -149,8 +153,11 @@ def split(
 
     Parameters
     ----------
-    held_out_share : part of the recordings of each label
+    held_out_share : float
+        part of the recordings of each label
 
+    Examples
+    --------
     >>> from pathlib import Path
     >>> named = [LabelledRecording(Path(name), name, "seal", {}) for name in "abcd"]
     >>> [len(part) for part in split(named, 0.25, seed=0)]

@@ -40,18 +40,32 @@ class FinetuneConfig:
 
     Parameters
     ----------
-    held_out_share : part of the recordings that nothing is learnt from, on which before and after are compared
-    n_scenes, n_held_out_scenes : mixtures of the folder's sounds with each other and with procedural sounds, for
-        learning and for the comparison
-    most_windows : at most so many windows of recordings with times of events are used as they are
-    most_audio_s : at most so many seconds of sounds are mixed from, all classes together
-    n_takes : takes of each procedural sound that are learnt from; compared on is one other
-    n_anchors : texts whose features stay where they are
-    epochs : passes over scenes and windows
-    batch_size, lr : scenes and windows in a step, and peak learning rate
-    losses : weight of each loss of ``flam.training.objectives.words``
-    seed : of everything that is drawn
-    annotations_format, label_column : of the event lists, see ``flam.training.finetune.folder.read_folder``
+    held_out_share : float, default 0.2
+        part of the recordings that nothing is learnt from, on which before and after are compared
+    n_scenes : int, default 320
+        mixtures of the folder's sounds with each other and with procedural sounds, for learning and for the comparison
+    n_held_out_scenes : int, default 80
+        mixtures of the folder's sounds with each other and with procedural sounds, for learning and for the comparison
+    most_windows : int, default 400
+        at most so many windows of recordings with times of events are used as they are
+    most_audio_s : float, default 3600.0
+        at most so many seconds of sounds are mixed from, all classes together
+    n_takes : int, default 2
+        takes of each procedural sound that are learnt from; compared on is one other
+    n_anchors : int, default 8000
+        texts whose features stay where they are
+    epochs : int, default 20
+        passes over scenes and windows
+    batch_size : int, default 16
+        scenes and windows in a step, and peak learning rate
+    lr : float, default 0.001
+        scenes and windows in a step, and peak learning rate
+    losses : Mapping[str, float], optional
+        weight of each loss of ``flam.training.objectives.words``
+    seed : int, default 0
+        of everything that is drawn
+    annotations_format, label_column : str | None, optional
+        of the event lists, see ``flam.training.finetune.folder.read_folder``
     """
 
     held_out_share: float = 0.2
@@ -92,13 +106,20 @@ class Outcome:
 
     Parameters
     ----------
-    folder : of the new model
-    labels : what it was taught
-    comparison : on what was held out; None where nothing was
-    epochs : that were done; fewer than asked for where it was stopped
-    n_learnt_from, n_held_out : recordings
-    problems : one line for each that is left out, or read in part
-    n_told : how many of the problems ``notify`` was told before the work
+    folder : Path
+        of the new model
+    labels : tuple[str, ...]
+        what it was taught
+    comparison : Comparison | None
+        on what was held out; None where nothing was
+    epochs : int
+        that were done; fewer than asked for where it was stopped
+    n_learnt_from, n_held_out : int
+        recordings
+    problems : tuple[str, ...]
+        one line for each that is left out, or read in part
+    n_told : int, default 0
+        how many of the problems ``notify`` was told before the work
     """
 
     folder: Path
@@ -127,19 +148,29 @@ def finetune(
 
     Parameters
     ----------
-    recordings_folder : see ``read_folder``
-    parent : name or folder of the model to start from
-    output : folder of the new model; a model that is there is replaced
-    device : as torch names it; "auto" takes a GPU where there is one
-    should_stop : asked after each epoch; True ends the learning and writes what is learnt so far
-    progress : told how far it is
-    notify : told in one line before a model is fetched
+    recordings_folder : str | Path
+        see ``read_folder``
+    parent : str | Path
+        name or folder of the model to start from
+    output : str | Path
+        folder of the new model; a model that is there is replaced
+    device : str, default "auto"
+        as torch names it; "auto" takes a GPU where there is one
+    should_stop : Callable[[], bool], optional
+        asked after each epoch; True ends the learning and writes what is learnt so far
+    progress : Progress, optional
+        told how far it is
+    notify : Callable[[str], None], optional
+        told in one line before a model is fetched
 
     Raises
     ------
-    ConfigError : the folder holds no labelled recording that can be used
-    ModelError : no such parent, or one without a tokenizer
-    OutputError : the output can't be written
+    ConfigError
+        the folder holds no labelled recording that can be used
+    ModelError
+        no such parent, or one without a tokenizer
+    OutputError
+        the output can't be written
     """
     output = Path(output)
     if output.exists() and not (output / "config.json").exists() and any(output.iterdir()):

@@ -57,7 +57,8 @@ class SoundLibrary:
 
     Parameters
     ----------
-    others : asked for every clip that was not added
+    others : SceneLibrary
+        asked for every clip that was not added
     """
 
     def __init__(self, others: SceneLibrary):
@@ -70,7 +71,8 @@ class SoundLibrary:
 
         Parameters
         ----------
-        waveform : (N,) float32 array
+        waveform : np.ndarray
+            (N,) float32 array
         """
         spans_s = active_spans(waveform)
         if not spans_s:
@@ -109,8 +111,10 @@ def cut_sounds(
 
     Parameters
     ----------
-    most_s : so much of each label is kept, seconds
-    on_problem : told of recordings that can't be read or are silent
+    most_s : float
+        so much of each label is kept, seconds
+    on_problem : Callable[[str], None], optional
+        told of recordings that can't be read or are silent
     """
     clips: list[SourceClip] = []
     kept_s: dict[str, float] = {}
@@ -137,6 +141,8 @@ def cut_sounds(
 def other_sounds(labels: Sequence[str]) -> tuple[str, ...]:
     """The procedural sounds that share no word with ``labels`` and are certainly something else.
 
+    Examples
+    --------
     >>> "dog bark" in other_sounds(["my dog"]), "door slam" in other_sounds(["my dog"])
     (False, True)
     """
@@ -158,10 +164,14 @@ def scene_source(
 
     Parameters
     ----------
-    others : procedural sounds
-    n_takes : of each; another ``seed`` is other takes
-    most_s : so much of each label is mixed from, seconds
-    n_samples, sample_rate : of a scene
+    others : Sequence[str]
+        procedural sounds
+    n_takes : int
+        of each; another ``seed`` is other takes
+    most_s : float
+        so much of each label is mixed from, seconds
+    n_samples, sample_rate : int
+        of a scene
     """
     made, procedural = built_in_library(n_takes, seed, others)
     sounds = SoundLibrary(procedural)
@@ -174,6 +184,8 @@ def scene_source(
 def active_spans(waveform: np.ndarray) -> list[tuple[float, float]]:
     """Where a waveform at 48 kHz is not silent, seconds.
 
+    Examples
+    --------
     >>> tone = np.sin(np.arange(48000) / 10).astype(np.float32)
     >>> active_spans(np.concatenate([np.zeros(48000, np.float32), tone]))
     [(0.98, 2.0)]

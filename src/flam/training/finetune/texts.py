@@ -31,9 +31,13 @@ def anchor_texts(
 
     Parameters
     ----------
-    known, learnt : texts
-    n_texts : how many to give, where the tokenizer has words enough
+    known, learnt : Iterable[str]
+        texts
+    n_texts : int
+        how many to give, where the tokenizer has words enough
 
+    Examples
+    --------
     >>> from tokenizers.models import WordLevel
     >>> tokenizer = Tokenizer(WordLevel({"owl": 0, "seal": 1, "##rl": 2, "zorblat": 3}))
     >>> texts = anchor_texts(tokenizer, ["rain"], ["zorblat"], n_texts=5, seed=0)

@@ -175,20 +175,29 @@ def class_loss(
 
     Parameters
     ----------
-    features : (..., D) float tensor of windows, L2-normalised along D
-    text_features : (C, D) float tensor, one text per class, L2-normalised along D
-    log_temperature_inverse : scalar tensor; logits are ``exp`` of it times the cosine
-    scores : (..., C) float tensor, the teacher's probabilities in [0, 1]; several classes may hold
-    least : windows without a class this likely don't count
+    features : Tensor
+        (..., D) float tensor of windows, L2-normalised along D
+    text_features : Tensor
+        (C, D) float tensor, one text per class, L2-normalised along D
+    log_temperature_inverse : Tensor
+        scalar tensor; logits are ``exp`` of it times the cosine
+    scores : Tensor
+        (..., C) float tensor, the teacher's probabilities in [0, 1]; several classes may hold
+    least : float, optional
+        windows without a class this likely don't count
 
     Returns
     -------
-    scalar; 0 where no window counts
+    Tensor
+        scalar; 0 where no window counts
 
     Raises
     ------
-    ConfigError : not as many texts as classes
+    ConfigError
+        not as many texts as classes
 
+    Examples
+    --------
     >>> import torch
     >>> names = torch.eye(2)
     >>> near, far = names[:1], names[1:]
