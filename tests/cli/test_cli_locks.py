@@ -15,7 +15,7 @@ CONFIGS = Path(__file__).parents[2] / "configs"
         (("train", CONFIGS / "smoke.yaml", "-o", "out"), "out", False),
         (("finetune", "in", "-o", "./out"), "out", True),
         (("library", "scan", "in", "-o", "library.csv"), "library.csv", False),
-        (("evaluate", "-o", "out"), "out", False),
+        (("evaluate", "-o", "out"), "out", True),
         (("synth", "render", "-o", "out", "-n", 1), "out", False),
     ],
     ids=["train", "finetune", "scan", "evaluate", "render"],
