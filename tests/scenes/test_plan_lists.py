@@ -30,7 +30,7 @@ def test_a_bad_line_is_named_and_the_others_are_read(library, tmp_path):
     (tmp_path / "plans.jsonl").write_text(f"{plan_to_json(plan)}\n\n{{broken\n{plan_to_json(plan)}\n")
     plans = PlanFile(tmp_path / "plans.jsonl")
     assert (plans[0], plans[2]) == (plan, plan)
-    with pytest.raises(ConfigError, match=r"plans.jsonl, plan 1: .*can't be read as JSON"):
+    with pytest.raises(ConfigError, match=r"plans.jsonl, plan 1: .*not valid JSON"):
         plans[1]
 
 
