@@ -98,7 +98,7 @@ def test_a_folder_of_other_scenes_is_refused_by_what_differs(scene_table, made, 
 def test_two_runs_do_not_meet_in_a_folder(scene_table, tmp_path):
     with (
         scene_set(scene_table, tmp_path).reserved(),
-        pytest.raises(ConfigError, match="another run is at work"),
+        pytest.raises(OutputError, match="writes there; wait until it is done"),
         scene_set(scene_table, tmp_path).reserved(),
     ):
         pass

@@ -137,7 +137,7 @@ def test_a_detector_takes_it_in_the_place_of_flam(fixture, request):
     np.testing.assert_allclose(scores, expected, atol=1e-4)
     np.testing.assert_allclose(detector.embed_audio(waveform), features.audio_features[0], atol=1e-4)
     # the same ranking as by the cosine of a frame's own feature and the text's codewords
-    cosines = detector.embed_frames(waveform) @ detector.embed_text(TEXTS).text_features.numpy().T
+    cosines = detector.embed_frames(waveform) @ detector.embed_text(TEXTS).text_features.T
     np.testing.assert_allclose(scores, 1 / (1 + np.exp(-10 * cosines)), atol=1e-5)
 
 

@@ -252,7 +252,11 @@ def test_sidecars_tell_and_bad_ones_are_told_of(tmp_path):
     assert (one.clip.label, one.clip.licence, one.clip.group, one.clip.source) == ("dog bark", "CC0", "g", "a")
     assert one.about == "A dog, behind a fence; yard; dog"
     assert len(found) == 4
-    assert sorted(line.split(": ")[0].rpartition("/")[2] for line in told) == ["four.json", "three.txt", "two.json"]
+    assert sorted(line.split(": ")[0].rpartition("/")[2] for line in told) == [
+        "four.json",
+        "three.txt",
+        "two.json, line 1",
+    ]
     write_library(scan_library([tmp_path / "a"], tmp_path / "t.csv", on_problem=told.append), tmp_path / "t.csv")
     row = next(row for row in read_library(tmp_path / "t.csv").rows if row.clip.clip_id == "a/one")
     assert (row.clip.licence, row.about) == ("CC0", "A dog, behind a fence; yard; dog")
