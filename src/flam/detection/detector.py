@@ -284,9 +284,9 @@ class Detector:
         >>> session = flam.load("flam-mini").session(["siren"], latency_s=2.0)
         >>> block = np.zeros(24_000, np.float32)
         >>> [sum(len(piece.power) for piece in session.push(block)) for _ in range(6)]
-        [0, 0, 0, 10, 0, 10]
+        [0, 0, 0, 10, 0, 12]
         >>> [piece.n_samples for piece in session.finish()]
-        [67200, 0]
+        [59520, 0]
         """
         config = self._with(overrides, config)
         if latency_s is None:

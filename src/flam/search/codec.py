@@ -58,7 +58,7 @@ class Codec:
     >>> axes = SearchAxes(np.eye(4, dtype=np.float32), np.full(4, 1 / 127, np.float32))
     >>> codec = Codec(axes, "compact")
     >>> stored = codec.encode(np.array([[0.6, 0.0, -0.8, 0.0]], np.float32))
-    >>> codec.decode(stored).round(2).tolist()
+    >>> codec.decode(stored).astype(float).round(2).tolist()
     [[0.6, 0.0, -0.8, 0.0]]
     """
 
