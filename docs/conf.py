@@ -30,13 +30,13 @@ def write_reference() -> None:
     for package in packages:
         name = f"flam.{package}"
         path = [str(Path(flam.__path__[0]) / package)]
-        modules = [name] + sorted(
+        modules = sorted(
             module.name for module in pkgutil.walk_packages(path, f"{name}.") if not module.name.endswith("__main__")
         )
-        page = f"# {name}\n" + "".join(
-            f"\n```{{eval-rst}}\n.. automodule:: {module}\n   :members:\n```\n"
-            if module == name
-            else f"\n## {module.removeprefix(name + '.')}\n\n```{{eval-rst}}\n.. automodule:: {module}\n   :members:\n```\n"
+        # a package shows what its modules hold under the modules, not twice
+        members = "" if modules else "   :members:\n"
+        page = f"# {name}\n\n```{{eval-rst}}\n.. automodule:: {name}\n{members}```\n" + "".join(
+            f"\n## {module.removeprefix(name + '.')}\n\n```{{eval-rst}}\n.. automodule:: {module}\n   :members:\n```\n"
             for module in modules
         )
         (folder / f"{package}.md").write_text(page, encoding="utf-8")

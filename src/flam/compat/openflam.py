@@ -47,8 +47,8 @@ class OpenFLAM:
     ModelError
         the model can't be found or loaded
 
-    Example
-    -------
+    Examples
+    --------
     ``OpenFLAM("flam-mini").get_local_similarity(torch.randn(1, 480_000), ["dog barking"])`` has shape (1, 1, T).
     """
 

@@ -28,7 +28,7 @@ class Reliability:
 
     @property
     def error(self) -> float:
-        """Expected calibration error: mean over scores of their bin's |mean score - share of positives|."""
+        """Expected calibration error: mean over scores of their bin's ``|mean score - share of positives|``."""
         filled = self.n_scores > 0
         gaps = np.abs(self.mean_score - self.positive_share)[filled]
         return float(np.dot(gaps, self.n_scores[filled]) / self.n_scores.sum())
@@ -75,7 +75,7 @@ def reliability(scores: np.ndarray, truth: np.ndarray, n_bins: int = 15) -> Reli
 
 
 def calibration_error(scores: np.ndarray, truth: np.ndarray, n_bins: int = 15) -> float:
-    """Expected calibration error (Guo et al., ICML 2017): mean over bins of |mean score - share of positives|.
+    """Expected calibration error (Guo et al., ICML 2017): mean over bins of ``|mean score - share of positives|``.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """How a frame feature is stored: a prefix of 64 bytes that a search reads, and the rest, which it reads for few frames.
 
 A feature is turned along the search axes. Of the first ``PREFIX_AXES`` axes the prefix keeps an 8-bit code each, and in
-its last byte the length of all that these codes leave out, rounded up. So for any query q
+its last byte the length of all that these codes leave out, rounded up. So for any query q ::
 
     q . v  <=  (prefix of q) . (prefix of v)  +  |rest of q| * |rest of v|  +  |prefix of q| * (largest error of codes)
 
