@@ -22,6 +22,12 @@ numpydoc_show_class_members = False
 HERE = Path(__file__).parent
 
 
+def _automodule(name: str, is_package: bool) -> str:
+    # a package shows what its modules hold under the modules, not twice
+    members = "" if is_package else "   :members:\n"
+    return f"```{{eval-rst}}\n.. automodule:: {name}\n{members}```\n"
+
+
 def write_reference() -> None:
     """One page for each package, with every public class and function of each of its modules."""
     folder = HERE / "reference"
@@ -31,14 +37,13 @@ def write_reference() -> None:
         name = f"flam.{package}"
         path = [str(Path(flam.__path__[0]) / package)]
         modules = sorted(
-            module.name for module in pkgutil.walk_packages(path, f"{name}.") if not module.name.endswith("__main__")
+            (module.name, module.ispkg)
+            for module in pkgutil.walk_packages(path, f"{name}.")
+            if not module.name.endswith("__main__")
         )
-        # a package shows what its modules hold under the modules, not twice
-        members = "" if modules else "   :members:\n"
-        page = f"# {name}\n\n```{{eval-rst}}\n.. automodule:: {name}\n{members}```\n" + "".join(
-            f"\n## {module.removeprefix(name + '.')}\n\n```{{eval-rst}}\n.. automodule:: {module}\n   :members:\n```\n"
-            for module in modules
-        )
+        page = f"# {name}\n\n" + _automodule(name, bool(modules))
+        for module, is_package in modules:
+            page += f"\n## {module.removeprefix(name + '.')}\n\n" + _automodule(module, is_package)
         (folder / f"{package}.md").write_text(page, encoding="utf-8")
     toctree = "\n".join(packages)
     (folder / "index.md").write_text(
