@@ -46,6 +46,7 @@ def test_commands(code, in_root_with_output_elsewhere):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_the_site_builds_without_a_warning(tmp_path):
     pytest.importorskip("sphinx")
     command = [
