@@ -6,7 +6,7 @@ Shapes: B scenes, T frames, F mel bands, W windows of the teacher, E its embeddi
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from zlib import crc32
@@ -22,6 +22,7 @@ from flam.data.scene_pool import LOGMEL_FRAMES, ScenePool, labels_and_valid
 from flam.data.text_variants import LabelVariants
 from flam.library.source_library import SourceClip, held_out, read_manifest
 from flam.training.degradation import degraded
+from flam.training.mixtures import with_mixtures
 
 MADE_GROUP = "made"  # sounds of a project's own: for training alone, never for evaluation
 
@@ -203,6 +204,8 @@ class SceneBatch:
         (B, S) int64, the label of each sound, -1 for empty places.
     weight : torch.Tensor
         (B, T, K), how much each frame counts in the frame loss: those of a short sound count more.
+    taught : torch.Tensor
+        (B,) bool, False for scenes that the teacher has not heard, whose embedding and scores don't count.
     """
 
     logmel: Tensor
@@ -214,6 +217,7 @@ class SceneBatch:
     active: Tensor
     label: Tensor
     weight: Tensor
+    taught: Tensor
 
 
 def make_batch(
@@ -223,6 +227,7 @@ def make_batch(
     rng: np.random.Generator | None,
     crop_windows: int | None = None,
     hop_frames: int = 10,
+    mix_share: float = 0.0,
 ) -> SceneBatch:
     """Make tensors of pool rows.
 
@@ -240,6 +245,8 @@ def make_batch(
         Windows of the teacher in a crop; None keeps scenes whole.
     hop_frames : int
         Distance of two windows of the teacher.
+    mix_share : float
+        With a generator, so many of the scenes get another one added, see ``with_mixtures``.
     """
     logmel, embedding, scores, active = (rows[name] for name in ("logmel", "embedding", "scores", "active"))
     labels, valid = labels_and_valid(rows, texts)
@@ -255,11 +262,8 @@ def make_batch(
         labels, weight = (
             torch.from_numpy(_cut(each.numpy(), hop_frames * firsts, n_frames)) for each in (labels, weight)
         )
-    heard = torch.from_numpy(logmel.astype(np.float32))
-    if rng is not None:
-        heard = degraded(heard, rng)
-    return SceneBatch(
-        heard,
+    scenes = SceneBatch(
+        torch.from_numpy(logmel.astype(np.float32)),
         standardise(torch.from_numpy(embedding.astype(np.float32))),
         torch.from_numpy(scores.astype(np.float32) / 255),
         labels,
@@ -268,7 +272,13 @@ def make_batch(
         torch.from_numpy(active.copy()),
         torch.from_numpy(rows["label"].astype(np.int64)),
         weight,
+        torch.ones(len(rows), dtype=torch.bool),
     )
+    if rng is None:
+        return scenes
+    if mix_share > 0:
+        scenes = with_mixtures(scenes, mix_share, rng)
+    return replace(scenes, logmel=degraded(scenes.logmel, rng))
 
 
 def _cut(values: np.ndarray, firsts: np.ndarray, length: int) -> np.ndarray:

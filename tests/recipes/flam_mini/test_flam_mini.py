@@ -26,7 +26,8 @@ from flam.training import trainer
 from flam.training.degradation import warped_bands
 from flam.training.distribution import World
 from flam.training.log import read_log
-from flam.training.objectives.distillation import class_loss, event_loss, near_loss
+from flam.training.mixtures import with_mixtures
+from flam.training.objectives.distillation import class_loss, event_loss, joint_loss, near_loss
 from flam.training.recipe import load_recipe
 from flam.training.start import read_beside_model, starting_model
 from flam.training.tasks.distill import DistillFeatures, DistillStep, DistillTask
@@ -264,6 +265,47 @@ def test_a_batch_says_what_sounds_and_what_may_sound(pool_folder, label_variants
     augmented = make_batch(rows, texts, lambda embedding: embedding, np.random.default_rng(0))
     assert torch.equal(augmented.labels, batch.labels)
     assert not torch.equal(augmented.logmel, batch.logmel)
+
+
+def test_a_mixture_holds_what_both_scenes_hold(pool_folder, label_variants):
+    rows = ScenePool(pool_folder).take(np.arange(40))
+    rows["logmel"] = np.maximum(rows["logmel"], -90)
+    rows["complete"][::4] = False  # nothing can be said to be absent
+    alone = make_batch(rows, label_variants, lambda embedding: embedding, None)
+    mixed = with_mixtures(alone, 0.5, np.random.default_rng(0))
+    chosen = ~mixed.taught
+    assert 10 < chosen.sum() < 30
+    assert torch.equal(mixed.logmel[~chosen], alone.logmel[~chosen])
+    for scene in range(40):
+        parts = [scene, (scene + 1) % 40] if chosen[scene] else [scene]
+        sounds = {
+            (int(label), tuple(active.tolist()))
+            for part in parts
+            for label, active in zip(alone.label[part], alone.active[part], strict=True)
+        }
+        assert {
+            (int(label), tuple(active.tolist()))
+            for label, active in zip(mixed.label[scene], mixed.active[scene], strict=True)
+        } | {(-1, (False,) * 32)} == sounds | {(-1, (False,) * 32)}
+        labels = alone.labels[parts].any(dim=0)
+        assert torch.equal(mixed.labels[scene], labels)
+        assert torch.equal(mixed.valid[scene], alone.valid[parts].all(dim=0) | labels.any(dim=0))
+        assert mixed.single[scene] == (alone.single[scene] and not chosen[scene])
+        if chosen[scene]:
+            own, other = (10 ** (alone.logmel[part].double() / 10) for part in parts)
+            added = 10 ** (mixed.logmel[scene].double() / 10) - own
+            gain = added.mean() / other.mean()
+            assert torch.allclose(added, gain * other, rtol=1e-3, atol=1e-4 * float(own.max()))
+            assert abs(10 * torch.log10(added.mean() / own.mean())) < 6.1
+
+
+def test_the_losses_of_the_teacher_leave_out_what_it_has_not_heard(pool_folder, label_variants):
+    batch = make_batch(ScenePool(pool_folder).take(np.arange(8)), label_variants, lambda value: value, None)
+    n_windows = batch.embedding.shape[1]
+    windows, teacher = (torch.nn.functional.normalize(torch.randn(8, n_windows, 16), dim=-1) for _ in range(2))
+    half = replace(batch, taught=torch.arange(8) < 4)
+    step = replace(step_of(half, label_variants, windows=windows), teacher_features=teacher)
+    assert torch.allclose(joint_loss(step), 1 - (windows[:4] * teacher[:4]).sum(dim=-1).mean())
 
 
 def test_labels_that_are_withheld_are_neither_right_nor_wrong(clips, pool_folder, tokenizer):

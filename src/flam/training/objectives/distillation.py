@@ -18,8 +18,9 @@ LEAST_SCORE = 0.1
 @objective("distill", DistillStep, needs=["embedding"])
 def embedding_loss(step: DistillStep) -> Tensor:
     """Compute how far the student's reading is from the teacher's embedding, by angle and by smooth L1."""
-    predicted, wanted = step.features.embedding, step.scenes.embedding
-    assert predicted is not None
+    assert step.features.embedding is not None
+    taught = step.scenes.taught
+    predicted, wanted = step.features.embedding[taught], step.scenes.embedding[taught]
     distance = 1 - functional.cosine_similarity(predicted, wanted, dim=-1).mean()
     return distance + functional.smooth_l1_loss(predicted, wanted)
 
@@ -28,14 +29,16 @@ def embedding_loss(step: DistillStep) -> Tensor:
 def score_loss(step: DistillStep) -> Tensor:
     """Compute the cross-entropy of the student's reading and the teacher's scores."""
     assert step.features.scores is not None
-    return functional.binary_cross_entropy_with_logits(step.features.scores, step.scenes.scores)
+    taught = step.scenes.taught
+    return functional.binary_cross_entropy_with_logits(step.features.scores[taught], step.scenes.scores[taught])
 
 
 @objective("joint", DistillStep, needs=["windows"])
 def joint_loss(step: DistillStep) -> Tensor:
     """Compute how far each window is from what the teacher's head says of it, in the joint space."""
     assert step.features.windows is not None
-    return 1 - (step.features.windows * step.teacher_features).sum(dim=-1).mean()
+    taught = step.scenes.taught
+    return 1 - (step.features.windows[taught] * step.teacher_features[taught]).sum(dim=-1).mean()
 
 
 @objective("class", DistillStep, needs=["windows", "class_features", "temperature"])
@@ -45,7 +48,9 @@ def named_class_loss(step: DistillStep) -> Tensor:
     assert features.windows is not None
     assert features.class_features is not None
     assert features.log_temperature_inverse is not None
-    return class_loss(features.windows, features.class_features, features.log_temperature_inverse, step.scenes.scores)
+    taught = step.scenes.taught
+    windows, scores = features.windows[taught], step.scenes.scores[taught]
+    return class_loss(windows, features.class_features, features.log_temperature_inverse, scores)
 
 
 @objective("clip", DistillStep, needs=["audio_features", "text_features", "temperature"])

@@ -59,6 +59,8 @@ class DistillSettings:
         Whether scenes are cropped and degraded anew each time they are drawn.
     crop_windows : int or None
         So many windows of the teacher, and the frames around them, are heard of each scene; None hears all.
+    mix_share : float
+        Part of the scenes that another one is added to, each time anew; the teacher's losses leave them out.
     """
 
     scenes: TeacherScenesConfig
@@ -67,6 +69,11 @@ class DistillSettings:
     batch_size: int = 32
     augment: bool = True
     crop_windows: int | None = None
+    mix_share: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.mix_share < 1:
+            raise ValueError(f"mix_share {self.mix_share} must be at least 0 and below 1")
 
 
 class DistillBatch(NamedTuple):
@@ -253,6 +260,7 @@ class DistillTask(Task):
                 rng if settings.augment else None,
                 settings.crop_windows,
                 settings.scenes.hop_frames,
+                settings.mix_share,
             )
             classes = texts.classes.draw(rng) if texts.classes is not None and "class_features" in needed else None
             tokens = texts.draw(rng) if needed & {"text_features", "logit_bias"} else None
