@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import Literal
 
 import numpy as np
 
@@ -35,7 +36,7 @@ def log_mel(waveforms: np.ndarray, config: LogMelConfig | None = None) -> np.nda
     window, filters, first_bin = _tables(config)
     half = config.n_fft // 2
     # a reflection needs more samples than it adds; shorter clips are surrounded by silence
-    mode = "reflect" if waveforms.shape[-1] > half else "constant"
+    mode: Literal["reflect", "constant"] = "reflect" if waveforms.shape[-1] > half else "constant"
     padded = np.pad(np.asarray(waveforms, np.float32), ((0, 0), (half, half)), mode=mode)
     frames = np.lib.stride_tricks.sliding_window_view(padded, config.n_fft, axis=1)[:, :: config.hop_samples]
     bands = np.empty((*frames.shape[:2], config.n_mels), np.float32)

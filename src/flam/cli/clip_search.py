@@ -30,6 +30,7 @@ def search_clips(
     ConfigError
         Nothing to rank by, or options that do not go together.
     """
+    header: tuple[str, ...]
     if duplicates is not None:
         header, rows = ("cosine", "recording", "other"), _pairs(archives, duplicates)
     elif together.like and find.prompts is not None:

@@ -84,7 +84,7 @@ def find_spans(
     queries, silence_db = choose_queries(archives[0], find, together, events)
     labels = [query.label for query in queries if query.label != together.then]
     filters = choose_filters(keep)
-    found = []
+    found: list[Span] = []
     for archive in archives:
         if filters.needs_clock:
             n_unknown = sum(recording.start_time is None for recording in archive.recordings)

@@ -50,7 +50,7 @@ def write_answers(archives: Sequence[Archive], spans: Sequence[Span], answers: A
             _grouped(spans, rates, output.format), sys.stdout if output.path is None else output.path, output.format
         )
     if answers.cut is not None:
-        _cut(spans, answers, reporter)
+        _cut(spans, answers, answers.cut, reporter)
     if answers.sheet is not None and spans:
         _draw_sheet(spans, answers.sheet, reporter)
     return 1 if reporter.n_problems else 0
@@ -98,17 +98,17 @@ def _grouped(spans: Sequence[Span], rates: dict[Recording, int], format: str) ->
         yield RecordingEvents(name, recording.n_samples / rates[recording], tuple(events))
 
 
-def _cut(spans: Sequence[Span], answers: Answers, reporter: Reporter) -> None:
+def _cut(spans: Sequence[Span], answers: Answers, folder: Path, reporter: Reporter) -> None:
     by_recording: dict[Recording, list] = {}
     for span in spans:
         by_recording.setdefault(span.recording, []).append(span.event)
     n_clips = 0
     for recording, events in by_recording.items():
         try:
-            n_clips += len(cut_clips(recording.path, events, answers.cut, answers.padding, answers.cut_format))
+            n_clips += len(cut_clips(recording.path, events, folder, answers.padding, answers.cut_format))
         except AudioError as error:
             reporter.error(str(error))
-    reporter.say(f"{n_clips} clips: {answers.cut}")
+    reporter.say(f"{n_clips} clips: {folder}")
 
 
 def _draw_sheet(spans: Sequence[Span], path: Path, reporter: Reporter) -> None:

@@ -11,47 +11,47 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from pathlib import Path
 from typing import Any, TypeVar
 
+P = TypeVar("P")
 T = TypeVar("T")
 
 _work: Callable[[Any], Any]  # of this process; a library inside it is too large to send with every file
 
 
 def each_file(
-    paths: Iterable[Path], work: Callable[[Path], T], on_crash: Callable[[Path], T], workers: int
-) -> Iterator[tuple[Path, T]]:
+    paths: Iterable[P], work: Callable[[P], T], on_crash: Callable[[P], T], workers: int
+) -> Iterator[tuple[P, T]]:
     """Apply work to files, in no particular order.
 
     Parameters
     ----------
-    paths : Iterable[Path]
-        the files
-    work : Callable[[Path], T]
+    paths : Iterable[P]
+        paths or URLs of the files
+    work : Callable[[P], T]
         a function that can be pickled, which is done once for each process; it must not raise
-    on_crash : Callable[[Path], T]
+    on_crash : Callable[[P], T]
         gives the result for a file that ended the process working on it, as a decoder's bug may
     workers : int
         processes; 0 works in this process, where a crash is the end
 
     Returns
     -------
-    Iterator[tuple[Path, T]]
+    Iterator[tuple[P, T]]
         iterator of (path, result)
 
     Examples
     --------
-    >>> list(each_file([Path("a.wav")], str, on_crash=repr, workers=0))
-    [(PosixPath('a.wav'), 'a.wav')]
+    >>> list(each_file(["a.wav", "b.flac"], len, on_crash=lambda path: 0, workers=0))
+    [('a.wav', 5), ('b.flac', 6)]
     """
     if workers == 0:
         for path in paths:
             yield path, work(path)
         return
-    waiting, suspects = deque(paths), deque[Path]()
+    waiting, suspects = deque(paths), deque[P]()
     while waiting:
-        running: dict[Future[T], Path] = {}
+        running: dict[Future[T], P] = {}
         pool = process_pool(workers, work)
         try:
             while waiting or running:

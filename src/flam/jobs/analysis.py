@@ -91,8 +91,8 @@ def analyse(
             plot_detection(reducer.finish(), scores, events, extras.plot, settings.suppress, title)
     began = recording_start(recording, settings.time_zone)
     # Raven's boxes reach up to half the rate
-    rate = opened.sample_rate if settings.format == "raven" else None
-    return RecordingEvents(written_name(recording), end_s, tuple(events), began, rate)
+    highest_rate = opened.sample_rate if settings.format == "raven" else None
+    return RecordingEvents(written_name(recording), end_s, tuple(events), began, highest_rate)
 
 
 def _watched(blocks: Iterable[np.ndarray], watch: Callable[[np.ndarray], None]) -> Iterator[np.ndarray]:

@@ -111,12 +111,20 @@ class _AudioGraph(nn.Module):
         return self.model.audio_encoder.encode_logmel(logmel)
 
 
-class _ProjectionGraph(_AudioGraph):
+class _ProjectionGraph(nn.Module):
+    def __init__(self, model: FLAM):
+        super().__init__()
+        self.model = model
+
     def forward(self, frames: Tensor) -> Tensor:
         return self.model.project_audio(frames[None]).frame_features[0]
 
 
-class _TextGraph(_AudioGraph):
+class _TextGraph(nn.Module):
+    def __init__(self, model: FLAM):
+        super().__init__()
+        self.model = model
+
     def forward(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         return tuple(self.model.encode_tokens(TextTokens(ids, mask)))  # type: ignore[return-value]
 

@@ -144,8 +144,9 @@ def _plot(
     duration_s = spectrogram.duration_s if end_s is None else end_s
     # a name that is not UTF-8 can be opened, but not drawn
     if title is None:
-        has_name = isinstance(audio, str | Path)
-        title = os.fsencode(Path(audio).name).decode("utf-8", "replace") if has_name else ""
+        title = ""
+        if isinstance(audio, str | Path):
+            title = os.fsencode(Path(audio).name).decode("utf-8", "replace")
     note = "" if n_rows <= MOST_ROWS else f"{MOST_ROWS} of {n_rows} prompts, those with the highest scores"
     layout = Layout(rows, duration_s, title, note)
     draw_spectrogram(layout, spectrogram)

@@ -181,8 +181,7 @@ def run_work(urls: list[str], work: Work, workers: int, ray_address: str | None 
     if ray_address is not None:
         yield from _run_on_ray(urls, work, max(workers, 1), ray_address)
         return
-    crashed = _Crashed()
-    for _, outcome in each_file([_Url(url) for url in urls], work, crashed, workers):  # type: ignore[arg-type, type-var]
+    for _, outcome in each_file(urls, work, _Crashed(), workers):
         yield outcome
 
 
@@ -217,10 +216,6 @@ class local_copy:
     def __exit__(self, *_: object) -> None:
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
-
-
-class _Url(str):
-    """A URL where paths are expected."""
 
 
 class _Crashed:

@@ -187,9 +187,9 @@ class Catalogue:
             Numbers of segments that are no longer needed.
         """
         with self._transaction() as cursor:
-            for segment in replaced:
-                cursor.execute("DELETE FROM recordings WHERE segment = ?", (segment,))
-                cursor.execute("DELETE FROM segments WHERE segment = ?", (segment,))
+            for old in replaced:
+                cursor.execute("DELETE FROM recordings WHERE segment = ?", (old,))
+                cursor.execute("DELETE FROM segments WHERE segment = ?", (old,))
             cursor.execute("INSERT INTO segments (name, n_frames) VALUES (?, ?)", (name, header.n_frames))
             segment = cursor.lastrowid
             places = ", ".join("?" * (len(COLUMNS) + 1))

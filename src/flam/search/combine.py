@@ -30,7 +30,7 @@ def all_of(spans: Iterable[Span], prompts: Sequence[str], within_s: float = 0.0)
     """
     if len(prompts) < 2:
         raise ConfigError("--all needs two prompts at least; give another -p")
-    found = []
+    found: list[Span] = []
     for recording, by_prompt in _by_recording(spans).items():
         groups = [[span] for span in by_prompt.get(prompts[0], [])]
         for prompt in prompts[1:]:

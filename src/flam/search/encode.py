@@ -26,6 +26,7 @@ from flam.search.segment import SegmentWriter
 
 if TYPE_CHECKING:
     from flam.detection import Detector
+    from flam.detection.backends.torch import Precision
 
 UNIT_TOLERANCE = 0.02
 # axes are fitted on as many recordings as this, this much of each
@@ -61,7 +62,9 @@ class Encoder:
         Name or folder of the model; each process loads it once.
     model_id : str
         What the model's files hold.
-    device, precision : str
+    device : str
+        See ``flam.load``.
+    precision : {"auto", "fp32", "bf16"}
         See ``flam.load``.
     overlap : float
         See ``DetectionConfig``.
@@ -76,7 +79,7 @@ class Encoder:
     model: str
     model_id: str
     device: str
-    precision: str
+    precision: Precision
     overlap: float
     codec: Codec
     incoming: Path

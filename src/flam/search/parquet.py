@@ -62,9 +62,9 @@ def export_archive(archive: Archive, folder: Path, progress: Callable[[int, int]
                     )
                     done += len(features)
                     progress(done, total)
-    rows = [(row, segment.clips[row.clip_row]) for segment, recordings in archive.segments for row in recordings]
+    clips = [(row, segment.clips[row.clip_row]) for segment, recordings in archive.segments for row in recordings]
     with atomic_path(folder / RECORDINGS) as part:
-        pyarrow.parquet.write_table(_recording_table(rows, archive.dim, metadata), part)
+        pyarrow.parquet.write_table(_recording_table(clips, archive.dim, metadata), part)
 
 
 def import_archive(folder: Path, archive: ArchiveFolder, form: Form, progress: Callable[[int, int], None]) -> int:

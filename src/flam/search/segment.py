@@ -64,7 +64,10 @@ class SegmentHeader:
 
 def array_files(codec: Codec) -> dict[str, tuple[np.dtype, int]]:
     """The files with one row per frame: type and values of a row."""
-    files = {"prefix.u8": (np.dtype(np.uint8), PREFIX_BYTES), "level.f16": (LEVEL_DTYPE, 1)}
+    files: dict[str, tuple[np.dtype, int]] = {
+        "prefix.u8": (np.dtype(np.uint8), PREFIX_BYTES),
+        "level.f16": (LEVEL_DTYPE, 1),
+    }
     if codec.detail_width:
         name = "vectors.f16" if codec.form == "exact" else "detail.i8"
         files[name] = (codec.detail_dtype, codec.detail_width)
@@ -191,7 +194,7 @@ class SegmentWriter:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _write(self, name: str, values: np.ndarray) -> None:
-        content = memoryview(np.ascontiguousarray(values)).cast("B") if values.size else b""
+        content = np.ascontiguousarray(values).reshape(-1).view(np.uint8).data
         self._checksums[name] = zlib.crc32(content, self._checksums[name])
         self._files[name].write(content)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -146,8 +147,8 @@ class SegmentSpans:
             event.mean_score,
             event.max_score,
         )
-        power = np.mean(10 ** (self._segment.level_db[onset:offset].astype(np.float64) / 10))
-        return Span(recording, placed, float(10 * np.log10(max(power, 1e-20))))
+        power = float(np.mean(10 ** (self._segment.level_db[onset:offset].astype(np.float64) / 10)))
+        return Span(recording, placed, 10 * math.log10(max(power, 1e-20)))
 
 
 class _Turned:

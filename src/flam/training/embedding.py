@@ -90,10 +90,9 @@ class Embedder(nn.Module):
             texts = encoder(TextTokens(ids.to(device), mask.to(device)))
         audio = model.project_audio(frames.float())
         # times 1: outputs of their own, so that their gradients arrive as those of all others do
-        numbers = (model.log_temperature_inverse, self.sigmoid_log_scale, self.sigmoid_bias)
-        return Features(
-            *audio, *model.project_text(texts.float()), *(None if value is None else value * 1.0 for value in numbers)
-        )
+        temperature = model.log_temperature_inverse * 1.0
+        sigmoid = (None if value is None else value * 1.0 for value in (self.sigmoid_log_scale, self.sigmoid_bias))
+        return Features(*audio, *model.project_text(texts.float()), temperature, *sigmoid)
 
 
 def cut(inputs: Inputs, n_pieces: int) -> list[Inputs]:

@@ -197,6 +197,7 @@ class DistillTask(Task):
     """Learn from scenes with a teacher's answers."""
 
     settings: ClassVar[type] = DistillSettings
+    module: Student
     step_class: ClassVar[type] = DistillStep
     quality: ClassVar[str | None] = "validation_frame_auroc"
 
@@ -245,6 +246,7 @@ class DistillTask(Task):
     def batches(self, first_step: int) -> Iterator[DistillBatch]:
         """As ``Task``."""
         settings, texts, head = self._recipe.task, self._scenes.texts, self.module.teacher_head
+        assert head is not None
         pool, step = self._scenes.training, first_step
         stages = self._recipe.resolved_stages
         while step < self._recipe.n_steps:

@@ -227,6 +227,7 @@ class HeadModule(nn.Module):
 class TeacherHeadTask(Task):
     """Learn the head from labels."""
 
+    module: HeadModule
     settings: ClassVar[type] = TeacherHeadSettings
     step_class: ClassVar[type] = HeadStep
 

@@ -149,7 +149,9 @@ class TextSide(nn.Module):
             return self.model.encode_tokens(tokens)
 
         left, right = described(batch.left).text_features, described(batch.right).text_features
-        phrases = (None, None, None) if batch.phrases is None else tuple(described(batch.phrases))
+        phrases: tuple[Tensor | None, Tensor | None, Tensor | None] = (None, None, None)
+        if batch.phrases is not None:
+            phrases = described(batch.phrases)
         others = None if batch.other_phrases is None else described(batch.other_phrases).text_features
         reference = None if self._reference is None else described(self._reference).text_features
         if batch.other_phrases is not None:  # scale and bias are learnt from an earlier model alone
@@ -229,8 +231,8 @@ class TextTask(Task):
         while True:
             chosen = rng.integers(len(corpus.pairs), size=settings.batch_size - n_phrases)
             groups = rng.integers(len(corpus.groups), size=n_phrases) if n_phrases else np.empty(0, int)
-            phrases = [self._drawn(group, rng) for group in groups]
-            others = [self._drawn(group, rng) for group in groups] if corpus.earlier is None else []
+            phrases = [self._drawn(int(group), rng) for group in groups]
+            others = [self._drawn(int(group), rng) for group in groups] if corpus.earlier is None else []
             if step >= first_step:
                 yield Batch(
                     self._pairs.rows(2 * chosen),
