@@ -13,6 +13,7 @@ import soundfile
 import flam
 from flam.audio import read_audio
 from flam.detection.prompt_file import read_prompt_file
+from flam.review import recording_hash
 
 STREET = Path(flam.__file__).parent / "assets" / "demo" / "street.ogg"
 
@@ -56,6 +57,18 @@ def test_answers_that_were_given_are_not_asked_again(run, street, monkeypatch, t
     second = list(csv.DictReader((tmp_path / "prompts.labels.csv").open()))
     assert [row["verdict"] for row in second] == ["right", "wrong"]
     assert second[0] == first[0]
+
+
+def test_an_archive_is_reviewed_without_encoding_it_again(run, street, monkeypatch, tmp_path):
+    assert run("index", "build", street, "-o", "archive", "-q").code == 0
+    monkeypatch.setattr("flam.detection.Detector.detect", None)
+    answer(monkeypatch, "y\n" * 20)
+    outcome = run("review", "archive", "-p", "rain", "-o", "archived.yaml", "--floor", "0.6")
+    assert outcome.code == 0, outcome.err
+    rows = list(csv.DictReader((tmp_path / "archived.labels.csv").open()))
+    assert rows
+    assert {Path(row["recording"]).parent.name for row in rows} == {street.name}
+    assert all(row["recording_hash"] == recording_hash(row["recording"]) for row in rows)
 
 
 def test_clips_and_questions_go_out_and_answers_come_back(run, street, tmp_path):

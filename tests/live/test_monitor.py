@@ -224,6 +224,20 @@ def test_folder_of_clips_keeps_to_its_cap(tmp_path):
     assert written[-1] in left
 
 
+def test_one_noisy_day_gets_no_more_clips_than_its_share(tmp_path):
+    config = LiveConfig(clips=ClipConfig(tmp_path, pre_s=0.0, post_s=0.0, cap_mb=1.0, day_mb=0.004))
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, (4, 800)).astype(np.float32)
+    script = list(itertools.chain.from_iterable([*noise, *level(0.01, 2)] for _ in range(6)))
+    (tmp_path / "20200101-000000_loud_1.flac").write_bytes(bytes(900_000))  # another day's
+    notices, _, _ = listen([script], config)
+    kinds = [notice.kind for notice in notices]
+    assert kinds.count("offset") == 6
+    assert kinds.count("clip") == 1
+    assert kinds.count("clips full") == 1
+    with pytest.raises(ConfigError, match="clips a day"):
+        ClipConfig(tmp_path, cap_mb=1.0, day_mb=2.0)
+
+
 def test_hours_pass_without_growth_of_memory():
     """Ten minutes of blocks with events after a warm-up: what is held stays below a small bound."""
     script = itertools.cycle([*level(0.01, 7), *level(0.5, 3)])

@@ -8,6 +8,7 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 from flam.audio import read_audio
+from flam.detection.prompt_file import PromptEntry, PromptList
 from flam.server.app import create_app
 
 ADDRESS = "ws://localhost/v1/live"
@@ -51,6 +52,20 @@ def test_live_events_equal_those_of_the_session(client, detector, demo):
     scores = np.concatenate([a["scores"] for a in answers if a["type"] == "scores"])
     whole = np.concatenate([piece.scores.scores for piece in pieces])
     assert scores == pytest.approx(whole, abs=2e-4)
+
+
+def test_alternatives_negatives_and_thresholds_count(client, detector, demo):
+    audio = read_audio(demo, 48_000)
+    entry = PromptEntry("alarm", alternatives=("siren",), negatives=("car horn",), threshold=0.9, min_duration_s=0.2)
+    session = detector.session(PromptList((entry,)), sample_rate=48_000, latency_s=2.0)
+    expected = [(e.prompt, e.onset_s, e.offset_s) for p in [*session.push(audio), *session.finish()] for e in p.events]
+    rule = {"alternatives": ["siren"], "negatives": ["car horn"], "threshold": 0.9, "min_duration_s": 0.2}
+    request = {"prompts": ["alarm"], "rules": {"alarm": rule}, "sample_rate": 48_000, "latency_s": 2.0}
+    answers = listen(client, request, np.array_split(audio, 11))
+    events = [(a["prompt"], a["onset_s"], a["offset_s"]) for a in answers if a["type"] == "event"]
+    assert sorted(events) == sorted(expected)
+    alone = listen(client, {**request, "rules": {"alarm": {"threshold": 0.9}}}, [audio])
+    assert [a for a in alone if a["type"] == "event"] != [a for a in answers if a["type"] == "event"]
 
 
 REQUEST = json.dumps({"prompts": ["rain"], "sample_rate": 16_000})

@@ -7,6 +7,7 @@ import pytest
 
 pytest.importorskip("mcp", reason="the extra mcp is not installed")
 
+from flam.search import Archive
 from flam.server.mcp_tools import make_mcp_server
 from flam.server.searching import ArchiveShelf
 
@@ -18,8 +19,8 @@ def call(server, tool, **arguments):
 
 
 @pytest.fixture
-def server(make_service, detector, demo):
-    return make_mcp_server(make_service(roots=(demo.parent,)), ArchiveShelf((), detector))
+def server(make_service, detector, demo, archive):
+    return make_mcp_server(make_service(roots=(demo.parent,)), ArchiveShelf((archive,), detector))
 
 
 def test_tools_are_listed_with_what_they_take(server):
@@ -34,6 +35,17 @@ def test_detect_and_count(server, detector, demo):
     assert [(event["prompt"], event["onset_s"]) for event in events] == [(e.prompt, e.onset_s) for e in expected]
     [counts] = call(server, "count", recording="street", prompts=["siren", "goat"])
     assert counts == {"siren": len(expected), "goat": 0}
+
+
+def test_search_gives_the_hits_of_the_archive(server, archive, detector):
+    expected = Archive(archive, detector).search(["siren", "car horn"], ["rain"])
+    hits = call(server, "search", prompts=["siren", "car horn"], suppress=["rain"], limit=3)
+    hits = hits[0] if len(hits) == 1 and isinstance(hits[0], list) else hits
+    assert [(hit["recording"], hit["prompt"], hit["onset_s"]) for hit in hits] == [
+        (span.recording.path, span.event.prompt, span.event.onset_s) for span in expected[:3]
+    ]
+    with pytest.raises(Exception, match="nothing to search for"):
+        call(server, "search", prompts=[])
 
 
 def test_files_elsewhere_are_refused(server):

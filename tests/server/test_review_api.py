@@ -1,9 +1,13 @@
 """A review over the API is the review of ``flam.review``: questions, answers, undo, and what is kept."""
 
 import pytest
+from starlette.testclient import TestClient
 
 from flam.detection.prompt_file import read_prompt_file
-from flam.review import read_labels
+from flam.review import candidate_floor, read_labels, recording_hash
+from flam.search import Archive
+from flam.server.app import create_app
+from flam.server.searching import ArchiveShelf
 
 
 def begun(client, prompt="siren", **options):
@@ -48,6 +52,29 @@ def test_undo_asks_the_same_again(client):
     assert state["candidate"] == first
     assert state["n_answers"] == 0
     assert client.get(f"/v1/reviews/{state['id']}").json() == state
+
+
+def test_an_archive_is_reviewed_and_its_candidates_can_be_heard(archive, detector, make_service):
+    app = create_app(make_service(), ArchiveShelf([archive], detector))
+    floor = candidate_floor(detector.config)
+    low = Archive(archive, detector).search(["siren"], threshold=floor, low_threshold=floor)
+    with TestClient(app, base_url="http://localhost") as client:
+        state = client.post("/v1/reviews", json={"prompts": ["siren"], "archives": ["demos"]}).json()
+        assert 0 < state["n_candidates"] <= len(low)
+        seen = set()
+        while candidate := state["candidate"]:
+            assert candidate["archive"] == "demos"
+            assert candidate["recording_id"] is None
+            seen.add((candidate["recording"], candidate["onset_s"]))
+            where = {"recording": candidate["recording"], "start_s": candidate["onset_s"], "end_s": 60}
+            assert client.get("/v1/archives/demos/clip.wav", params=where).status_code == 200
+            state = client.post(f"/v1/reviews/{state['id']}/answer", json={"verdict": "right"}).json()
+        assert seen <= {(span.recording.path, span.event.onset_s) for span in low}
+        text = client.get(f"/v1/reviews/{state['id']}/labels.csv").text
+        assert all(recording_hash(path) in text for path, _ in seen)
+        missing = {"prompts": ["siren"], "archives": ["other"]}
+        assert client.post("/v1/reviews", json=missing).status_code == 404
+        assert client.post("/v1/reviews", json={"prompts": ["siren"]}).status_code == 400
 
 
 def test_reviews_that_can_not_be_held_are_refused(client):

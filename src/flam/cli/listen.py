@@ -50,6 +50,7 @@ class Out:
     pre: Annotated[float, _option(OUT, "SECONDS", "Sound before an event in its clip, seconds; 2.")] = 2.0
     post: Annotated[float, _option(OUT, "SECONDS", "Sound after it, seconds; 2.")] = 2.0
     clips_cap: Annotated[float, _option(OUT, "MB", "Remove the oldest clips beyond this size; 1000.")] = 1000.0
+    clips_a_day: Annotated[float | None, _option(OUT, "MB", "Write no more clips of a day beyond this size.")] = None
 
 
 def listen(
@@ -138,7 +139,7 @@ def _config(sound: Sound, out: Out) -> LiveConfig:
     return LiveConfig(
         gate_db=sound.gate,
         schedule=None if sound.schedule is None else Schedule.parse(sound.schedule),
-        clips=None if out.clips is None else ClipConfig(out.clips, out.pre, out.post, out.clips_cap),
+        clips=None if out.clips is None else ClipConfig(out.clips, out.pre, out.post, out.clips_cap, out.clips_a_day),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -20,7 +20,7 @@ PADDING_S = 1.0
 
 
 def review(
-    results: Annotated[str, Parameter(help="Recordings, or a file of events found with a low threshold.")],
+    results: Annotated[str, Parameter(help="Recordings, an archive, or a file of events found with a low threshold.")],
     /,
     *more: Annotated[str, Parameter(help="Further ones.")],
     prompt: Annotated[
@@ -136,7 +136,7 @@ def _play(recording: str, onset_s: float, offset_s: float) -> None:
 
 
 def _write_clips(
-    session: ReviewSession, folder: Path, hashes: dict[str, str], model_id: str, site: str, reporter: Reporter
+    session: ReviewSession, folder: Path, hashes: Mapping[str, str], model_id: str, site: str, reporter: Reporter
 ) -> None:
     """Write the candidates that would be asked for about, and a CSV with a row for each."""
     from flam.audio.write import write_audio

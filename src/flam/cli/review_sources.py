@@ -1,8 +1,8 @@
-"""Where the candidates of a review come from: recordings, searched with a very low threshold, or a file of events."""
+"""Where the candidates of a review come from: recordings, archives, or a file of events."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from flam.core.progress import Reporter
     from flam.detection.prompt_file import PromptList
 
-# Where no curve was measured: scores that wrong candidates reach as well.
-FLOORS: dict[str, float] = {"posterior": 0.05, "unbiased": 0.8, "approximate": 0.8}
 EVENT_SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv")
 
 
@@ -26,7 +24,7 @@ class Found:
     ----------
     recordings : tuple of RecordingEvents
         With paths that lead to the sound.
-    hashes : dict
+    hashes : mapping
         Path to the hash of the recording's bytes.
     score : {"posterior", "unbiased", "approximate"}
         The kind of score of the events.
@@ -35,7 +33,7 @@ class Found:
     """
 
     recordings: tuple[RecordingEvents, ...]
-    hashes: dict[str, str]
+    hashes: Mapping[str, str]
     score: ScoreMethod
     model_id: str
 
@@ -46,7 +44,7 @@ def collect(sources: Sequence[str], prompts: PromptList, model: str, floor: floa
     Parameters
     ----------
     sources : sequence of str
-        Files of events (json, jsonl, csv), recordings and folders.
+        Files of events (json, jsonl, csv), archives, recordings and folders.
     prompts : PromptList
         What is reviewed.
     model : str
@@ -60,19 +58,22 @@ def collect(sources: Sequence[str], prompts: PromptList, model: str, floor: floa
     from flam.hub.hub import resolve
     from flam.jobs.inputs import find_sources
     from flam.jobs.settings import model_identity
-    from flam.review import recording_hash
+    from flam.review import RecordingHashes, archive_events, candidate_floor, recording_hash
+    from flam.search import Archive
+    from flam.search.layout import ArchiveFolder
+    from flam.search.models import require_model
 
     lists = [source for source in sources if source.lower().endswith(EVENT_SUFFIXES)]
+    archives = [source for source in sources if ArchiveFolder(Path(source)).exists()]
     folder = resolve(model, notify=reporter.say)
     detector = flam.load(folder)
     recordings = [recording for path in lists for recording in read_results(Path(path))]
     if floor is None:
-        curve = detector.config.false_alarm_curve
-        floor = FLOORS[detector.config.score] if curve is None else curve.thresholds[0]
+        floor = candidate_floor(detector.config)
     if not 0 < floor <= 1:
         raise ConfigError(f"--floor {floor} must be within (0, 1]; 0.8 is a low one")
     plain = prompts.without_thresholds()
-    paths = find_sources([source for source in sources if source not in lists], reporter.error)
+    paths = find_sources([source for source in sources if source not in (*lists, *archives)], reporter.error)
     for number, source in enumerate(paths, start=1):
         try:
             with reporter.recording(str(source.path), number, len(paths)) as progress:
@@ -88,8 +89,13 @@ def collect(sources: Sequence[str], prompts: PromptList, model: str, floor: floa
             hashes[recording.recording] = recording_hash(recording.recording)
         except AudioError as error:
             reporter.error(str(error))
-    present = tuple(recording for recording in recordings if recording.recording in hashes)
-    return Found(present, hashes, detector.config.score, model_identity(folder))
+    present = [recording for recording in recordings if recording.recording in hashes]
+    for path in archives:
+        archive = Archive(path, detector)
+        require_model(folder, model, archive.settings.model_id, Path(path))
+        present += archive_events(archive, prompts, floor)
+    known = RecordingHashes((recording.recording for recording in present), hashes)
+    return Found(tuple(present), known, detector.config.score, model_identity(folder))
 
 
 def read_results(path: Path) -> list[RecordingEvents]:

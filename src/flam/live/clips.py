@@ -31,18 +31,27 @@ class ClipConfig:
         Sound before the onset and after the offset, seconds.
     cap_mb : float
         Size that the folder keeps to: the oldest clips are removed first.
+    day_mb : float, optional
+        Once the clips of a day have this size, its further events get none, so that one noisy day does not push out
+        all the others.
     """
 
     folder: Path
     pre_s: float = 2.0
     post_s: float = 2.0
     cap_mb: float = 1000.0
+    day_mb: float | None = None
 
     def __post_init__(self) -> None:
         if not (0 <= self.pre_s <= 30 and 0 <= self.post_s <= 30 and self.cap_mb > 0):
             raise ConfigError(
                 f"pre-roll {self.pre_s} s and post-roll {self.post_s} s must be within 0..30, the cap {self.cap_mb} MB "
                 "above 0"
+            )
+        if self.day_mb is not None and not 0 < self.day_mb <= self.cap_mb:
+            raise ConfigError(
+                f"{self.day_mb} MB of clips a day must be above 0 and at most the folder's {self.cap_mb} MB; raise "
+                "--clips-cap"
             )
 
     @property
@@ -69,7 +78,7 @@ class ClipWriter:
         """Remember an event that has ended."""
         self._waiting.append(offset)
 
-    def write(self, ring: RingBuffer, sample_rate: int, is_over: bool = False) -> list[tuple[LiveNotice, Path]]:
+    def write(self, ring: RingBuffer, sample_rate: int, is_over: bool = False) -> list[tuple[LiveNotice, Path | None]]:
         """Write the clips whose sound is there; at the end of a source, all.
 
         Parameters
@@ -83,15 +92,15 @@ class ClipWriter:
 
         Returns
         -------
-        list of (LiveNotice, Path)
-            Events and their clips.
+        list of (LiveNotice, Path or None)
+            Events and their clips; None where their day has clips enough.
 
         Raises
         ------
         OutputError
             If a clip can't be written.
         """
-        written = []
+        written: list[tuple[LiveNotice, Path | None]] = []
         while self._waiting:
             notice = self._waiting[0]
             assert notice.onset_s is not None
@@ -100,6 +109,9 @@ class ClipWriter:
             if ring.end < end and not is_over:
                 break
             self._waiting.popleft()
+            if self._day_is_full(notice):
+                written.append((notice, None))
+                continue
             start_s = max(notice.onset_s - self.config.pre_s, notice.offset_s - LONGEST_S)
             _, samples = ring.read(round(start_s * sample_rate), end)
             if len(samples):
@@ -108,6 +120,12 @@ class ClipWriter:
                 self._keep_to_cap(path)
                 written.append((notice, path))
         return written
+
+    def _day_is_full(self, notice: LiveNotice) -> bool:
+        if self.config.day_mb is None:
+            return False
+        of_day = self.config.folder.glob(f"{datetime.fromisoformat(notice.time):%Y%m%d}-*{SUFFIX}")
+        return sum(path.stat().st_size for path in of_day) >= self.config.day_mb * 1e6
 
     def _keep_to_cap(self, newest: Path) -> None:
         clips = [(path.stat(), path) for path in self.config.folder.glob(f"*{SUFFIX}")]

@@ -135,6 +135,7 @@ class LiveMonitor:
         self._ids: dict[tuple[str, float], str] = {}  # of events that have begun, by prompt and onset
         self._last_loud = self._last_signal = 0
         self._has_signal = self._is_on = True
+        self._full_day = ""  # the last day of which it was told that it has clips enough
 
     def run(self) -> Iterator[LiveNotice]:
         """Listen, and tell what happens as it happens.
@@ -258,7 +259,12 @@ class LiveMonitor:
     def _write_clips(self, is_over: bool = False) -> Iterator[LiveNotice]:
         if self._clips is not None:
             for notice, path in self._clips.write(self.ring, self.sample_rate, is_over):
-                yield self._notice("clip", id=notice.id, prompt=notice.prompt, detail=str(path))
+                day = notice.time[:10]
+                if path is not None:
+                    yield self._notice("clip", id=notice.id, prompt=notice.prompt, detail=str(path))
+                elif day != self._full_day:
+                    self._full_day = day
+                    yield self._notice("clips full", detail=f"no more clips of {day}, see --clips-a-day")
 
     def _at(self, kind: NoticeKind, position_s: float, **values: Any) -> LiveNotice:
         """A notice of a moment of the sound."""

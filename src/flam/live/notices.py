@@ -7,7 +7,17 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 NoticeKind = Literal[
-    "onset", "offset", "clip", "connected", "lost", "ended", "no signal", "signal", "paused", "resumed"
+    "onset",
+    "offset",
+    "clip",
+    "clips full",
+    "connected",
+    "lost",
+    "ended",
+    "no signal",
+    "signal",
+    "paused",
+    "resumed",
 ]
 
 
@@ -18,8 +28,9 @@ class LiveNotice:
     Parameters
     ----------
     kind : str
-        "onset" and "offset" of an event; "clip" that was written; "connected", "lost" and "ended" of the source; "no
-        signal" after seconds of digital silence and "signal" after it; "paused" and "resumed" by the schedule.
+        "onset" and "offset" of an event; "clip" that was written, "clips full" when a day has enough of them;
+        "connected", "lost" and "ended" of the source; "no signal" after seconds of digital silence and "signal" after
+        it; "paused" and "resumed" by the schedule.
     source : str
         Name of the source.
     time : str

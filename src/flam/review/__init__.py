@@ -1,6 +1,14 @@
 """From a few answers to a threshold, a probability and a count of each prompt; numpy only."""
 
-from flam.review.candidates import Candidate, Pool, find_candidates, recording_hash
+from flam.review.archive_events import archive_events
+from flam.review.candidates import (
+    Candidate,
+    Pool,
+    RecordingHashes,
+    candidate_floor,
+    find_candidates,
+    recording_hash,
+)
 from flam.review.counts import Estimate, call_density, count_right
 from flam.review.labels import Label, Verdict, match_labels, read_labels, write_labels, write_questions
 from flam.review.logistic import SHIPPED_PRIOR, LogisticFit, Prior, fit_logistic
@@ -17,12 +25,15 @@ __all__ = [
     "LogisticFit",
     "Pool",
     "Prior",
+    "RecordingHashes",
     "ReviewConfig",
     "ReviewSession",
     "Target",
     "Verdict",
     "answers_of",
+    "archive_events",
     "call_density",
+    "candidate_floor",
     "choose_threshold",
     "count_right",
     "find_candidates",

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from flam.core import AudioError, Event, RecordingEvents
+from flam.detection.config import DetectionConfig
 
 PER_RECORDING = 2
 # Of long recordings, so many of each stretch: a day of one microphone is as good as many short recordings.
 STRETCH_S = 300.0
+# Where no curve was measured: scores that wrong candidates reach as well.
+FLOORS: dict[str, float] = {"posterior": 0.05, "unbiased": 0.8, "approximate": 0.8}
 # Scores are float32: closer to 0 and 1 they can't tell.
 SMALLEST_SCORE = 1e-6
 
@@ -41,6 +44,18 @@ class Candidate:
     def overlaps(self, other: Candidate | Event) -> bool:
         """Whether both share some time; that they are of one recording and prompt is the caller's care."""
         return self.onset_s < other.offset_s and other.onset_s < self.offset_s
+
+
+def candidate_floor(config: DetectionConfig) -> float:
+    """The score that candidates reach at least: the lowest threshold of the model's curve of false alarms.
+
+    Examples
+    --------
+    >>> candidate_floor(DetectionConfig(score="approximate"))
+    0.8
+    """
+    curve = config.false_alarm_curve
+    return FLOORS[config.score] if curve is None else curve.thresholds[0]
 
 
 def find_candidates(
@@ -175,3 +190,37 @@ def recording_hash(path: str | Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()[:16]
     except OSError as error:
         raise AudioError(f"{path}: can't be read ({error.strerror}); check that it is still there") from error
+
+
+class RecordingHashes(Mapping[str, str]):
+    """Path of a recording to the hash of its bytes, which is made when it is first asked for.
+
+    Recordings that can't be read have none. For the thousands of an archive, of which a few are asked about.
+
+    Parameters
+    ----------
+    paths : iterable of str
+        The recordings.
+    known : mapping
+        The hashes of some of them.
+    """
+
+    def __init__(self, paths: Iterable[str], known: Mapping[str, str] | None = None):
+        self._paths = dict.fromkeys(paths)
+        self._known = dict(known or {})
+
+    def __getitem__(self, path: str) -> str:
+        if path not in self._paths:
+            raise KeyError(path)
+        if path not in self._known:
+            try:
+                self._known[path] = recording_hash(path)
+            except AudioError:
+                raise KeyError(path) from None
+        return self._known[path]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Literal, get_args
@@ -116,7 +116,7 @@ def write_labels(labels: Iterable[Label], path: str | Path) -> None:
 
 
 def write_questions(
-    prompt: str, candidates: Sequence[Candidate], path: str | Path, hashes: dict[str, str], model_id: str, site: str
+    prompt: str, candidates: Sequence[Candidate], path: str | Path, hashes: Mapping[str, str], model_id: str, site: str
 ) -> None:
     """Write candidates as a CSV with an empty column ``verdict``, to be filled in and read by ``read_labels``.
 
@@ -128,7 +128,7 @@ def write_questions(
         What to ask about.
     path : str or Path
         The file.
-    hashes : dict
+    hashes : mapping
         Recording to the hash of its bytes.
     model_id, site : str
         As in ``Label``.
@@ -155,7 +155,7 @@ def label_of(
 
 
 def match_labels(
-    labels: Iterable[Label], candidates: Sequence[Candidate], prompt: str, hashes: dict[str, str], site: str = ""
+    labels: Iterable[Label], candidates: Sequence[Candidate], prompt: str, hashes: Mapping[str, str], site: str = ""
 ) -> dict[int, Label]:
     """Find the candidates that were answered before, by this model or another: their scores are those of today.
 
@@ -167,7 +167,7 @@ def match_labels(
         Of today's model.
     prompt : str
         Labels of other prompts are left out.
-    hashes : dict
+    hashes : mapping
         Recording to the hash of its bytes.
     site : str
         Empty takes the labels of all sites.
@@ -184,14 +184,15 @@ def match_labels(
     >>> {place: label.verdict for place, label in match_labels([label], candidates, "siren", {}).items()}
     {0: 'right'}
     """
+    labels = [label for label in labels if label.prompt == prompt and (not site or label.site == site)]
+    if not labels:
+        return {}  # and no recording was read for its hash
     by_key: dict[str, list[int]] = {}
     for place, candidate in enumerate(candidates):
         for key in {candidate.recording, hashes.get(candidate.recording, candidate.recording)}:
             by_key.setdefault(key, []).append(place)
     answered: dict[int, Label] = {}
     for label in labels:
-        if label.prompt != prompt or (site and label.site != site):
-            continue
         places = {*by_key.get(label.recording_hash, ()), *by_key.get(label.recording, ())}
         about = [
             place

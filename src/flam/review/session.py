@@ -112,7 +112,7 @@ class ReviewSession:
         self.config = ReviewConfig() if config is None else config
         self.pool = pool_of(self.candidates)
         self._places = {candidate: place for place, candidate in enumerate(self.candidates)}
-        self._hashes = {} if hashes is None else dict(hashes)
+        self._hashes: Mapping[str, str] = {} if hashes is None else hashes
         self._answered = match_labels(labels, self.candidates, prompt, self._hashes, site)
         self._refit()
 

@@ -67,7 +67,7 @@ def create_app(service: Service, shelf: ArchiveShelf | None = None) -> FastAPI:
     )
     app.state.service, app.state.metrics, app.state.uploads = service, Metrics(), Uploads(service)
     app.state.shelf = ArchiveShelf((), service.detector) if shelf is None else shelf
-    app.state.reviews, app.state.n_live = Reviews(service), 0
+    app.state.reviews, app.state.n_live = Reviews(service, app.state.shelf), 0
     service.analyser.on_finished = app.state.metrics.count_analysis
     for router in ROUTERS:
         app.include_router(router)

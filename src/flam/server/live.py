@@ -64,7 +64,7 @@ async def _listen(socket: WebSocket) -> None:
     request = LiveRequest.model_validate_json(first)
     query = service.require_prompts(request.query())
     session = service.detector.session(
-        query.prompts,
+        query.entries.without_thresholds(),  # those are in the settled configuration
         query.suppress,
         sample_rate=request.sample_rate,
         latency_s=request.latency_s,

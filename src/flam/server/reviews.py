@@ -1,4 +1,4 @@
-"""Reviews that go on in the page: one prompt each, over the recordings that the client has open."""
+"""Reviews that go on in the page: one prompt each, over recordings of the server, or over whole archives."""
 
 from __future__ import annotations
 
@@ -11,9 +11,19 @@ from dataclasses import dataclass, field
 
 from flam.core import ConfigError, RecordingEvents
 from flam.detection.prompt_file import PromptList
-from flam.review import Candidate, ReviewConfig, ReviewSession, Target, find_candidates
+from flam.review import (
+    Candidate,
+    RecordingHashes,
+    ReviewConfig,
+    ReviewSession,
+    Target,
+    archive_events,
+    candidate_floor,
+    find_candidates,
+)
 from flam.server.errors import NotFound
 from flam.server.scoring import Query
+from flam.server.searching import ArchiveShelf
 from flam.server.service import Service, require_ready
 from flam.server.store import StoredRecording
 
@@ -34,12 +44,12 @@ class Review:
     session : ReviewSession
         What was asked and answered.
     recordings : dict
-        By the candidate's recording, what holds its sound.
+        By the candidate's recording, what holds its sound: a recording of the server, or the name of an archive.
     """
 
     id: str
     session: ReviewSession
-    recordings: dict[str, StoredRecording]
+    recordings: dict[str, StoredRecording | str]
     lock: threading.Lock = field(default_factory=threading.Lock)
     used_at: float = field(default_factory=time.monotonic)
 
@@ -50,11 +60,13 @@ class Reviews:
     Parameters
     ----------
     service : Service
-        Finds the candidates.
+        Finds the candidates in recordings.
+    shelf : ArchiveShelf
+        The archives.
     """
 
-    def __init__(self, service: Service):
-        self._service = service
+    def __init__(self, service: Service, shelf: ArchiveShelf):
+        self._service, self._shelf = service, shelf
         self._reviews: OrderedDict[str, Review] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -63,6 +75,7 @@ class Reviews:
         entries: PromptList,
         suppress: Sequence[str],
         recordings: Sequence[StoredRecording],
+        archives: Sequence[str],
         target: Target,
         site: str,
     ) -> Review:
@@ -71,22 +84,31 @@ class Reviews:
         Raises
         ------
         ConfigError
-            Nothing in the recordings is even a candidate.
+            Nothing there is even a candidate.
+        NotFound
+            No such archive.
         NotReady
             A recording is not analysed.
         """
         [prompt] = entries.names
-        found, by_name = [], {}
+        found: list[RecordingEvents] = []
+        by_name: dict[str, StoredRecording | str] = {}
+        hashes: dict[str, str] = {}
         for recording in recordings:
             require_ready(recording)
             name = recording.name if recording.name not in by_name else f"{recording.name} ({recording.id[:6]})"
-            by_name[name] = recording
+            by_name[name], hashes[name] = recording, recording.id[:16]
             events = self._events(recording, entries, tuple(suppress))
             found.append(RecordingEvents(name, recording.analysed_s, events))
+        floor = candidate_floor(self._service.detector.config)
+        for archive in archives:
+            events_of = archive_events(self._shelf.open(archive), entries, floor, suppress)
+            found += events_of
+            by_name |= {item.recording: archive for item in events_of}
         candidates = find_candidates(found, prompt)
-        hashes = {name: recording.id[:16] for name, recording in by_name.items()}
+        known = RecordingHashes(by_name, hashes)
         config = ReviewConfig(target=target)
-        session = ReviewSession(prompt, candidates, (), hashes, self._service.model_id, site, config)
+        session = ReviewSession(prompt, candidates, (), known, self._service.model_id, site, config)
         review = Review(secrets.token_hex(16), session, by_name)
         with self._lock:
             self._reviews[review.id] = review

@@ -15,7 +15,7 @@ from flam.server.dependencies import ServiceDep
 from flam.server.errors import Refused
 from flam.server.reviews import Review, Reviews, require_candidate
 from flam.server.routes_recordings import file_response, open_reference
-from flam.server.schemas import ProbabilityIn, RecordingRef, Seconds, Strict, Text, What
+from flam.server.schemas import ArchiveName, ProbabilityIn, RecordingRef, Seconds, Strict, Text, What
 from flam.server.service import Service
 
 router = APIRouter(prefix="/v1/reviews", tags=["review"])
@@ -24,9 +24,10 @@ Share = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
 
 
 class ReviewRequest(What):
-    """Review the only prompt over some recordings."""
+    """Review the only prompt over some recordings, or over archives."""
 
-    recordings: Annotated[list[RecordingRef], Field(min_length=1, max_length=100)]
+    recordings: Annotated[list[RecordingRef], Field(default_factory=list, max_length=100)]
+    archives: Annotated[list[ArchiveName], Field(default_factory=list, max_length=100)]
     precision: Share = 0.9
     site: Annotated[str, Field(max_length=100)] = ""
 
@@ -43,7 +44,8 @@ class CandidateOut(BaseModel):
     """What is asked about; its score is not told, so that it can't sway the answer."""
 
     recording: str
-    recording_id: str
+    recording_id: str | None
+    archive: str | None
     onset_s: float
     offset_s: float
 
@@ -75,9 +77,11 @@ def _out(service: Service, review: Review) -> ReviewOut:
     assert entry.threshold is not None
     candidate = None
     if asked is not None:
+        place = review.recordings[asked.recording]
         candidate = CandidateOut(
             recording=asked.recording,
-            recording_id=review.recordings[asked.recording].id,
+            recording_id=None if isinstance(place, str) else place.id,
+            archive=place if isinstance(place, str) else None,
             onset_s=asked.onset_s,
             offset_s=asked.offset_s,
         )
@@ -109,9 +113,13 @@ def begin(what: ReviewRequest, request: Request, service: ServiceDep) -> ReviewO
     query = service.require_prompts(what.query())
     if len(query.prompts) != 1:
         raise Refused(f"a review is about one prompt, not {len(query.prompts)}; begin one for each")
+    if not (what.recordings or what.archives):
+        raise Refused("nothing to review; give recordings or archives")
     recordings = [open_reference(service, ref) for ref in what.recordings]
-    target = Target(precision=what.precision)
-    return _out(service, _reviews(request).begin(query.entries, query.suppress, recordings, target, what.site))
+    archives, target = tuple(dict.fromkeys(what.archives)), Target(precision=what.precision)
+    return _out(
+        service, _reviews(request).begin(query.entries, query.suppress, recordings, archives, target, what.site)
+    )
 
 
 @router.get("/{id}")

@@ -11,13 +11,22 @@ from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 from flam.search.examples import Example
 from flam.server.dependencies import ServiceDep
 from flam.server.routes_recordings import described, open_reference
-from flam.server.schemas import EventOptions, PromptRule, RecordingOut, RecordingRef, Seconds, Strict, Text, printable
+from flam.server.schemas import (
+    ArchiveName,
+    EventOptions,
+    PromptRule,
+    RecordingOut,
+    RecordingRef,
+    Seconds,
+    Strict,
+    Text,
+    printable,
+)
 from flam.server.searching import MAX_HITS, ArchiveShelf, SearchQuery
 from flam.server.wav import wav_clip
 
 router = APIRouter(prefix="/v1", tags=["search"])
 MAX_CLIP_S = 120.0
-Archive = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(printable)]
 FilePath = Annotated[str, StringConstraints(min_length=1, max_length=4096), AfterValidator(printable)]
 Moment = Annotated[float, Query(ge=0, le=10_000_000, allow_inf_nan=False)]
 
@@ -33,7 +42,7 @@ class ExampleIn(Strict):
 class SearchRequest(Strict):
     """What to find, in which archives."""
 
-    archives: list[Archive] = Field(default_factory=list)
+    archives: list[ArchiveName] = Field(default_factory=list)
     prompts: list[Text] = Field(default_factory=list)
     suppress: list[Text] = Field(default_factory=list)
     rules: dict[Text, PromptRule] = Field(default_factory=dict)
@@ -79,7 +88,7 @@ class ArchiveOut(BaseModel):
 class OpenRequest(Strict):
     """A recording of an archive."""
 
-    archive: Archive
+    archive: ArchiveName
     recording: FilePath
 
 

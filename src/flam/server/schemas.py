@@ -27,6 +27,7 @@ def printable(text: str) -> str:
 Text = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TEXT), AfterValidator(printable)
 ]
+ArchiveName = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(printable)]
 Score = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]
 
