@@ -100,8 +100,8 @@ def test_no_gradient_is_taken_where_none_is_asked_for(one_process):
         return features.sum(), valid.sum()
 
     with torch.inference_mode():
-        cargo = Ring().load(torch.ones(2, 1), torch.arange(2), torch.tensor([True, False]))
-        assert ring_sum(asks, Ring(), cargo)[0] == 1
+        shard = Ring().pad(torch.ones(2, 1), torch.arange(2), torch.tensor([True, False]))
+        assert ring_sum(asks, Ring(), shard)[0] == 1
 
 
 def test_labels_of_another_frame_grid_are_refused(one_process):

@@ -1,4 +1,4 @@
-"""Processes in a circle: each passes on what it was given and meets, in turn, the cargo of all others.
+"""Processes in a circle: each passes on what it was given and receives, in turn, the shards of all others.
 
 A loss over all clips and all texts is a sum over pairs of processes: the clips of one against the texts of another.
 The texts travel. A process never holds more than two processes' texts, so its memory does not depend on their number.
@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 
-class Cargo(NamedTuple):
+class PaddedShard(NamedTuple):
     """What travels, padded to the same length in all processes.
 
     features : (K, F) float tensor
@@ -28,7 +28,7 @@ class Cargo(NamedTuple):
     valid: Tensor
 
 
-# clips of this process against a visiting cargo -> (sum of losses, sum of their weights)
+# clips of this process against a visiting shard -> (sum of losses, sum of their weights)
 Block = Callable[..., tuple[Tensor, Tensor]]
 
 
@@ -56,8 +56,8 @@ class Ring:
             self._next = dist.get_global_rank(everyone, (rank + 1) % self.size)
             self._previous = dist.get_global_rank(everyone, (rank - 1) % self.size)
 
-    def load(self, features: Tensor, ids: Tensor, valid: Tensor) -> Cargo:
-        """Make a cargo, in single precision at least, as long as the longest of all processes.
+    def pad(self, features: Tensor, ids: Tensor, valid: Tensor) -> PaddedShard:
+        """Make a shard, in single precision at least, as long as the longest of all processes.
 
         Parameters
         ----------
@@ -73,36 +73,36 @@ class Ring:
             dist.all_reduce(length, dist.ReduceOp.MAX, group=self.group)
         missing = int(length) - len(ids)
         features = at_least_float32(features).masked_fill(~valid[:, None], 0.0)
-        return Cargo(
+        return PaddedShard(
             functional.pad(features, (0, 0, 0, missing)),
             functional.pad(ids, (0, missing)),
             functional.pad(valid, (0, missing)),
         )
 
-    def tour(self, cargo: Cargo) -> Iterator[Cargo]:
-        """The cargo of every process, one's own first; while one is looked at, the next is on its way."""
-        features, tags = cargo.features.detach(), torch.stack([cargo.ids, cargo.valid.to(cargo.ids.dtype)])
+    def rotate(self, shard: PaddedShard) -> Iterator[PaddedShard]:
+        """The shard of every process, one's own first; while one is looked at, the next is on its way."""
+        features, tags = shard.features.detach(), torch.stack([shard.ids, shard.valid.to(shard.ids.dtype)])
         for step in range(self.size):
             coming = self._pass_on(features, tags) if step + 1 < self.size else None
-            yield Cargo(features, tags[0], tags[1].bool())
+            yield PaddedShard(features, tags[0], tags[1].bool())
             if coming is not None:
                 features, tags = coming.wait()
 
-    def harvest(self, cargo: Cargo, visit: Callable[[Cargo], Tensor]) -> Tensor:
-        """Show the cargo to every process and bring home the sum of what they answer.
+    def reduce_over_ring(self, shard: PaddedShard, contribute: Callable[[PaddedShard], Tensor]) -> Tensor:
+        """Show the shard to every process and bring home the sum of what they answer.
 
-        The answers travel behind their cargo: each process adds its own when its visit is done.
+        The answers travel behind their shard: each process adds its own as soon as it is computed.
 
         Parameters
         ----------
-        cargo : Cargo
+        shard : PaddedShard
             one's own
-        visit : Callable[[Cargo], Tensor]
-            gives one's answer to a visiting cargo, a tensor of the same shape for each
+        contribute : Callable[[PaddedShard], Tensor]
+            gives one's answer to a visiting shard, a tensor of the same shape for each
         """
         answer, behind = torch.empty(0), None
-        for visitor in self.tour(cargo):
-            answer = visit(visitor)
+        for other in self.rotate(shard):
+            answer = contribute(other)
             if behind is not None:
                 answer = answer + behind.wait()[0]
             behind = self._pass_on(answer)
@@ -140,21 +140,21 @@ class _Passing(NamedTuple):
         return self.received
 
 
-def ring_sum(block: Block, ring: Ring, cargo: Cargo, *local: Tensor) -> tuple[Tensor, Tensor]:
-    """Sum a block of a loss over all pairs of processes; its gradient reaches ``local`` here and ``cargo`` at its home.
+def ring_sum(block: Block, ring: Ring, shard: PaddedShard, *local: Tensor) -> tuple[Tensor, Tensor]:
+    """Sum a block of a loss over all pairs of processes; its gradient reaches ``local`` here and ``shard`` at its home.
 
     The sum is a scalar, so its gradient is known, up to the factor that ``backward`` brings, as soon as each block is
     computed. It is taken right there, block by block, and the block's logits are forgotten: nothing is kept for all
-    processes, nothing is computed twice and ``backward`` exchanges nothing. The gradient of a cargo travels home behind
+    processes, nothing is computed twice and ``backward`` exchanges nothing. The gradient of a shard travels home behind
     it.
 
     Parameters
     ----------
     block : Block
-        ``block(features, ids, valid, *local)`` for a visiting cargo gives a differentiable sum and its weight
+        ``block(features, ids, valid, *local)`` for a visiting shard gives a differentiable sum and its weight
     ring : Ring
         the processes
-    cargo : Cargo
+    shard : PaddedShard
         what travels
     local : Tensor
         float tensors of this process that the block is differentiated by
@@ -167,15 +167,15 @@ def ring_sum(block: Block, ring: Ring, cargo: Cargo, *local: Tensor) -> tuple[Te
 
     Examples
     --------
-    >>> cargo = Ring().load(torch.ones(2, 1), torch.arange(2), torch.tensor([True, False]))
+    >>> shard = Ring().pad(torch.ones(2, 1), torch.arange(2), torch.tensor([True, False]))
     >>> factor = torch.tensor(3.0, requires_grad=True)
-    >>> total, weight = ring_sum(lambda f, ids, valid, x: ((x * f[:, 0]).sum(), valid.sum()), Ring(), cargo, factor)
+    >>> total, weight = ring_sum(lambda f, ids, valid, x: ((x * f[:, 0]).sum(), valid.sum()), Ring(), shard, factor)
     >>> total.backward()
     >>> total.item(), weight.item(), factor.grad.item()
     (3.0, 1.0, 1.0)
     """
-    with torch.autocast(cargo.features.device.type, enabled=False):
-        return _RingSum.apply(block, ring, cargo.ids, cargo.valid, torch.is_grad_enabled(), cargo.features, *local)
+    with torch.autocast(shard.features.device.type, enabled=False):
+        return _RingSum.apply(block, ring, shard.ids, shard.valid, torch.is_grad_enabled(), shard.features, *local)
 
 
 class _RingSum(torch.autograd.Function):
@@ -194,10 +194,10 @@ class _RingSum(torch.autograd.Function):
         leaves = [tensor.detach().requires_grad_(with_gradient) for tensor in local]
         gradients = [torch.zeros_like(leaf) for leaf in leaves]
 
-        def visit(visitor: Cargo) -> Tensor:
-            visiting = visitor.features.detach().requires_grad_(with_gradient)
+        def contribute(other: PaddedShard) -> Tensor:
+            visiting = other.features.detach().requires_grad_(with_gradient)
             with torch.set_grad_enabled(with_gradient):
-                part, weight = block(visiting, visitor.ids, visitor.valid, *leaves)
+                part, weight = block(visiting, other.ids, other.valid, *leaves)
             sums.add_(torch.stack([part.detach(), weight.to(part.dtype)]))
             if not with_gradient:
                 return visiting.new_zeros(0)
@@ -206,7 +206,7 @@ class _RingSum(torch.autograd.Function):
                 gradient.add_(addition)
             return answer
 
-        answers = ring.harvest(Cargo(features, ids, valid), visit)
+        answers = ring.reduce_over_ring(PaddedShard(features, ids, valid), contribute)
         if ring.size > 1:
             dist.all_reduce(sums, group=ring.group)
         ctx.save_for_backward(answers, *gradients)

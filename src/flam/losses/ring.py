@@ -12,12 +12,9 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.nn import functional
 
-from flam.losses.exchange import Cargo, Ring, at_least_float32, ring_sum
-from flam.losses.framewise import framewise_losses
-from flam.losses.infonce import Similarity
-from flam.losses.prior import prior_losses
-from flam.losses.shards import FrameLabels, TextShard, dense_labels
-from flam.losses.sigmoid import sigmoid_losses
+from flam.losses.clip import Similarity, sigmoid_losses
+from flam.losses.exchange import PaddedShard, Ring, at_least_float32, ring_sum
+from flam.losses.frame import FrameLabels, TextShard, dense_labels, framewise_losses, prior_losses
 
 
 def ring_framewise_loss(
@@ -68,8 +65,8 @@ def ring_framewise_loss(
 
     ring = Ring(group)
     packed = torch.cat([texts.text_features, texts.logit_scale[:, None], texts.logit_bias.detach()[:, None]], dim=1)
-    cargo = ring.load(packed, texts.text_ids, texts.valid)
-    total, weight = ring_sum(block, ring, cargo, _without_padding(frame_features, labels.clip_valid))
+    shard = ring.pad(packed, texts.text_ids, texts.valid)
+    total, weight = ring_sum(block, ring, shard, _without_padding(frame_features, labels.clip_valid))
     return total / weight.clamp(min=torch.finfo(weight.dtype).tiny)
 
 
@@ -103,15 +100,15 @@ def ring_prior_loss(
     0.6931
     """
 
-    def count(visitor: Cargo) -> Tensor:
-        active, unsure = dense_labels(labels, visitor.ids, n_frames)
-        counted = labels.clip_valid[:, None] & visitor.valid & ~unsure
+    def count(other: PaddedShard) -> Tensor:
+        active, unsure = dense_labels(labels, other.ids, n_frames)
+        counted = labels.clip_valid[:, None] & other.valid & ~unsure
         return torch.stack([(active & counted[:, None]).sum(dim=(0, 1)), counted.sum(dim=0) * n_frames])
 
     ring = Ring(group)
-    cargo = ring.load(texts.logit_bias[:, None], texts.text_ids, texts.valid)
-    positive_slots, slots = ring.harvest(cargo, count)
-    losses = prior_losses(cargo.features[:, 0], positive_slots, slots)
+    shard = ring.pad(texts.logit_bias[:, None], texts.text_ids, texts.valid)
+    positive_slots, slots = ring.reduce_over_ring(shard, count)
+    losses = prior_losses(shard.features[:, 0], positive_slots, slots)
     return ring.total(losses.sum()) / ring.total((slots > 0).sum()).clamp(min=1)
 
 
@@ -162,8 +159,8 @@ def ring_infonce_loss(
     ring = Ring(group)
     clip_valid = torch.ones_like(audio_text_ids, dtype=torch.bool) if clip_valid is None else clip_valid
     shape = audio_features.shape[1:]
-    clips = ring.load(audio_features.flatten(1), audio_text_ids, clip_valid)
-    captions = ring.load(texts.text_features, texts.text_ids, texts.valid)
+    clips = ring.pad(audio_features.flatten(1), audio_text_ids, clip_valid)
+    captions = ring.pad(texts.text_features, texts.text_ids, texts.valid)
     theta = at_least_float32(log_temperature_inverse)
 
     def of_clips(clips: Tensor, texts: Tensor) -> Tensor:
@@ -176,10 +173,12 @@ def ring_infonce_loss(
     return (to_texts + _one_way(ring, captions, clips, theta, hardness, of_texts)) / 2
 
 
-def _one_way(ring: Ring, queries: Cargo, keys: Cargo, theta: Tensor, hardness: float, similarity: Similarity) -> Tensor:
+def _one_way(
+    ring: Ring, queries: PaddedShard, keys: PaddedShard, theta: Tensor, hardness: float, similarity: Similarity
+) -> Tensor:
     """Each query of this process against the keys of all, which travel twice: for the sums, then for the gradient."""
 
-    def compare(features: Tensor, key: Cargo, theta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def compare(features: Tensor, key: PaddedShard, theta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         counted, same = queries.valid[:, None] & key.valid, queries.ids[:, None] == key.ids
         return theta.exp() * similarity(features, key.features), counted & same, counted & ~same
 
@@ -188,8 +187,8 @@ def _one_way(ring: Ring, queries: Cargo, keys: Cargo, theta: Tensor, hardness: f
         number = torch.zeros_like(queries.ids)
         spread = sharp = torch.full_like(queries.features[:, 0], float("-inf"))
         right_rows, right_logits = [], []
-        for visitor in ring.tour(keys):
-            logits, right, wrong = compare(queries.features, visitor, theta)
+        for other in ring.rotate(keys):
+            logits, right, wrong = compare(queries.features, other, theta)
             right_rows.append(right.nonzero()[:, 0])
             right_logits.append(logits[right])
             number = number + wrong.sum(dim=1)
@@ -204,7 +203,7 @@ def _one_way(ring: Ring, queries: Cargo, keys: Cargo, theta: Tensor, hardness: f
         pull = share * torch.zeros_like(against).index_add_(0, rows, lost)
 
     def block(features: Tensor, ids: Tensor, valid: Tensor, own: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
-        logits, right, wrong = compare(own, Cargo(features, ids, valid), theta)
+        logits, right, wrong = compare(own, PaddedShard(features, ids, valid), theta)
         losses = functional.softplus(against[:, None] - logits)  # log(exp(logit) + exp(against)) - logit
         weights = right * share[:, None]
         # ``against`` is a number here; what the wrong keys did to it adds their gradient, and 0 to the value
@@ -266,9 +265,9 @@ def ring_sigmoid_loss(
         return (losses * counted).sum(), (right & counted).sum()
 
     ring = Ring(group)
-    cargo = ring.load(texts.text_features, texts.text_ids, texts.valid)
+    shard = ring.pad(texts.text_features, texts.text_ids, texts.valid)
     clips = _without_padding(audio_features, clip_valid)
-    total, weight = ring_sum(block, ring, cargo, clips, at_least_float32(log_scale), at_least_float32(bias))
+    total, weight = ring_sum(block, ring, shard, clips, at_least_float32(log_scale), at_least_float32(bias))
     return total / weight.clamp(min=1.0)
 
 

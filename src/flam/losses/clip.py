@@ -1,4 +1,4 @@
-"""The instance loss (Eq. 1): whole clips against whole texts, both ways."""
+"""The losses of whole clips against whole texts: InfoNCE (Eq. 1), SigLIP's sigmoid loss, and PACL's pooling."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 # from B clips and K texts to their (B, K) similarities
 Similarity = Callable[[Tensor, Tensor], Tensor]
@@ -61,7 +62,7 @@ def infonce_loss(
     logits = log_temperature_inverse.exp() * similarities
     if valid is not None:
         logits = logits.masked_fill(~(valid | positives), float("-inf"))
-    return (_one_way(logits, positives, hardness) + _one_way(logits.T, positives.T, hardness)) / 2
+    return (_infonce_one_way(logits, positives, hardness) + _infonce_one_way(logits.T, positives.T, hardness)) / 2
 
 
 def pooled_similarity(frame_features: Tensor, text_features: Tensor, sharpness: float = 1.0) -> Tensor:
@@ -91,7 +92,7 @@ def pooled_similarity(frame_features: Tensor, text_features: Tensor, sharpness: 
     return ((sharpness * cosines).softmax(dim=1) * cosines).sum(dim=1)
 
 
-def _one_way(logits: Tensor, positives: Tensor, hardness: float) -> Tensor:
+def _infonce_one_way(logits: Tensor, positives: Tensor, hardness: float) -> Tensor:
     chosen = positives.any(dim=1)
     logits, positives = logits[chosen], positives[chosen]
     wrong = logits.masked_fill(positives, float("-inf"))
@@ -102,3 +103,64 @@ def _one_way(logits: Tensor, positives: Tensor, hardness: float) -> Tensor:
         against = ((1 + hardness) * wrong).logsumexp(dim=1, keepdim=True) - mean.masked_fill(number == 0, 0.0)
     losses = (torch.logaddexp(logits, against) - logits).masked_fill(~positives, 0.0)
     return (losses.sum(dim=1) / positives.sum(dim=1)).mean() if len(losses) else logits.sum() * 0
+
+
+def sigmoid_loss(
+    audio_features: Tensor,
+    text_features: Tensor,
+    log_scale: Tensor,
+    bias: Tensor,
+    positives: Tensor,
+    valid: Tensor | None = None,
+) -> Tensor:
+    """Sum of ``-log sigmoid(z * (exp(log_scale) * c + bias))`` over valid pairs, for each pair that belongs together.
+
+    With one right partner each this is SigLIP's loss: the sum over all pairs, divided by the number of clips. Unlike
+    InfoNCE it needs no sum over the batch inside the logarithm, and the training starts well with a scale of 10 and a
+    bias of -10, since nearly all pairs are wrong.
+
+    Parameters
+    ----------
+    audio_features : Tensor
+        (B, D) float tensor, L2-normalised along D
+    text_features : Tensor
+        (K, D) float tensor, L2-normalised along D
+    log_scale : Tensor
+        scalar tensor
+    bias : Tensor
+        scalar tensor
+    positives : Tensor
+        (B, K) bool tensor, True where clip and text belong together
+    valid : Tensor | None, optional
+        (B, K) tensor. Bool: pairs that are False don't count. Float: how much each counts. None: all count
+
+    Returns
+    -------
+    Tensor
+        scalar; divided by 1 where nothing belongs together
+
+    Examples
+    --------
+    >>> import torch
+    >>> right = torch.eye(2, dtype=torch.bool)
+    >>> round(sigmoid_loss(torch.eye(2), torch.eye(2), torch.tensor(0.0), torch.tensor(0.0), right).item(), 4)
+    1.0064
+    """
+    losses = sigmoid_losses(audio_features, text_features, log_scale, bias, positives)
+    weights = torch.ones_like(losses) if valid is None else valid.to(losses.dtype)
+    return (losses * weights).sum() / (positives & (weights > 0)).sum().clamp(min=1)
+
+
+def sigmoid_losses(
+    audio_features: Tensor, text_features: Tensor, log_scale: Tensor, bias: Tensor, positives: Tensor
+) -> Tensor:
+    """``-log sigmoid(z * h)`` of each pair, (B, K); parameters as ``sigmoid_loss``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> sigmoid_losses(torch.eye(2), torch.eye(2), torch.tensor(0.0), torch.tensor(0.0), torch.eye(2).bool()).shape
+    torch.Size([2, 2])
+    """
+    logits = log_scale.exp() * (audio_features @ text_features.T) + bias
+    return functional.softplus(logits.where(~positives, -logits))
