@@ -361,7 +361,7 @@ def _sizes(folder: Path) -> Path:
 
 def _read_sizes(path: Path) -> None:
     from flam.core import ModelError, parse_json
-    from flam.model.build import _built, model_config
+    from flam.model.checkpoint import _built, model_config
 
     _built(model_config(parse_json(path.read_bytes(), "a.json", ModelError), "a.json"), None, "a.json")
 

@@ -29,7 +29,7 @@ from flam.data.clip import Clip
 from flam.data.scene_source import SceneSource
 from flam.evaluation.frames import frame_auroc
 from flam.evaluation.table import ScoreTable
-from flam.model.build import MODELS
+from flam.model.checkpoint import MODELS
 from flam.training.recipe import Recipe, load_recipe
 from flam.training.trainer import train
 

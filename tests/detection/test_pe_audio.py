@@ -120,7 +120,7 @@ def test_a_missing_weight_is_refused(published, adopted, tmp_path):
 
 
 def test_another_kind_of_folder_is_refused(published, tmp_path):
-    from flam.model.convert_pe_audio import adopt_pe_a_frame
+    from flam.model.convert import adopt_pe_a_frame
 
     folder, _ = published
     config = json.loads((folder / "config.json").read_text())

@@ -14,7 +14,7 @@ from torch import Tensor
 from flam.core import ModelError, OutputError
 from flam.model.checkpoint import load_checkpoint
 from flam.model.convert import convert
-from flam.model.convert_clap import flam_from_clap
+from flam.model.convert_flam import flam_from_clap
 from flam.model.flam import FLAM, FLAMConfig
 from flam.model.htsat import HTSAT_CONFIGS, HTSATConfig
 from flam.model.text import RobertaTextConfig, tokenize

@@ -1,8 +1,4 @@
-"""FLAM: an audio tower and a text tower that meet in one space, and a calibrated probability for every frame and text.
-
-Wu et al., "FLAM: Frame-Wise Language-Audio Modeling", ICML 2025 (arXiv 2505.05335). Equation numbers are the paper's.
-Shapes: B clips, N samples, T frames, K texts, L tokens, C and E embedding sizes of the towers, D joint dimension.
-"""
+"""The small layers between the towers and the joint space: projections, and the heads for scale and bias (Eq. 2)."""
 
 from __future__ import annotations
 
@@ -13,15 +9,56 @@ from typing import Literal, get_args
 
 import torch
 from tokenizers import Tokenizer
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from flam.core import ModelError, ScoreMethod
 from flam.model.convnet import ConvEncoderConfig
-from flam.model.heads import projection, scalar_head
 from flam.model.htsat import HTSATConfig
 from flam.model.text import LightTextConfig, RobertaTextConfig
 from flam.model.towers import AudioFeatures, TextFeatures, TwoTowers
+
+
+def projection(n_in: int, n_hidden: int, n_out: int) -> nn.Sequential:
+    """From a tower's embedding to the joint space."""
+    return nn.Sequential(nn.Linear(n_in, n_hidden), nn.ReLU(), nn.Linear(n_hidden, n_out))
+
+
+def scalar_head(n_in: int, initial: float, per_text: bool) -> nn.Module:
+    """A module from (K, E) text embeddings to (K, 1), near ``initial`` at the start.
+
+    Parameters
+    ----------
+    n_in : int
+        E
+    initial : float
+        the value that the output starts around
+    per_text : bool
+        True for a small network of the embedding; False for one learnt number that all texts share
+
+    Examples
+    --------
+    >>> scalar_head(8, initial=-8.0, per_text=False)(torch.zeros(2, 8)).tolist()
+    [[-8.0], [-8.0]]
+    """
+    if not per_text:
+        return SharedScalar(initial)
+    hidden, last = nn.Linear(n_in, n_in), nn.Linear(n_in, 1)
+    with torch.no_grad():
+        last.bias.add_(initial)
+    return nn.Sequential(hidden, nn.GELU(), last)
+
+
+class SharedScalar(nn.Module):
+    """One learnt number, whatever the text."""
+
+    def __init__(self, initial: float):
+        super().__init__()
+        self.value = nn.Parameter(torch.tensor([initial]))
+
+    def forward(self, text_embedding: Tensor) -> Tensor:
+        """(K, E) -> (K, 1)"""
+        return self.value + torch.zeros_like(text_embedding[:, :1])  # not len(): a graph is for any K
 
 
 @dataclass(frozen=True)

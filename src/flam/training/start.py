@@ -19,8 +19,7 @@ from torch import Tensor, nn
 
 from flam.core import ConfigError, ModelError, to_mapping
 from flam.hub.hub import resolve
-from flam.model.build import MODELS, build_model
-from flam.model.checkpoint import load_checkpoint, save_checkpoint
+from flam.model.checkpoint import MODELS, build_model, load_checkpoint, save_checkpoint
 from flam.model.towers import TwoTowers
 from flam.training.optimization import MODEL_PREFIX
 
