@@ -27,7 +27,7 @@ import flam
 from flam.core import Event, RecordingEvents, TimeGrid, atomic_text, to_mapping
 from flam.data.clip import Clip
 from flam.data.scene_source import SceneSource
-from flam.evaluation.frames import frame_auroc
+from flam.evaluation.auroc import frame_auroc
 from flam.evaluation.table import ScoreTable
 from flam.model.checkpoint import MODELS
 from flam.training.recipe import Recipe, load_recipe

@@ -7,8 +7,7 @@ from sed_scores_eval.segment_based.intermediate_statistics import accumulated_in
 
 from flam.core import Event, TimeGrid
 from flam.evaluation.curves import f1_interval
-from flam.evaluation.mpauc import mpauc
-from flam.evaluation.segments import segment_changes, segment_f1, segments, soft_label_events
+from flam.evaluation.segments import mpauc, segment_changes, segment_f1, segments, soft_label_events
 
 GRIDS = (TimeGrid(100, 8), TimeGrid(48000, 15000), TimeGrid(22050, 6615), TimeGrid(10, 10))
 

@@ -15,7 +15,7 @@ from flam.benchmark.results import Result, classify_result, frame_result, retrie
 from flam.benchmark.store import ScoreStore
 from flam.benchmark.system import System
 from flam.core import ConfigError, FlamError
-from flam.evaluation.zero_shot import TEMPLATES, average_templates, fill_templates
+from flam.evaluation.clips import TEMPLATES, average_templates, fill_templates
 
 # what a system may raise on a recording that it can't take; anything else is a mistake in the system itself
 FAILURES = (FlamError, OSError, ValueError, RuntimeError)

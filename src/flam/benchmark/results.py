@@ -13,20 +13,17 @@ from flam.benchmark.metrics import METRICS, THRESHOLD, Figure
 from flam.benchmark.operating_point import at_operating_point
 from flam.core import FrameScores, RecordingEvents
 from flam.detection import DetectionConfig
+from flam.evaluation.auroc import frame_auroc
 from flam.evaluation.bootstrap import Interval
 from flam.evaluation.calibration import Reliability, reliability
-from flam.evaluation.collar import collar_changes, collar_f1
+from flam.evaluation.clips import ZeroShot, retrieval, zero_shot
+from flam.evaluation.collar import OnsetErrors, collar_changes, collar_f1, onset_errors
 from flam.evaluation.curves import f1_interval
 from flam.evaluation.false_positives import false_positives
-from flam.evaluation.frames import frame_auroc
-from flam.evaluation.mpauc import mpauc
-from flam.evaluation.onsets import OnsetErrors, onset_errors
 from flam.evaluation.operating_point import OperatingPoint
 from flam.evaluation.psds import psds1_alpha_st_0, psds_intervals
-from flam.evaluation.retrieval import retrieval
-from flam.evaluation.segments import segment_changes, segment_f1
+from flam.evaluation.segments import mpauc, segment_changes, segment_f1
 from flam.evaluation.table import ScoreTable
-from flam.evaluation.zero_shot import ZeroShot, zero_shot
 
 THRESHOLDS = np.round(np.arange(0.02, 0.99, 0.02), 2)
 PROMPT_COUNTS = (1, 10, 50)  # beside all of them

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 if TYPE_CHECKING:
-    from flam.evaluation.comparison import PromptComparison
+    from flam.evaluation.detections import PromptComparison
 
 COLUMNS = (
     "prompt",
@@ -52,7 +52,7 @@ def compare(
     """
     from flam.core import ConfigError, atomic_text
     from flam.core.progress import Reporter
-    from flam.evaluation.comparison import compare_events
+    from flam.evaluation.detections import compare_events
     from flam.jobs.event_lists import read_event_lists
 
     if not 0 < min_overlap <= 1:

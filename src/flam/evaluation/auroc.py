@@ -1,8 +1,13 @@
-"""Area under the ROC curve, per prompt and averaged."""
+"""Area under the ROC curve: per prompt and averaged, over frames, with intervals from drawing recordings again."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+
+from flam.evaluation.bootstrap import Interval, interval, mean_of_rows, recording_weights
+from flam.evaluation.table import ScoreTable
 
 
 def auroc(scores: np.ndarray, labels: np.ndarray) -> float:
@@ -46,3 +51,79 @@ def macro_auroc(scores: np.ndarray, labels: np.ndarray) -> float:
     """
     areas = np.array([auroc(scores[:, k], labels[:, k]) for k in range(scores.shape[1])])
     return float(np.mean(areas[~np.isnan(areas)])) if np.any(~np.isnan(areas)) else float("nan")
+
+
+@dataclass(frozen=True)
+class FrameAUROC:
+    """Probability that a frame in which a prompt sounds scores above one in which it does not.
+
+    Parameters
+    ----------
+    macro : Interval
+        mean over prompts that have frames of both kinds
+    micro : Interval
+        all frames of all prompts in one pool
+    per_prompt : dict[str, Interval]
+        of each prompt; NaN where all its frames have one label
+    left_out : tuple[str, ...]
+        prompts that are NaN and not in the macro mean
+    """
+
+    macro: Interval
+    micro: Interval
+    per_prompt: dict[str, Interval]
+    left_out: tuple[str, ...]
+
+
+def frame_auroc(table: ScoreTable, n_draws: int = 200, share: float = 0.95, seed: int = 0) -> FrameAUROC:
+    """Macro, micro and per-prompt AUROC on the frame grid.
+
+    A frame is positive by ``TimeGrid.frame_labels``; ties count half.
+
+    Parameters
+    ----------
+    n_draws : int, default 200
+        sets of as many recordings as there are, drawn with replacement; 0 for no intervals
+    share : float, default 0.95
+        of the draws within an interval
+
+    Examples
+    --------
+    >>> from flam.core import Event, FrameScores, RecordingEvents, TimeGrid
+    >>> scores = FrameScores(np.array([[0.2], [0.9], [0.1]], np.float32), ("dog",), TimeGrid(10, 10), 0, 30)
+    >>> table = ScoreTable.build({"a": scores}, [RecordingEvents("a", None, (Event(1.0, 3.0, "dog"),))])
+    >>> frame_auroc(table, n_draws=0).macro.value
+    0.5
+    """
+    weights = recording_weights(len(table.recordings), n_draws, seed)
+    labels = table.frame_labels
+    areas = np.stack(
+        [_areas(table.scores[:, k], labels[:, k], table.recording_of_row, weights) for k in range(len(table.prompts))],
+        axis=1,
+    )
+    pooled = _areas(
+        table.scores.T.ravel(), labels.T.ravel(), np.tile(table.recording_of_row, len(table.prompts)), weights
+    )
+    is_counted = ~np.isnan(areas[0])
+    return FrameAUROC(
+        interval(mean_of_rows(areas), share),
+        interval(pooled, share),
+        {prompt: interval(areas[:, k], share) for k, prompt in enumerate(table.prompts)},
+        tuple(prompt for prompt, counted in zip(table.prompts, is_counted, strict=True) if not counted),
+    )
+
+
+def _areas(scores: np.ndarray, labels: np.ndarray, recording: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(D,) AUROC with each recording counted as often as (D, R) ``weights`` say; NaN without either kind."""
+    negative = np.flatnonzero(~labels)
+    negative = negative[np.argsort(scores[negative])]
+    below = np.searchsorted(scores[negative], scores[labels], side="left")
+    not_above = np.searchsorted(scores[negative], scores[labels], side="right")
+    areas = np.full(len(weights), np.nan)
+    for d, weight in enumerate(weights):
+        heights = np.concatenate([[0.0], np.cumsum(weight[recording[negative]])])
+        positive = weight[recording[labels]]
+        n_pairs = positive.sum() * heights[-1]
+        if n_pairs > 0:
+            areas[d] = np.dot(positive, heights[below] + heights[not_above]) / (2 * n_pairs)
+    return areas

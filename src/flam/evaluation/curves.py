@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from flam.evaluation.bootstrap import Interval, interval, mean_of_rows, recording_weights
-from flam.evaluation.changes import Changes
+from flam.evaluation.sweep import Changes
 
 
 @dataclass(frozen=True)
@@ -173,11 +173,11 @@ def f1_interval(
     thresholds : Mapping[str, float]
         of each prompt, as ``F1Curves.best`` chose them on all recordings
     n_draws : int, default 200
-        as for ``flam.evaluation.frames.frame_auroc``
+        as for ``flam.evaluation.auroc.frame_auroc``
     share : float, default 0.95
-        as for ``flam.evaluation.frames.frame_auroc``
+        as for ``flam.evaluation.auroc.frame_auroc``
     seed : int, default 0
-        as for ``flam.evaluation.frames.frame_auroc``
+        as for ``flam.evaluation.auroc.frame_auroc``
     """
     weights, per_prompt = None, []
     for prompt, own in changes:

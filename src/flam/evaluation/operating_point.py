@@ -71,11 +71,11 @@ def operating_point(
     durations_s : Sequence[float]
         (R,) lengths of the recordings, seconds
     n_draws : int, default 200
-        as for ``flam.evaluation.frames.frame_auroc``
+        as for ``flam.evaluation.auroc.frame_auroc``
     share : float, default 0.95
-        as for ``flam.evaluation.frames.frame_auroc``
+        as for ``flam.evaluation.auroc.frame_auroc``
     seed : int, default 0
-        as for ``flam.evaluation.frames.frame_auroc``
+        as for ``flam.evaluation.auroc.frame_auroc``
     counted : Sequence[Sequence[Event]], optional
         the events that the number of detections should be, where ``events`` were joined; None takes ``events``
 

@@ -147,11 +147,11 @@ def psds_intervals(table: ScoreTable, n_draws: int = 100, share: float = 0.95, s
     Parameters
     ----------
     n_draws : int, default 100
-        as for ``flam.evaluation.frames.frame_auroc``
+        as for ``flam.evaluation.auroc.frame_auroc``
     share : float, default 0.95
-        as for ``flam.evaluation.frames.frame_auroc``
+        as for ``flam.evaluation.auroc.frame_auroc``
     seed : int, default 0
-        as for ``flam.evaluation.frames.frame_auroc``
+        as for ``flam.evaluation.auroc.frame_auroc``
     """
     weights = recording_weights(len(table.recordings), n_draws, seed)
     low, high = _drawn_rocs(table, PSDS1, weights), _drawn_rocs(table, PSDS2, weights)

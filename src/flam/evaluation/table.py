@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 
 from flam.core import FlamError, FrameScores, RecordingEvents, TimeGrid
-from flam.evaluation.truth import OtherPrompts, Outside, Truth, collect_truth, shown
+from flam.evaluation.truth import OtherPrompts, Outside, Truth, collect_truth, truncate
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class ScoreTable:
         given_s = [events[name].duration_s for name in recordings]
         durations_s = np.array([end if given is None else given for end, given in zip(end_s, given_s, strict=True)])
         if not np.all(durations_s > 0):
-            raise FlamError(f"recordings without a length: {shown(_named(recordings, ~(durations_s > 0)))}")
+            raise FlamError(f"recordings without a length: {truncate(_named(recordings, ~(durations_s > 0)))}")
         return ScoreTable(
             recordings,
             first.prompts,
@@ -188,7 +188,7 @@ def _check_same(what: str, wanted: Iterable[str], given: Iterable[str], given_na
     if missing or additional:
         raise FlamError(
             f"{what} of the {given_name} are not those of the {wanted_name}: missing {what}: "
-            f"{shown(missing) or 'none'}; additional {what}: {shown(additional) or 'none'}"
+            f"{truncate(missing) or 'none'}; additional {what}: {truncate(additional) or 'none'}"
         )
 
 
@@ -204,14 +204,14 @@ def _checked(name: str, scores: FrameScores, first: FrameScores) -> np.ndarray:
     _check_same("prompts", first.prompts, scores.prompts, f"scores of {name}", "first recording")
     if len(set(scores.prompts)) < len(scores.prompts):
         repeated = sorted({prompt for prompt in scores.prompts if scores.prompts.count(prompt) > 1})
-        raise FlamError(f"{name}: prompts scored more than once: {shown(repeated)}; ask for each once")
+        raise FlamError(f"{name}: prompts scored more than once: {truncate(repeated)}; ask for each once")
     order = [scores.prompts.index(prompt) for prompt in first.prompts]
     columns = scores.scores if order == list(range(len(order))) else scores.scores[:, order]
     if not np.isfinite(columns).all():
         bad = ~np.isfinite(columns)
         raise FlamError(
             f"{name}: {int(bad.sum())} of {bad.size} scores are not finite, for prompts "
-            f"{shown(_named(first.prompts, bad.any(axis=0)))}; score the recording again"
+            f"{truncate(_named(first.prompts, bad.any(axis=0)))}; score the recording again"
         )
     return columns
 

@@ -115,7 +115,7 @@ def collect_truth(
                 n_dropped += 1
     if problems:
         raise FlamError(
-            f"{len(problems)} events have no length or reach beyond the end of their recording: {shown(problems)}; "
+            f"{len(problems)} events have no length or reach beyond the end of their recording: {truncate(problems)}; "
             "correct them, or pass outside='trim' to cut and count them"
         )
     joined = _join(sorted(rows))
@@ -132,12 +132,12 @@ def collect_truth(
     )
 
 
-def shown(names: Sequence[str]) -> str:
+def truncate(names: Sequence[str]) -> str:
     """The first few of many names.
 
     Examples
     --------
-    >>> shown(["a", "b"]), shown(list("abcdefg"))
+    >>> truncate(["a", "b"]), truncate(list("abcdefg"))
     ('a, b', 'a, b, c, d, e and 2 more')
     """
     rest = len(names) - N_SHOWN
@@ -148,8 +148,8 @@ def _check_prompts(truth: Mapping[str, RecordingEvents], prompts: Sequence[str],
     unscored = sorted({event.prompt for events in truth.values() for event in events.events} - set(prompts))
     if unscored and other_prompts == "error":
         raise FlamError(
-            f"events have {len(unscored)} prompts that were not scored: {shown(unscored)}; scored prompts: "
-            f"{shown(list(prompts))}; score them, or pass other_prompts='ignore' to leave these events out, counted"
+            f"events have {len(unscored)} prompts that were not scored: {truncate(unscored)}; scored prompts: "
+            f"{truncate(list(prompts))}; score them, or pass other_prompts='ignore' to leave these events out, counted"
         )
 
 

@@ -58,6 +58,6 @@ def near_duplicates(archive: Archive, min_cosine: float = 0.98) -> Iterator[tupl
 
 
 def text_similarities(archive: Archive, texts: Sequence[str]) -> np.ndarray:
-    """(R, K) cosines of all recordings, ordered by path, with texts: what ``flam.evaluation.retrieval`` takes."""
+    """(R, K) cosines of all recordings, ordered by path, with texts: what ``flam.evaluation.clips`` takes."""
     features = np.asarray(archive.detector.embed_text(list(texts)).text_features)
     return clip_vectors(archive)[1] @ features.T

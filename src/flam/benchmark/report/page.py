@@ -17,7 +17,7 @@ from flam.benchmark.report.published import published
 from flam.benchmark.report.tables import Row, by_threshold, remarks_of, rows_of, tables_of
 from flam.benchmark.report.worst import worst_scenes
 from flam.benchmark.results import Result
-from flam.evaluation.onsets import OnsetErrors
+from flam.evaluation.collar import OnsetErrors
 from flam.evaluation.psds import PSDS1
 
 N_SCENES = 6
