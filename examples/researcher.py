@@ -10,7 +10,7 @@ from pathlib import Path
 import flam
 from flam.annotations import read_events, write_events
 from flam.benchmark import Benchmark, Item, evaluate
-from flam.benchmark.given import GivenSystem
+from flam.benchmark.systems import GivenSystem
 from flam.core import RecordingEvents
 
 DEMO = Path(str(importlib.resources.files("flam"))) / "assets" / "demo"

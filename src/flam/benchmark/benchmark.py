@@ -1,13 +1,19 @@
-"""A benchmark: recordings, what is asked of them, and what is right."""
+"""A benchmark: recordings, what is asked of them and what is right; and what a system has to do to be asked."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
-from flam.core import ConfigError, Event
+import numpy as np
+
+from flam.core import ConfigError, Event, FrameScores
+
+if TYPE_CHECKING:
+    from flam.detection import DetectionConfig
 
 Task = Literal["frames", "retrieval", "classify"]
 N_SHOWN = 5
@@ -143,3 +149,45 @@ def _require_all(where: str, what: str, without: list[Item]) -> None:
     if without:
         names = ", ".join(item.name for item in without[:N_SHOWN])
         raise ConfigError(f"{where}: {len(without)} recordings have no {what}: {names}; give one or leave them out")
+
+
+class System(Protocol):
+    """A model under evaluation; a method that no asked benchmark needs may raise.
+
+    Attributes
+    ----------
+    name : str
+        in tables and pictures, unique among the systems of a report
+    fingerprint : str
+        equal only for systems that give equal answers; what was computed is remembered under it
+
+    Examples
+    --------
+    >>> class Silence:
+    ...     name, fingerprint = "silence", "silence-1"
+    ...     def frame_scores(self, audio, prompts):
+    ...         from flam.core import TimeGrid
+    ...         return FrameScores(np.zeros((100, len(prompts)), np.float32), tuple(prompts), TimeGrid(10, 1), 0, 100)
+    >>> Silence().frame_scores(Path("ten_seconds.wav"), ["dog"]).end_s
+    10.0
+    """
+
+    name: str
+    fingerprint: str
+
+    def frame_scores(self, audio: Path, prompts: Sequence[str]) -> FrameScores:
+        """Scores in [0, 1] of every frame of a recording, whole, for K prompts; its errors are told per recording."""
+
+    def audio_features(self, audio: Path) -> np.ndarray:
+        """(D,) vector of a recording; its product with a text's is their similarity."""
+
+    def text_features(self, texts: Sequence[str]) -> np.ndarray:
+        """(K, D) vectors of texts."""
+
+
+@runtime_checkable
+class HasOperatingPoint(Protocol):
+    """A system that comes with rules for making events of its scores, and is judged by them as well."""
+
+    def operating_point(self, prompts: Sequence[str]) -> DetectionConfig | None:
+        """The rules for ``frame_scores`` of these prompts; None where nobody chose any."""

@@ -100,13 +100,13 @@ METRICS: dict[Task, tuple[Metric, ...]] = {
 }
 
 
-def shown(metric: Metric, value: float) -> str:
+def format_value(metric: Metric, value: float) -> str:
     """A value as tables show it.
 
     Examples
     --------
     >>> accuracy = METRICS["classify"][0]
-    >>> shown(accuracy, 0.8691), shown(METRICS["frames"][8], 0.25), shown(accuracy, float("nan"))
+    >>> format_value(accuracy, 0.8691), format_value(METRICS["frames"][8], 0.25), format_value(accuracy, float("nan"))
     ('86.9', '0.25', '–')
     """
     if value != value:

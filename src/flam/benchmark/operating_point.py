@@ -33,7 +33,7 @@ def at_operating_point(table: ScoreTable, scores: Mapping[str, FrameScores], con
     return operating_point(detections, events, table.durations_s.tolist(), counted=counted)
 
 
-def in_terms_of(
+def convert_thresholds(
     config: DetectionConfig, method: ScoreMethod, prompts: Sequence[str], logit_bias: Sequence[float]
 ) -> DetectionConfig:
     """The same rules for another kind of score: events begin and end in the same frames.
@@ -53,7 +53,7 @@ def in_terms_of(
     Examples
     --------
     >>> own = DetectionConfig(score="approximate", threshold=0.9, low_threshold=0.5)
-    >>> rule = in_terms_of(own, "posterior", ["siren"], [-8.0]).rule("siren")
+    >>> rule = convert_thresholds(own, "posterior", ["siren"], [-8.0]).rule("siren")
     >>> round(rule.threshold, 5), round(rule.low_threshold, 5)
     (0.00301, 0.00034)
     """

@@ -69,13 +69,11 @@ def evaluate(
     Scores are kept: the same command again goes on where it stopped, and computes nothing twice.
     """
     from flam.benchmark import evaluate as evaluate_systems
-    from flam.benchmark.adapters import open_system
-    from flam.benchmark.given import GivenSystem
+    from flam.benchmark.evaluation import mean_and_worst
     from flam.benchmark.metrics import HEADLINES
     from flam.benchmark.registry import require_benchmark
-    from flam.benchmark.report import write_report
-    from flam.benchmark.report.files import require_pictures
-    from flam.benchmark.robustness import mean_and_worst
+    from flam.benchmark.report import require_pictures, write_report
+    from flam.benchmark.systems import GivenSystem, open_system
     from flam.cli.main import FINE, SOME_FAILED
     from flam.core import ConfigError, output_lock
     from flam.core.progress import Reporter
@@ -132,10 +130,10 @@ def _open(
     reporter: Reporter,
     show_progress: ShowProgress,
 ) -> list[Benchmark]:
-    from flam.benchmark.registry import Places, open_benchmarks
+    from flam.benchmark.registry import Paths, open_benchmarks
 
     with show_progress(f"preparing {name}") as progress:
-        benchmarks = open_benchmarks(name, Places(cache, data_root, library), limit, progress)
+        benchmarks = open_benchmarks(name, Paths(cache, data_root, library), limit, progress)
     for opened in benchmarks:
         for problem in opened.problems:
             reporter.warning(f"{opened.name}: {problem}")

@@ -11,10 +11,9 @@ import numpy as np
 
 import flam
 from flam.benchmark.evaluation import Evaluation
-from flam.benchmark.metrics import HEADLINES, METRICS, Figure, Metric, shown
+from flam.benchmark.metrics import HEADLINES, METRICS, Figure, Metric, format_value
 from flam.benchmark.report.charts import bars, colour, confusion, line_chart
-from flam.benchmark.report.published import published
-from flam.benchmark.report.tables import Row, by_threshold, remarks_of, rows_of, tables_of
+from flam.benchmark.report.tables import TableRow, by_threshold, published, remarks_of, rows_of, tables_of
 from flam.benchmark.report.worst import worst_scenes
 from flam.benchmark.results import Result
 from flam.evaluation.collar import OnsetErrors
@@ -27,7 +26,7 @@ ONSET_END_S = 1.0
 FOLDER = Path(__file__).parent
 
 
-def as_page(evaluations: Sequence[Evaluation]) -> str:
+def render_html(evaluations: Sequence[Evaluation]) -> str:
     """The page as text; colours follow light and dark mode, and it fits a telephone.
 
     Raises
@@ -114,7 +113,7 @@ def _wide(head: str, body: str) -> str:
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
-def _table_row(row: Row, metrics: Sequence[Metric]) -> str:
+def _table_row(row: TableRow, metrics: Sequence[Metric]) -> str:
     about = ""
     if not row.is_ours:
         source = published().sources[row.source]
@@ -134,8 +133,8 @@ def _cell(metric: Metric, figure: Figure | None) -> str:
         return ""
     interval = ""
     if figure.low is not None and figure.high is not None and not math.isnan(figure.low):
-        interval = f"<small>{shown(metric, figure.low)} – {shown(metric, figure.high)}</small>"
-    return f"{shown(metric, figure.value)}{interval}"
+        interval = f"<small>{format_value(metric, figure.low)} – {format_value(metric, figure.high)}</small>"
+    return f"{format_value(metric, figure.value)}{interval}"
 
 
 def _frames(evaluation: Evaluation) -> str:

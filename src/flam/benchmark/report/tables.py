@@ -1,4 +1,4 @@
-"""The report as files for programs and for text: JSON, CSV and Markdown."""
+"""What others published, read from one table that names each source."""
 
 from __future__ import annotations
 
@@ -7,23 +7,91 @@ import io
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
 
 import flam
 from flam.benchmark.evaluation import Evaluation
-from flam.benchmark.metrics import METRICS, Figure, Metric, Table, shown
-from flam.benchmark.report.published import published, published_on
+from flam.benchmark.metrics import METRICS, Figure, Metric, Table, format_value
 from flam.benchmark.results import Result
+from flam.core import load_yaml
 
+PUBLISHED_TABLE = Path(__file__).with_name("published.yaml")
 ONSET_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 SHOWN_THRESHOLDS = (0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 
 
 @dataclass(frozen=True)
-class Row:
+class Source:
+    """Where a figure stands."""
+
+    title: str
+    url: str
+
+
+@dataclass(frozen=True)
+class PublishedRow:
+    """Figures of one system, x 100, by key of ``METRICS``.
+
+    Parameters
+    ----------
+    source : str
+        a key of ``Published.sources``
+    protocol : str, default ""
+        how it was measured, where that differs from the other rows
+    """
+
+    system: str
+    source: str
+    metrics: dict[str, float]
+    protocol: str = ""
+
+
+@dataclass(frozen=True)
+class PublishedBenchmark:
+    """Others on one benchmark, and how our protocol differs from theirs."""
+
+    ours: str = ""
+    rows: tuple[PublishedRow, ...] = ()
+
+
+@dataclass(frozen=True)
+class Published:
+    """The whole table."""
+
+    sources: dict[str, Source] = field(default_factory=dict)
+    benchmarks: dict[str, PublishedBenchmark] = field(default_factory=dict)
+
+
+@cache
+def published() -> Published:
+    """The table of the package.
+
+    Examples
+    --------
+    >>> [row.metrics["frame_auroc"] for row in published().benchmarks["heldout"].rows][:2]
+    [91.0, 67.76]
+    """
+    return load_yaml(Published, PUBLISHED_TABLE)
+
+
+def published_on(benchmark: str) -> PublishedBenchmark:
+    """Others on a benchmark, whatever its split; none where nothing is known.
+
+    Examples
+    --------
+    >>> published_on("desed:public").rows[0].system, published_on("builtin").rows
+    ('FLAM', ())
+    """
+    return published().benchmarks.get(benchmark.partition(":")[0], PublishedBenchmark())
+
+
+@dataclass(frozen=True)
+class TableRow:
     """A line of a benchmark's table.
 
     Parameters
@@ -45,11 +113,11 @@ class Row:
     protocol: str = ""
 
 
-def rows_of(evaluation: Evaluation) -> list[Row]:
+def rows_of(evaluation: Evaluation) -> list[TableRow]:
     """What was measured here, then what others published."""
-    ours = [Row(name, result.figures, True) for name, result in evaluation.results.items()]
+    ours = [TableRow(name, result.figures, True) for name, result in evaluation.results.items()]
     others = [
-        Row(
+        TableRow(
             row.system,
             {key: Figure(value / 100) for key, value in row.metrics.items()},
             False,
@@ -61,9 +129,9 @@ def rows_of(evaluation: Evaluation) -> list[Row]:
     return ours + others
 
 
-def tables_of(evaluation: Evaluation) -> dict[Table, tuple[list[Row], list[Metric]]]:
+def tables_of(evaluation: Evaluation) -> dict[Table, tuple[list[TableRow], list[Metric]]]:
     """Each table that any system has figures for: its rows and columns."""
-    tables: dict[Table, tuple[list[Row], list[Metric]]] = {}
+    tables: dict[Table, tuple[list[TableRow], list[Metric]]] = {}
     for table in get_args(Table):
         metrics = [metric for metric in METRICS[evaluation.benchmark.task] if metric.table == table]
         rows = [row for row in rows_of(evaluation) if any(metric.key in row.figures for metric in metrics)]
@@ -188,7 +256,7 @@ def as_markdown(evaluations: Sequence[Evaluation]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _markdown_table(rows: Sequence[Row], metrics: Sequence[Metric], sources: Sequence[str]) -> list[str]:
+def _markdown_table(rows: Sequence[TableRow], metrics: Sequence[Metric], sources: Sequence[str]) -> list[str]:
     lines = [
         "| system | " + " | ".join(_heading(metric) for metric in metrics) + " |",
         "|---|" + "---:|" * len(metrics),
@@ -210,10 +278,10 @@ def _heading(metric: Metric) -> str:
 def _cell(metric: Metric, figure: Figure | None) -> str:
     if figure is None:
         return ""
-    text = shown(metric, figure.value)
+    text = format_value(metric, figure.value)
     if figure.low is None or figure.high is None or math.isnan(figure.low):
         return text
-    return f"{text} [{shown(metric, figure.low)}, {shown(metric, figure.high)}]"
+    return f"{text} [{format_value(metric, figure.low)}, {format_value(metric, figure.high)}]"
 
 
 def _rate(mean: float, low: float, high: float) -> str:

@@ -2,20 +2,25 @@
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import soundfile
 import yaml
 
-from flam.benchmark.recipes import RecipeFile, ScenesRecipe
-from flam.benchmark.registry import Places, open_benchmark
-from flam.core import ConfigError, load_yaml
+from flam.audio import read_audio
+from flam.benchmark.evaluation import mean_and_worst
+from flam.benchmark.library_benchmarks import RecipeFile, ScenesRecipe
+from flam.benchmark.metrics import Figure
+from flam.benchmark.registry import Paths, open_benchmark, open_benchmarks
+from flam.core import ConfigError, from_mapping, load_yaml
 from flam.data.corpora import CorpusError
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "benchmarks"
 RATE = 48_000
 ESC50 = "filename,fold,target,category,esc10,src_file,take\n"
+SCENES = "{n_scenes: 2, events: all, backgrounds: all, procedural: {n_takes: 1, seed: 3}, scene: {duration_s: 2.0}}"
 
 
 @pytest.fixture
@@ -79,7 +84,7 @@ def test_a_corpus_below_the_data_root(esc50, tmp_path):
     for root in (esc50, esc50.parent):
         if root == esc50.parent:
             shutil.move(esc50, esc50.parent / "esc-50")
-        benchmark = open_benchmark("esc50", Places(tmp_path, root))
+        benchmark = open_benchmark("esc50", Paths(tmp_path, root))
         assert benchmark.prompts == ("dog", "rain", "opening a can")
         assert [item.prompt for item in benchmark.items[:3]] == ["dog", "rain", "opening a can"]
         assert not benchmark.problems
@@ -87,23 +92,23 @@ def test_a_corpus_below_the_data_root(esc50, tmp_path):
 
 def test_recordings_that_are_not_there_are_counted(esc50, tmp_path):
     (esc50 / "audio" / "1-2-A-2.wav").unlink()
-    benchmark = open_benchmark("esc50", Places(tmp_path, esc50))
+    benchmark = open_benchmark("esc50", Paths(tmp_path, esc50))
     assert (len(benchmark.items), benchmark.n_listed) == (5, 6)
     assert "1 of 6 recordings are not there" in benchmark.problems[0]
     shutil.rmtree(esc50 / "audio")
     with pytest.raises(CorpusError, match="none of the 6 recordings of ESC-50, split all, is there"):
-        open_benchmark("esc50", Places(tmp_path, esc50))
+        open_benchmark("esc50", Paths(tmp_path, esc50))
 
 
 def test_a_wrong_data_root(tmp_path):
     with pytest.raises(CorpusError, match=r"holds no folder ESC-50 with its tables \(meta/esc50.csv\)"):
-        open_benchmark("esc50", Places(tmp_path, tmp_path))
+        open_benchmark("esc50", Paths(tmp_path, tmp_path))
     with pytest.raises(ConfigError, match="no such folder"):
-        open_benchmark("esc50", Places(tmp_path, tmp_path / "nowhere"))
+        open_benchmark("esc50", Paths(tmp_path, tmp_path / "nowhere"))
     with pytest.raises(ConfigError, match="say with --data-root where it is"):
-        open_benchmark("esc50", Places(tmp_path))
+        open_benchmark("esc50", Paths(tmp_path))
     with pytest.raises(ConfigError, match="no benchmark 'esc51'; choose one of builtin, heldout, desed"):
-        open_benchmark("esc51", Places(tmp_path))
+        open_benchmark("esc51", Paths(tmp_path))
 
 
 def test_only_what_most_annotators_heard_and_the_challenge_asks_counts_in_maestro(tmp_path):
@@ -113,7 +118,7 @@ def test_only_what_most_annotators_heard_and_the_challenge_asks_counts_in_maestr
     audio.mkdir(parents=True)
     soundfile.write(audio / "c.wav", np.zeros(RATE), RATE)
     (labels / "c.txt").write_text("0\t1\tcar\t0.6\n1\t2\tcar\t0.5\n1\t2\tannouncement\t0.9\n")
-    benchmark = open_benchmark("maestro", Places(tmp_path, tmp_path))
+    benchmark = open_benchmark("maestro", Paths(tmp_path, tmp_path))
     assert len(benchmark.prompts) == 11
     assert [(event.onset_s, event.offset_s, event.prompt) for event in benchmark.items[0].events] == [
         (0.0, 1.0, "car passing by")
@@ -121,39 +126,39 @@ def test_only_what_most_annotators_heard_and_the_challenge_asks_counts_in_maestr
 
 
 def test_scenes_come_from_held_out_groups_alone_and_are_rendered_once(library, recipe, tmp_path):
-    places = Places(tmp_path / "cache", manifest=library)
-    first = open_benchmark(recipe(), places, 2)
+    paths = Paths(tmp_path / "cache", manifest=library)
+    first = open_benchmark(recipe(), paths, 2)
     rendered = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.flac")}
     assert len(first.items) == len(rendered) == 2
     assert first.prompts == ("beep", "buzz", "hiss")
     assert "mixed from 3 clips (part held_out) over 1 backgrounds (part held_out)" in first.remarks[0]
     assert "the first 2 of 4 scenes" in first.remarks
-    again = open_benchmark(recipe(), places)
+    again = open_benchmark(recipe(), paths)
     assert again.items[:2] == first.items
     assert len(again.items) == 4
     assert all(path.stat().st_mtime_ns == mtime_ns for path, mtime_ns in rendered.items())
-    elsewhere = open_benchmark(recipe(), Places(tmp_path / "other", manifest=library), 2)
+    elsewhere = open_benchmark(recipe(), Paths(tmp_path / "other", manifest=library), 2)
     assert [item.events for item in elsewhere.items] == [item.events for item in first.items]
     for one, other in zip(first.items, elsewhere.items, strict=True):
         assert one.path.read_bytes() == other.path.read_bytes()
 
 
 def test_events_and_backgrounds_of_different_parts_and_captions_as_prompts(library, recipe, tmp_path):
-    mixed = open_benchmark(recipe(backgrounds="training", prompts="captions"), Places(tmp_path / "c", manifest=library))
+    mixed = open_benchmark(recipe(backgrounds="training", prompts="captions"), Paths(tmp_path / "c", manifest=library))
     assert mixed.prompts == ("a beep", "a buzz", "a hiss")
     assert "(part training)" in mixed.remarks[0]
     with pytest.raises(ConfigError, match="name one with --library"):
-        open_benchmark(recipe(), Places(tmp_path))
+        open_benchmark(recipe(), Paths(tmp_path))
 
 
 def test_clips_of_a_fold_to_be_named(library, tmp_path):
     path = tmp_path / "fold.yaml"
     path.write_text('classify: {part: all, folds: ["0"]}\n')
-    benchmark = open_benchmark(str(path), Places(tmp_path, manifest=library))
+    benchmark = open_benchmark(str(path), Paths(tmp_path, manifest=library))
     assert [(item.name, item.prompt) for item in benchmark.items[:2]] == [("beep0", "beep"), ("buzz0", "buzz")]
     path.write_text('classify: {part: all, folds: ["7"]}\n')
     with pytest.raises(ConfigError, match=r"no clip of .* is of its part, folds and sources"):
-        open_benchmark(str(path), Places(tmp_path, manifest=library))
+        open_benchmark(str(path), Paths(tmp_path, manifest=library))
 
 
 def test_the_bundled_model_from_the_command_line(run, esc50, library, recipe, tmp_path):
@@ -184,3 +189,45 @@ def test_commands_that_can_not_be_run(run, tmp_path, arguments, message):
     assert outcome.code == 2
     assert message in outcome.err
     assert not (tmp_path / "report").exists()
+
+
+@pytest.fixture(scope="module")
+def benchmarks(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("robustness")
+    (folder / "mine.yaml").write_text(
+        f"scenes: {SCENES}\nrecorders:\n  as it is: {{}}\n  8 kHz: {{sample_rate_hz: 8000}}\n"
+    )
+    return open_benchmarks(str(folder / "mine.yaml"), Paths(folder / "cache"))
+
+
+def test_each_recorder_is_a_benchmark_of_the_same_events(benchmarks):
+    plain, narrow = benchmarks
+    assert [each.name for each in benchmarks] == ["mine: as it is", "mine: 8 kHz"]
+    assert [item.events for item in plain.items] == [item.events for item in narrow.items]
+    assert plain.prompts == narrow.prompts
+
+
+def test_a_recorder_changes_what_is_heard(benchmarks):
+    whole, cut = (np.abs(np.fft.rfft(read_audio(each.items[0].path, 48_000))) ** 2 for each in benchmarks)
+    above = 2 * 4_500
+    assert cut[above:].sum() < 1e-3 * max(whole[above:].sum(), 1e-9)
+
+
+def test_recorders_need_scenes():
+    with pytest.raises(ConfigError, match="recorders need scenes"):
+        from_mapping(RecipeFile, {"classify": {}, "recorders": {"quiet": {"peak_db": -30.0}}})
+
+
+def test_mean_and_worst_are_of_one_set():
+    def evaluated(name, value):
+        result = SimpleNamespace(figures={"frame_auroc": Figure(value)})
+        return SimpleNamespace(benchmark=SimpleNamespace(name=name, task="frames"), results={"mini": result})
+
+    lines = mean_and_worst([evaluated("a: plain", 0.9), evaluated("a: quiet", 0.7), evaluated("builtin", 0.1)])
+    assert lines == ["a: mini: frame auroc mean 80.0, worst 70.0 (quiet)"]
+
+
+def test_the_shipped_file_holds_every_condition():
+    recipe = load_yaml(RecipeFile, "configs/benchmarks/robustness.yaml")
+    assert len(recipe.recorders) == 9
+    assert recipe.scenes is not None

@@ -11,7 +11,7 @@ import soundfile
 from flam.benchmark import Benchmark, Item, evaluate
 from flam.benchmark.metrics import METRICS
 from flam.benchmark.report import write_report
-from flam.benchmark.report.published import published
+from flam.benchmark.report.tables import published
 from flam.core import AudioError, ConfigError, Event, FlamError, FrameScores, TimeGrid
 from flam.detection import DetectionConfig
 
