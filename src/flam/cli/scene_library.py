@@ -53,8 +53,7 @@ def opened(options: LibraryOptions, reporter: Reporter) -> tuple[list[SourceClip
     from flam.data.clip_source import ManifestConfig, ProceduralConfig
     from flam.data.scene_source import ScenesConfig, named_clips
     from flam.hub.hub import cache_folder
-    from flam.procedural.built_in import ProceduralSource
-    from flam.procedural.take_measures import measure_takes
+    from flam.procedural.built_in import ProceduralSource, measure_takes
 
     if options.clips_from == BUILT_IN:
         if options.bank is not None or options.part != "all":

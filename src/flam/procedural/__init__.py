@@ -1,4 +1,4 @@
-"""Sounds made from nothing but numbers: seeded, labelled, endless takes of everyday sound classes."""
+"""Synthesised sounds: seeded, labelled, endless takes of everyday sound classes."""
 
 from flam.procedural.built_in import ProceduralSource, built_in_library
 from flam.procedural.generator import Generator

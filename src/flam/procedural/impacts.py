@@ -5,10 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from flam.core import seconds_to_samples
-from flam.procedural.envelopes import add_at, rhythm, strike_envelope
 from flam.procedural.generator import sound
-from flam.procedural.noise import band_noise, low_pass, room
-from flam.procedural.tones import struck_modes
+from flam.procedural.synthesis import add_at, band_noise, low_pass, rhythm, room, strike_envelope, struck_modes
 
 
 def thump(

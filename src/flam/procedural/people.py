@@ -5,11 +5,24 @@ from __future__ import annotations
 import numpy as np
 
 from flam.core import seconds_to_samples
-from flam.procedural.envelopes import add_at, contour, drift, gate, rhythm, seconds, strike_envelope
 from flam.procedural.generator import sound
 from flam.procedural.impacts import thump
-from flam.procedural.noise import band_noise, hush, room, scattered
-from flam.procedural.tones import harmonic_tone, struck_modes, voice
+from flam.procedural.synthesis import (
+    add_at,
+    band_noise,
+    contour,
+    drift,
+    gate,
+    harmonic_tone,
+    hush,
+    rhythm,
+    room,
+    scattered,
+    seconds,
+    strike_envelope,
+    struck_modes,
+    voice,
+)
 
 
 @sound("baby cry", "a baby crying", "event", (2.0, 8.0))

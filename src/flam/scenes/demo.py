@@ -18,8 +18,8 @@ from flam.annotations import write_events
 from flam.audio import a_weighted_rms_db, write_audio
 from flam.core import ConfigError, Event, OutputError, RecordingEvents, seconds_to_samples
 from flam.procedural import GENERATORS, SAMPLE_RATE
-from flam.procedural.noise import band_noise, low_pass, room
 from flam.procedural.speech import speak
+from flam.procedural.synthesis import band_noise, low_pass, room
 
 # what the bundled labels call a sound, where the class of the generator has another name
 CLASSES = {

@@ -12,11 +12,23 @@ import pytest
 from flam.core import ConfigError, FlamError, seconds_to_samples
 from flam.data.phrases import load_phrases
 from flam.procedural import GENERATORS, SAMPLE_RATE, generate, natural_duration_s
-from flam.procedural.envelopes import add_at, contour, rhythm
 from flam.procedural.generator import SHORTEST_S
-from flam.procedural.noise import band_noise, convolve, hush, low_pass, resonate, room, scattered
 from flam.procedural.speech import speak
-from flam.procedural.tones import harmonic_tone, overtones, struck_modes
+from flam.procedural.synthesis import (
+    add_at,
+    band_noise,
+    contour,
+    convolve,
+    harmonic_tone,
+    hush,
+    low_pass,
+    overtones,
+    resonate,
+    rhythm,
+    room,
+    scattered,
+    struck_modes,
+)
 
 LABELS = sorted(GENERATORS)
 PHRASES = Path(__file__).parents[2] / "configs" / "phrases"
