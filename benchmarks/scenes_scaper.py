@@ -26,8 +26,8 @@ import soundfile
 
 from flam.core import round_half_up
 from flam.library.bank import WaveformBank
-from flam.library.disk_source import DiskSource
 from flam.library.scan import scan_library
+from flam.library.stores import DiskStore
 from flam.procedural.built_in import built_in_library
 from flam.scenes.distributions import Constant, Uniform
 from flam.scenes.plan import SceneDrawer
@@ -85,7 +85,7 @@ def scaper_scene(folder: Path, n_events: int) -> Callable[[int], None]:
     return make
 
 
-def flam_scene(source: DiskSource | WaveformBank, clips: list, n_events: int) -> Callable[[int], None]:
+def flam_scene(source: DiskStore | WaveformBank, clips: list, n_events: int) -> Callable[[int], None]:
     config = SceneConfig(
         duration_s=DURATION_S,
         background_db=Constant(BACKGROUND_DB),
@@ -130,8 +130,8 @@ def main(n_events: int = 5, n_scenes: int = 120) -> None:
         WaveformBank.build(table.clips, folder / "bank")
         systems = {
             "scaper": scaper_scene(folder / "sounds", n_events),
-            "flam, from files": flam_scene(DiskSource(table, cache_bytes=0), table.clips, n_events),
-            "flam, files kept": flam_scene(DiskSource(table), table.clips, n_events),
+            "flam, from files": flam_scene(DiskStore(table, cache_bytes=0), table.clips, n_events),
+            "flam, files kept": flam_scene(DiskStore(table), table.clips, n_events),
             "flam, from a bank": flam_scene(WaveformBank(folder / "bank"), table.clips, n_events),
         }
         first = {name: spent_s(make, range(N_FIRST)) for name, make in systems.items()}

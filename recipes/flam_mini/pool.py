@@ -15,12 +15,12 @@ from flam.data.scene_pool import MAX_TEXTS, n_teacher_windows, shard_dtype
 from flam.library.bank import WaveformBank
 from flam.library.source_library import SourceClip
 from flam.model.logmel import LogMel, LogMelConfig
-from flam.scenes.boundaries import Boundaries
 from flam.scenes.distributions import Constant, Integers, Uniform
 from flam.scenes.effects import EffectsConfig, FilterConfig, Sometimes
 from flam.scenes.effects.recorder import RecorderConfig, draw_recorder, record
 from flam.scenes.plan import SceneDrawer
 from flam.scenes.render import Renderer
+from flam.scenes.scene import Boundaries
 from flam.scenes.scene_config import RepeatConfig, SceneConfig, SplitConfig
 from recipes.flam_mini.teacher import Teacher
 

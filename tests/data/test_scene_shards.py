@@ -17,7 +17,7 @@ from flam.data.scene_source import SceneSource
 from flam.data.shard_source import ShardsConfig, ShardSource
 from flam.data.tar_shards import Shard
 from flam.library.clip_table import read_library
-from flam.library.disk_source import DiskSource
+from flam.library.stores import DiskStore
 from flam.scenes.plan import SceneDrawer
 from flam.scenes.plan_lists import DrawnPlans
 from flam.scenes.render import Renderer
@@ -30,7 +30,7 @@ RECIPE = SceneConfig(duration_s=1.0)
 
 def scene_set(table, folder, recipe=RECIPE, **changes):
     library = read_library(table)
-    source = DiskSource(library)
+    source = DiskStore(library)
     known = {"clips_from": str(table), "clips_sha256": "", "n_scenes": N_SCENES, "seed": 3, "scene": recipe}
     settings = SceneSetSettings(**{**known, "shard_scenes": 3, **changes})
     plans = DrawnPlans(SceneDrawer(library.clips, source, recipe), 3, settings.n_scenes)
@@ -107,7 +107,7 @@ def test_two_runs_do_not_meet_in_a_folder(scene_table, tmp_path):
 def test_shards_train_like_the_same_scenes_on_the_fly(scene_table, made):
     stored = ShardSource(ShardsConfig(str(made)), "sounds", RATE, RATE, (0,))
     library = read_library(scene_table)
-    source = SceneSource(library.clips, DiskSource(library), RECIPE, RATE, RATE, seed=3)
+    source = SceneSource(library.clips, DiskStore(library), RECIPE, RATE, RATE, seed=3)
     rng = np.random.default_rng(0)
     on_the_fly = {clip.sounds: clip.waveform for clip in (source.clip(i, rng) for i in range(N_SCENES))}
     found = [stored.clip(ordinal, rng) for ordinal in range(N_SCENES)]
@@ -120,7 +120,7 @@ def test_shards_train_like_the_same_scenes_on_the_fly(scene_table, made):
 
 def test_the_json_says_what_was_rendered_and_stems_sum_to_the_mixture(scene_table, made):
     library = read_library(scene_table)
-    source = DiskSource(library)
+    source = DiskStore(library)
     drawer = SceneDrawer(library.clips, source, RECIPE)
     renderer = Renderer(source, {clip.clip_id: clip.label for clip in library.clips})
     stored = samples(made)

@@ -20,11 +20,11 @@ from flam.audio import a_weighted_levels_db, a_weighted_rms_db, active_spans_s, 
 from flam.core import ConfigError, OutputError, from_mapping
 from flam.core.processes import each_file
 from flam.library.clip_table import COLUMNS, SourceLibrary, read_library, write_library
-from flam.library.disk_source import DiskSource
 from flam.library.gather import LibraryConfig, gather_clips
 from flam.library.measure import HOP_SAMPLES, PIECE_FRAMES, _levels_db, measure_file
 from flam.library.scan import scan_library
 from flam.library.source_library import held_out
+from flam.library.stores import DiskStore
 from flam.scenes.captions.endpoint import EndpointConfig
 from flam.scenes.plan import SceneConfig, SceneDrawer
 from flam.scenes.render import render
@@ -202,7 +202,7 @@ def test_a_folder_can_be_moved_with_its_table(folder, tmp_path):
     moved = folder.rename(tmp_path / "moved")
     library = read_library(moved / "library.csv")
     assert all(clip.path.is_relative_to(moved) for clip in library.clips)
-    source = DiskSource(library)
+    source = DiskStore(library)
     assert all(len(source.waveform(c.clip_id)) == library.n_samples(c.clip_id) for c in library.clips)
 
 
@@ -212,7 +212,7 @@ def test_scenes_are_drawn_and_rendered_from_the_table(folder, tmp_path):
     config = SceneConfig()
     drawer = SceneDrawer(library.clips, library, config)
     again = SceneDrawer(read_library(tmp_path / "library.csv").clips, read_library(tmp_path / "library.csv"), config)
-    source = DiskSource(library)
+    source = DiskStore(library)
     n_events = 0
     for index in range(5):
         plan = drawer.draw(0, index)
@@ -224,7 +224,7 @@ def test_scenes_are_drawn_and_rendered_from_the_table(folder, tmp_path):
 def test_the_disk_source_holds_what_was_used_last(folder, tmp_path):
     library = scan_library([folder / "dogs"], tmp_path / "library.csv")
     sizes = [4 * library.n_samples(clip.clip_id) for clip in library.clips]
-    source = DiskSource(library, cache_bytes=sizes[0] + sizes[1])
+    source = DiskStore(library, cache_bytes=sizes[0] + sizes[1])
     first, second, third = (clip.clip_id for clip in library.clips)
     held = source.waveform(first)
     source.waveform(second)

@@ -14,11 +14,10 @@ from flam.audio import write_audio
 from flam.benchmark.benchmark import Benchmark, Item
 from flam.core import ConfigError, Event, atomic_text, parse_json, to_mapping
 from flam.data.clip_source import ManifestConfig, ProceduralConfig, clip_text
-from flam.data.scene_source import SceneLibrary
 from flam.jobs.manifest import make_folder
 from flam.library.bank import WaveformBank
-from flam.library.disk_source import DiskSource
 from flam.library.source_library import SourceClip, held_out
+from flam.library.stores import ClipStore, DiskStore
 from flam.scenes.effects.recorder import Recorder, record
 from flam.scenes.plan import SceneDrawer
 from flam.scenes.render import Renderer
@@ -251,7 +250,7 @@ def _manifest(name: str, library: Path | None) -> ManifestConfig:
 
 def _sources(
     name: str, recipe: ScenesRecipe, library: Path | None, cache: Path, progress: OnStep
-) -> tuple[list[SourceClip], SceneLibrary, list[str]]:
+) -> tuple[list[SourceClip], ClipStore, list[str]]:
     """The clips of the wanted parts, what makes their waveforms, and a line on those that can't be read."""
     if recipe.procedural is not None:
         return *recipe.procedural.clips_and_waveforms(), []
@@ -265,7 +264,7 @@ def _sources(
         raise ConfigError(f"benchmark {name!r}: {library} holds no clip of the wanted parts; change its split")
     table = manifest.table()
     if table is not None:
-        return clips, DiskSource(table), []
+        return clips, DiskStore(table), []
     folder = cache / "banks" / _digest([_stamp(clip) for clip in clips])
     skipped_path = folder / "skipped.json"
     if not skipped_path.exists():

@@ -110,9 +110,9 @@ def caption(
     from flam.cli.main import FINE, SOME_FAILED
     from flam.core.progress import Reporter
     from flam.library.clip_table import read_library, require_table_name, write_library
+    from flam.scenes.captions.answers import AnswerMemory
     from flam.scenes.captions.clips import caption_library
     from flam.scenes.captions.endpoint import ChatEndpoint
-    from flam.scenes.captions.memory import AnswerMemory
 
     reporter = Reporter(quiet)
     require_table_name(output)

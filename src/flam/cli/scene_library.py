@@ -11,8 +11,8 @@ from cyclopts import Parameter
 
 if TYPE_CHECKING:
     from flam.core.progress import Reporter
-    from flam.data.scene_source import SceneLibrary
     from flam.library.source_library import SourceClip
+    from flam.library.stores import ClipStore
 
 BUILT_IN = "builtin"
 
@@ -41,7 +41,7 @@ class LibraryOptions:
     ] = ()
 
 
-def opened(options: LibraryOptions, reporter: Reporter) -> tuple[list[SourceClip], SceneLibrary]:
+def opened(options: LibraryOptions, reporter: Reporter) -> tuple[list[SourceClip], ClipStore]:
     """The clips, and where their waveforms come from; takes of builtin sounds are measured, or known from before.
 
     Raises

@@ -16,8 +16,8 @@ from flam.data.crop import crop, read_crop
 from flam.data.order import EpochOrder
 from flam.library.clip_table import SourceLibrary, read_library
 from flam.library.source_library import SourceClip, held_out, read_manifest
+from flam.library.stores import ClipStore
 from flam.procedural.built_in import ProceduralSource, built_in_library
-from flam.scenes.render import WaveformSource
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class ClipSource:
     ----------
     clips : Sequence[SourceClip]
         the library; clips of which nothing is said are left out
-    waveforms : WaveformSource | None
+    waveforms : ClipStore | None
         where their waveforms come from; None to read their files
     n_samples, sample_rate : int
         length N and rate of the clips
@@ -113,7 +113,7 @@ class ClipSource:
     def __init__(
         self,
         clips: Sequence[SourceClip],
-        waveforms: WaveformSource | None,
+        waveforms: ClipStore | None,
         n_samples: int,
         sample_rate: int,
         key: tuple[int, ...],

@@ -31,9 +31,10 @@ from flam.data.audio_bytes import encode_audio
 from flam.data.scene_facts import labelled_events, scene_facts
 from flam.data.tar_shards import ShardSample, finished, write_index, write_shard
 from flam.library.source_library import SourceClip
+from flam.library.stores import ClipStore
 from flam.scenes.captions.mixture import label_phrases
 from flam.scenes.plan_lists import Plans
-from flam.scenes.render import Renderer, WaveformSource
+from flam.scenes.render import Renderer
 from flam.scenes.scene_config import SceneConfig
 
 SETTINGS_NAME = "settings.yaml"
@@ -135,7 +136,7 @@ class SceneSet:
         of all scenes
     clips : Sequence[SourceClip]
         the library, as ``flam.data.scene_source.named_clips`` gives it
-    waveforms : WaveformSource
+    waveforms : ClipStore
         of the clips
     settings : SceneSetSettings
         what the shards hold
@@ -160,7 +161,7 @@ class SceneSet:
         folder: str | Path,
         plans: Plans | Sequence[Any],
         clips: Sequence[SourceClip],
-        waveforms: WaveformSource,
+        waveforms: ClipStore,
         settings: SceneSetSettings,
     ):
         self.folder = Path(folder).absolute()

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 
@@ -17,18 +17,14 @@ from flam.data.clip import Clip, Sound
 from flam.data.clip_source import ManifestConfig, ProceduralConfig, clip_text
 from flam.data.crop import crop
 from flam.library.bank import WaveformBank
-from flam.library.disk_source import DiskSource
 from flam.library.source_library import SourceClip
-from flam.scenes.plan import ClipMeasures, SceneDrawer
-from flam.scenes.render import Renderer, WaveformSource
+from flam.library.stores import ClipStore, DiskStore
+from flam.scenes.plan import SceneDrawer
+from flam.scenes.render import Renderer
 from flam.scenes.scene import ScenePlan
 from flam.scenes.scene_config import SceneConfig
 
 logger = logging.getLogger(__name__)
-
-
-class SceneLibrary(ClipMeasures, WaveformSource, Protocol):
-    """What drawing and rendering need to know of the clips."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +62,7 @@ class ScenesConfig:
         if self.device is not None and self.bank is None:
             raise ValueError(f"device {self.device!r} mixes scenes from a bank; name its folder, or set device to null")
 
-    def clips_and_waveforms(self) -> tuple[list[SourceClip], SceneLibrary]:
+    def clips_and_waveforms(self) -> tuple[list[SourceClip], ClipStore]:
         """The clips and their waveforms; builds the bank where it is missing, one process at a time.
 
         Raises
@@ -85,7 +81,7 @@ class ScenesConfig:
                     f"{self.manifest.path}: is no measured table, which scenes without a bank need; "
                     "make one with flam library scan, or name a bank"
                 )
-            return clips, DiskSource(table)
+            return clips, DiskStore(table)
         bank = _opened_bank(clips, self.bank)
         return [clip for clip in clips if clip.clip_id in bank], bank
 
@@ -97,7 +93,7 @@ class SceneSource:
     ----------
     clips : Sequence[SourceClip]
         the library; clips of which nothing is said can only be backgrounds
-    waveforms : SceneLibrary
+    waveforms : ClipStore
         measures and waveforms of the clips
     config : SceneConfig
         how scenes are drawn
@@ -122,7 +118,7 @@ class SceneSource:
     def __init__(
         self,
         clips: Sequence[SourceClip],
-        waveforms: SceneLibrary,
+        waveforms: ClipStore,
         config: SceneConfig,
         n_samples: int,
         sample_rate: int,

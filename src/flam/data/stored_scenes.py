@@ -17,9 +17,10 @@ from flam.data.scene_facts import scene_facts
 from flam.data.scene_shards import SETTINGS_NAME, SceneSetSettings
 from flam.data.tar_shards import AUDIO_SUFFIXES, Shard
 from flam.library.source_library import SourceClip
+from flam.library.stores import ClipStore
 from flam.scenes.captions.mixture import label_phrases
 from flam.scenes.plan_lists import PlanFile
-from flam.scenes.render import Renderer, WaveformSource
+from flam.scenes.render import Renderer
 from flam.scenes.scene import ScenePlan, plan_from_json
 from flam.scenes.scene_config import SceneConfig
 
@@ -111,7 +112,7 @@ def stored_scene(folder: Path, number: int) -> StoredScene:
     raise ConfigError(f"{folder}: holds no scene {number}; the index names those that are left out")
 
 
-def planned_scene(path: Path, number: int, clips: Sequence[SourceClip], waveforms: WaveformSource) -> StoredScene:
+def planned_scene(path: Path, number: int, clips: Sequence[SourceClip], waveforms: ClipStore) -> StoredScene:
     """Render a scene of a plan file.
 
     Raises

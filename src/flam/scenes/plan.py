@@ -7,30 +7,19 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Protocol
 
 import numpy as np
 
 from flam.core import ConfigError, round_half_up
 from flam.library.source_library import SourceClip
+from flam.library.stores import ClipMeasures
 from flam.scenes.effects import Effects, RoomDrawer, draw_effects, draw_filter, in_room, source_seconds
-from flam.scenes.placing import draw_from, free_onsets
+from flam.scenes.placing import ClipDrawer, draw_from, free_onsets
 from flam.scenes.scene import Piece, Placement, ScenePlan
 from flam.scenes.scene_config import SceneConfig
-from flam.scenes.selection import ClipDrawer
 
 # Times of a plan are whole milliseconds: whole samples at 48, 32 and 16 kHz.
 PER_S = 1000
-
-
-class ClipMeasures(Protocol):
-    """What a plan needs to know of a clip; a waveform bank tells it, and raises KeyError for clips that it lacks."""
-
-    sample_rate: int
-
-    def n_samples(self, clip_id: str) -> int: ...
-
-    def spans_s(self, clip_id: str) -> list[tuple[float, float]]: ...
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from typing import Protocol
 import flam
 from flam.core import ConfigError, atomic_text, load_yaml, save_yaml
 from flam.library.source_library import SourceClip
-from flam.scenes.plan import ClipMeasures, SceneDrawer
+from flam.library.stores import ClipMeasures
+from flam.scenes.plan import SceneDrawer
 from flam.scenes.scene import ScenePlan, plan_from_json, plan_to_json
 from flam.scenes.scene_config import SceneConfig
 

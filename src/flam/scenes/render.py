@@ -7,27 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
 from flam.audio.levels import FramePowers, LevelTracks, active_power, frame_powers
 from flam.core import Event, seconds_to_samples
-from flam.scenes.boundaries import correct_spans
+from flam.library.stores import ClipStore
 from flam.scenes.effects import Effects, Filter, apply_effects, source_seconds
 from flam.scenes.rendered import RenderedScene, StemLevels
-from flam.scenes.scene import Placement, ScenePlan
+from flam.scenes.scene import Placement, ScenePlan, correct_spans
 
 # A scene that would go beyond is scaled down to this peak.
 HIGHEST_PEAK_DB = -0.1
-
-
-class WaveformSource(Protocol):
-    """Where the renderer takes clips from; a waveform bank is one. The arrays it gives are left as they are."""
-
-    sample_rate: int
-
-    def waveform(self, clip_id: str) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
@@ -65,7 +56,7 @@ class Renderer:
 
     Parameters
     ----------
-    source : WaveformSource
+    source : ClipStore
         the clips
     labels : Mapping[str, str]
         clip id to label; clips without a label sound but make no event
@@ -73,7 +64,7 @@ class Renderer:
         folder of the recordings that plans name
     """
 
-    def __init__(self, source: WaveformSource, labels: Mapping[str, str], impulse_responses: str | Path | None = None):
+    def __init__(self, source: ClipStore, labels: Mapping[str, str], impulse_responses: str | Path | None = None):
         self.source = source
         self.labels = labels
         self._impulse_responses = None if impulse_responses is None else Path(impulse_responses)
@@ -200,7 +191,7 @@ class Renderer:
 
 def render(
     plan: ScenePlan,
-    source: WaveformSource,
+    source: ClipStore,
     labels: Mapping[str, str],
     stems: bool = False,
     impulse_responses: str | Path | None = None,
@@ -213,7 +204,7 @@ def render(
         as ``Renderer.render``
     stems : bool, default False
         as ``Renderer.render``
-    source : WaveformSource
+    source : ClipStore
         as ``Renderer``
     labels : Mapping[str, str]
         as ``Renderer``

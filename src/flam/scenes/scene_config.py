@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from flam.scenes.boundaries import Boundaries
 from flam.scenes.distributions import (
     Constant,
     Distribution,
@@ -15,6 +14,7 @@ from flam.scenes.distributions import (
     check_share,
 )
 from flam.scenes.effects import EffectsConfig, FilterConfig, RoomConfig
+from flam.scenes.scene import Boundaries
 
 
 @dataclass(frozen=True)

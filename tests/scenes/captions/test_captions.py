@@ -7,14 +7,12 @@ from pathlib import Path
 import pytest
 
 from flam.core import ConfigError, Event
+from flam.library.gather import plain_words
 from flam.library.source_library import SourceClip
-from flam.library.words import plain_words
-from flam.scenes.captions.check import caption_problem, tidied
-from flam.scenes.captions.clause import clause
-from flam.scenes.captions.english import base_verb, is_gerund, third_person
-from flam.scenes.captions.mixture import label_phrases, mixture_caption
-from flam.scenes.captions.rewording import missing_sound
-from flam.scenes.captions.rule import rule_caption
+from flam.scenes.captions.answers import caption_problem, tidied
+from flam.scenes.captions.clips import rule_caption
+from flam.scenes.captions.english import base_verb, clause, is_gerund, third_person
+from flam.scenes.captions.mixture import label_phrases, missing_sound, mixture_caption
 
 PHRASES = {
     "dog bark": "a dog barking",

@@ -13,13 +13,10 @@ from flam.core import ConfigError, Event
 from flam.library.clip_table import LibraryRow, SourceLibrary
 from flam.library.measure import Measures
 from flam.library.source_library import SourceClip
-from flam.scenes.captions.answers import AnswerCounts, Question, answers, prompt_text
-from flam.scenes.captions.check import caption_problem
+from flam.scenes.captions.answers import AnswerCounts, AnswerMemory, Question, answers, caption_problem, prompt_text
 from flam.scenes.captions.clips import caption_library
 from flam.scenes.captions.endpoint import ChatEndpoint, EndpointConfig
-from flam.scenes.captions.memory import AnswerMemory
-from flam.scenes.captions.mixture import mixture_caption
-from flam.scenes.captions.rewording import reword
+from flam.scenes.captions.mixture import mixture_caption, reword
 
 # what a server says that is asked too much: too many at a time, nothing at all, another page
 FAULTS = [(429, b"slow down", {}), (200, None, {}), b"<html>busy</html>"]
@@ -131,9 +128,9 @@ def test_a_run_that_was_killed_goes_on_with_what_was_answered(serve, endpoint, t
     server = serve(answer)
     code = f"""
 from flam.scenes.captions.answers import *
-from flam.scenes.captions.check import caption_problem
+from flam.scenes.captions.answers import caption_problem
 from flam.scenes.captions.endpoint import *
-from flam.scenes.captions.memory import AnswerMemory
+from flam.scenes.captions.answers import AnswerMemory
 endpoint = ChatEndpoint(EndpointConfig({server.url!r}, "some-model", concurrency=1))
 questions = [Question("label " + chr(97 + n // 26) + chr(97 + n % 26), caption_problem) for n in range(40)]
 list(answers(questions, "p", endpoint, AnswerMemory({str(tmp_path / "answers.sqlite")!r}), AnswerCounts()))

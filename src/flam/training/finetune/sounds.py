@@ -11,10 +11,11 @@ import numpy as np
 from flam.audio import a_weighted_levels_db, read_audio
 from flam.core import AudioError, seconds_to_samples
 from flam.data.clip import Spans
-from flam.data.scene_source import SceneLibrary, SceneSource
+from flam.data.scene_source import SceneSource
 from flam.data.texts import normalised
 from flam.library.measure import LIBRARY_RATE, active_part
 from flam.library.source_library import SourceClip
+from flam.library.stores import ClipStore
 from flam.procedural import GENERATORS, built_in_library
 from flam.scenes.distributions import Integers, LogUniform, Normal, Uniform
 from flam.scenes.effects import EffectsConfig, FilterConfig
@@ -57,11 +58,11 @@ class SoundLibrary:
 
     Parameters
     ----------
-    others : SceneLibrary
+    others : ClipStore
         asked for every clip that was not added
     """
 
-    def __init__(self, others: SceneLibrary):
+    def __init__(self, others: ClipStore):
         self.sample_rate = LIBRARY_RATE
         self._others = others
         self._sounds: dict[str, Sound] = {}

@@ -8,11 +8,10 @@ import pytest
 from flam.audio import a_weighted_levels_db, a_weighted_rms_db, active_spans_s
 from flam.audio.levels import LevelTracks, frame_powers
 from flam.core import seconds_to_samples
-from flam.scenes.boundaries import Boundaries, correct_spans
 from flam.scenes.distributions import Constant, Uniform
 from flam.scenes.plan import SceneDrawer
 from flam.scenes.render import Renderer, render
-from flam.scenes.scene import Piece, Placement, ScenePlan
+from flam.scenes.scene import Boundaries, Piece, Placement, ScenePlan, correct_spans
 from flam.scenes.scene_config import RepeatConfig, SceneConfig, SplitConfig
 
 RATE = 48_000

@@ -1,8 +1,9 @@
-"""Clips decoded when they are needed and kept while memory allows, for rendering straight from a library table."""
+"""Where the sound of clips comes from: what every store offers, and the one that reads their files when asked."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import Protocol
 
 import numpy as np
 
@@ -11,8 +12,27 @@ from flam.core import AudioError
 from flam.library.clip_table import SourceLibrary
 
 
-class DiskSource:
-    """What the renderer takes clips from, reading each file when it is asked for.
+class ClipMeasures(Protocol):
+    """What a plan needs to know of a clip; unknown clips are a KeyError."""
+
+    sample_rate: int
+
+    def n_samples(self, clip_id: str) -> int:
+        """Length of a clip in samples."""
+
+    def spans_s(self, clip_id: str) -> list[tuple[float, float]]:
+        """Where a clip is active, (onset_s, offset_s) in seconds."""
+
+
+class ClipStore(ClipMeasures, Protocol):
+    """Where the renderer takes clips from: files, a bank of decoded waveforms, or generators."""
+
+    def waveform(self, clip_id: str) -> np.ndarray:
+        """(N,) float32 samples of a clip, not to be written to."""
+
+
+class DiskStore:
+    """Clips decoded when they are asked for, and kept while memory allows.
 
     A ``flam.library.bank.WaveformBank`` holds every clip decoded and is faster; this needs no copy of the library.
 
@@ -32,7 +52,7 @@ class DiskSource:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     tone = np.sin(np.arange(4800) / 10).astype(np.float32)
     ...     write_audio(Path(folder, "tone.wav"), tone, 48_000)
-    ...     source = DiskSource(scan_library([folder], Path(folder, "library.csv")))
+    ...     source = DiskStore(scan_library([folder], Path(folder, "library.csv")))
     ...     clip_id = source.table.clips[0].clip_id
     ...     len(source.waveform(clip_id)) == source.n_samples(clip_id)
     True
