@@ -33,7 +33,7 @@ from numpy.lib.recfunctions import repack_fields
 from rich.console import Console
 
 from flam.core import FlamError, ScoreMethod, load_yaml, to_mapping
-from flam.data.text_pairs import FILLERS, ontology_pairs, read_pairs
+from flam.data.texts import FILLERS, ontology_pairs, read_pairs
 from flam.detection.load import load
 from flam.hub.hub import resolve
 from flam.library.bank import WaveformBank

@@ -13,7 +13,7 @@ import numpy as np
 
 from flam.core import Event, FrameScores
 from flam.data.phrases import PhraseSet
-from flam.data.text_variants import related_to
+from flam.data.texts import related_to
 from flam.detection.binarize import binarize
 from flam.detection.config import DetectionConfig
 from flam.detection.detector import Detector

@@ -6,8 +6,7 @@ import soundfile
 
 from flam.audio import read_audio
 from flam.core import AudioError
-from flam.data.clip import Sound, cut_sounds
-from flam.data.crop import crop, read_crop
+from flam.data.clip import Sound, crop, cut_sounds, read_crop
 
 
 def noise(n, seed=0):

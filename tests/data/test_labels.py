@@ -6,10 +6,8 @@ import torch
 
 from flam.core import TimeGrid
 from flam.data.clip import Sound
-from flam.data.label_texts import LabelTexts
-from flam.data.labels import choose_texts, label_frames
+from flam.data.labels import PADDING_ID, LabelTexts, choose_texts, label_frames, normalised, text_id
 from flam.data.phrases import PhraseSet
-from flam.data.texts import PADDING_ID, normalised, text_id
 from flam.losses import dense_labels
 
 SETS = {

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from flam.core import AudioError, ConfigError, from_mapping
-from flam.data import shard_cache
+from flam.data import shard_source
 from flam.data.audio_bytes import encode_audio
 from flam.data.clip import Sound
 from flam.data.shard_source import ShardsConfig, ShardSource, sample_facts
@@ -77,7 +77,7 @@ def test_remote_shards_equal_local_ones_and_are_copied_once(shards, in_memory, t
 
 
 def test_a_copy_that_is_not_what_the_index_says_is_refused(shards, in_memory, tmp_path, monkeypatch):
-    monkeypatch.setattr(shard_cache.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(shard_source.time, "sleep", lambda seconds: None)
     data = bytearray((shards / "1.tar").read_bytes())
     data[700] ^= 1
     with fsspec.open(f"{in_memory}/1.tar", "wb") as file:
@@ -98,7 +98,7 @@ def test_a_copy_that_is_not_what_the_index_says_is_refused(shards, in_memory, tm
 
 
 def test_a_place_that_fails_once_is_asked_again(shards, in_memory, tmp_path, monkeypatch):
-    monkeypatch.setattr(shard_cache.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(shard_source.time, "sleep", lambda seconds: None)
     remote = source(in_memory, tmp_path / "cache")
     reopen, failures = fsspec.open, iter([True, True])
 

@@ -18,9 +18,9 @@ from flam.core import ConfigError, Event, RecordingEvents, TimeGrid, from_mappin
 from flam.data import CaptionBatch, DataConfig, FrameBatch, TrainingData
 from flam.data.audio_bytes import encode_audio
 from flam.data.clip import Sound
+from flam.data.labels import text_id
 from flam.data.shard_source import sample_facts
 from flam.data.tar_shards import ShardSample, write_index, write_shard
-from flam.data.texts import text_id
 from flam.losses import dense_labels
 
 RATE = 8_000

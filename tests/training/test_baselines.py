@@ -9,7 +9,7 @@ from torch.nn import functional
 
 import flam
 from flam.core import ConfigError
-from flam.data.batches import CaptionBatch
+from flam.data.training_data import CaptionBatch
 from flam.training.embedding import Features
 from flam.training.log import read_log
 from flam.training.start import BESIDE_MODEL, read_beside_model

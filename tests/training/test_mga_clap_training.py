@@ -10,7 +10,7 @@ from torch.nn import functional
 
 import flam
 from flam.core import ConfigError, to_mapping
-from flam.data.batches import CaptionBatch
+from flam.data.training_data import CaptionBatch
 from flam.losses import infonce_loss
 from flam.model.mga_clap import MGACLAP, MGACLAPConfig
 from flam.training.embedding import Features

@@ -12,8 +12,7 @@ import pytest
 import torch
 import yaml
 
-from flam.data.batches import CaptionBatch, FrameBatch
-from flam.data.training_data import TrainingData
+from flam.data.training_data import CaptionBatch, FrameBatch, TrainingData
 from flam.losses import FrameLabels
 from flam.model.checkpoint import load_checkpoint
 from flam.training import trainer

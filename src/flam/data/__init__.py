@@ -6,17 +6,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from flam.data.batches import CaptionBatch, FrameBatch
     from flam.data.config import DataConfig
-    from flam.data.training_data import TrainingData
+    from flam.data.training_data import CaptionBatch, FrameBatch, TrainingData
 
 __all__ = ["CaptionBatch", "DataConfig", "FrameBatch", "TrainingData"]
 
 # listing corpora and writing shards must not wait for torch
 _LATER = {
-    "CaptionBatch": "flam.data.batches",
+    "CaptionBatch": "flam.data.training_data",
     "DataConfig": "flam.data.config",
-    "FrameBatch": "flam.data.batches",
+    "FrameBatch": "flam.data.training_data",
     "TrainingData": "flam.data.training_data",
 }
 

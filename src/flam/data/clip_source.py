@@ -11,8 +11,7 @@ import numpy as np
 
 from flam.audio import resample
 from flam.core import ConfigError, read_text
-from flam.data.clip import Clip
-from flam.data.crop import crop, read_crop
+from flam.data.clip import Clip, crop, read_crop
 from flam.data.order import EpochOrder
 from flam.library.clip_table import SourceLibrary, read_library
 from flam.library.source_library import SourceClip, held_out, read_manifest

@@ -15,8 +15,7 @@ from flam.annotations.matching import RecordingFinder
 from flam.annotations.parsing import is_missing
 from flam.audio import RECORDING_SUFFIXES, find_recordings, open_recording
 from flam.core import AnnotationError, AudioError, ConfigError, Event, RecordingEvents
-from flam.data.clip import Clip, Sound, cut_sounds
-from flam.data.crop import read_crop
+from flam.data.clip import Clip, Sound, cut_sounds, read_crop
 from flam.data.order import EpochOrder
 
 LARGEST_OVERHANG_S = 0.5

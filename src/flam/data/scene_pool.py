@@ -14,7 +14,7 @@ from numpy.lib.recfunctions import repack_fields
 from torch import Tensor
 
 from flam.core import ConfigError
-from flam.data.text_variants import LabelVariants
+from flam.data.texts import LabelVariants
 
 MAX_TEXTS = 6
 TEACHER_WINDOW_FRAMES = 12

@@ -13,9 +13,8 @@ import numpy as np
 
 from flam.audio import resample
 from flam.core import ConfigError, Event
-from flam.data.clip import Clip, Sound
+from flam.data.clip import Clip, Sound, crop
 from flam.data.clip_source import ManifestConfig, ProceduralConfig, clip_text
-from flam.data.crop import crop
 from flam.library.bank import WaveformBank
 from flam.library.source_library import SourceClip
 from flam.library.stores import ClipStore, DiskStore

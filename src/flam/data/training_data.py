@@ -1,4 +1,4 @@
-"""Batches of a training run, each a function of the seed and its step alone: to resume is to ask for the next step."""
+"""What a training run hears, step by step: batches of clips with captions, and of clips whose sounds have labels."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,18 +16,71 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from flam.core import ConfigError, FlamError, TimeGrid, seconds_to_samples
-from flam.data.batches import CaptionBatch, FrameBatch
 from flam.data.clip import Clip, Source
 from flam.data.clip_source import ClipSource
 from flam.data.config import CaptionSourceConfig, DataConfig, FrameSourceConfig
-from flam.data.label_texts import LabelTexts
-from flam.data.labels import choose_texts, label_frames
+from flam.data.labels import LabelTexts, choose_texts, label_frames, text_id
 from flam.data.order import Mixture
 from flam.data.phrases import load_phrases
 from flam.data.recordings_source import RecordingsSource
 from flam.data.scene_source import SceneSource
 from flam.data.shard_source import Needed, ShardSource
-from flam.data.texts import text_id
+from flam.losses import FrameLabels
+
+
+@dataclass(frozen=True)
+class CaptionBatch:
+    """Clips, each with one text that describes it; for the instance loss.
+
+    Parameters
+    ----------
+    waveform : Tensor
+        (B, N) float32 tensor
+    captions : list[str]
+        B texts, "" where there is no clip
+    text_ids : Tensor
+        (B,) int64 tensor, see ``flam.data.labels.text_id``; -1 where there is no clip
+    clip_valid : Tensor
+        (B,) bool tensor, False for silence in the place of a clip that can't be read
+    problems : tuple[str, ...], default ()
+        why clips can't be read
+    """
+
+    waveform: Tensor
+    captions: list[str]
+    text_ids: Tensor
+    clip_valid: Tensor
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class FrameBatch:
+    """Clips, texts, and which text sounds in which frame of which clip; for the frame and prior losses.
+
+    Parameters
+    ----------
+    waveform : Tensor
+        (B, N) float32 tensor
+    texts : list[str]
+        K texts, no two with the same id; those after the last one are ""
+    text_ids : Tensor
+        (K,) int64 tensor; -1 for ""
+    text_valid : Tensor
+        (K,) bool tensor, False for ""
+    labels : FrameLabels
+        of the clips, against all that is known to be true of them, also what is not among ``texts``; clips that can't
+        be read are silence, and False in ``labels.clip_valid``
+    problems : tuple[str, ...], default ()
+        why clips can't be read
+    """
+
+    waveform: Tensor
+    texts: list[str]
+    text_ids: Tensor
+    text_valid: Tensor
+    labels: FrameLabels
+    problems: tuple[str, ...] = ()
+
 
 Batches = tuple[CaptionBatch | None, FrameBatch | None]
 CAPTIONS, FRAMES = 0, 1  # the two streams of clips, part of what seeds them

@@ -19,7 +19,7 @@ from torch import Tensor
 from flam.core import ConfigError, read_text
 from flam.data.phrases import PhraseSet, load_phrases
 from flam.data.scene_pool import LOGMEL_FRAMES, ScenePool, labels_and_valid
-from flam.data.text_variants import LabelVariants
+from flam.data.texts import LabelVariants
 from flam.library.source_library import SourceClip, held_out, read_manifest
 from flam.training.degradation import degraded
 from flam.training.mixtures import with_mixtures

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from flam.data.batches import FrameBatch
-from flam.data.text_variants import LabelVariants
+from flam.data.texts import LabelVariants
+from flam.data.training_data import FrameBatch
 from flam.evaluation.auroc import auroc, macro_auroc
 from flam.losses import FrameLabels, dense_labels
 from flam.model.convnet import ConvEncoder

@@ -15,7 +15,7 @@ from flam.audio import write_audio
 from flam.core import ConfigError, load_yaml
 from flam.data.phrases import PhraseSet
 from flam.data.scene_pool import ScenePool
-from flam.data.text_variants import LabelVariants, class_variants, related_labels
+from flam.data.texts import LabelVariants, class_variants, related_labels
 from flam.library.bank import WaveformBank
 from flam.library.source_library import SourceClip, read_manifest
 from flam.losses import infonce_loss

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from flam.core import ConfigError
-from flam.data.text_pairs import ontology_pairs
+from flam.data.texts import ontology_pairs
 from flam.library.source_library import read_manifest
 from flam.procedural.built_in import built_in_library
 from flam.training.tasks.teacher_head import ClipWindows, WindowDrawer

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
-from flam.data.text_pairs import FILLERS, reworded
+from flam.data.texts import FILLERS, reworded
 from recipes.flam_mini.word_pieces import train_tokenizer
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from flam.data.corpora.corpus import Corpus, CorpusItem, OnProblem
-from flam.data.corpora.strong import classes_of, read_strong
+from flam.data.corpora.tables import classes_of, read_strong
 
 TABLE = "metadata.tsv"
 

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from flam.core import read_text
 from flam.data.corpora.corpus import Corpus, CorpusError, CorpusItem, OnProblem
-from flam.data.corpora.strong import classes_of, read_strong
-from flam.data.corpora.tables import placed_rows
+from flam.data.corpora.tables import classes_of, placed_rows, read_strong
 from flam.data.corpora.youtube import YoutubeClips
 
 COLUMNS = ("segment_id", "start_time_seconds", "end_time_seconds", "label")

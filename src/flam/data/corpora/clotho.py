@@ -6,8 +6,7 @@ import unicodedata
 from pathlib import Path
 
 from flam.core import read_text
-from flam.data.corpora.corpus import Corpus, CorpusError, CorpusItem, OnProblem
-from flam.data.corpora.licences import licence_name
+from flam.data.corpora.corpus import Corpus, CorpusError, CorpusItem, OnProblem, licence_name
 from flam.data.corpora.tables import Row, placed_rows, read_table, rows_of
 
 SPLITS = ("development", "validation", "evaluation")

@@ -1,8 +1,9 @@
-"""What every corpus offers: its splits, its recordings with what is said of them, its classes and their prompts."""
+"""What every corpus offers: its splits, recordings with captions and events, classes and their prompts."""
 
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,10 @@ from flam.core import Event, FlamError
 OnProblem = Callable[[str], None]
 
 logger = logging.getLogger(__name__)
+_LICENCE = re.compile(
+    r"creativecommons\.org/(?:licenses/(?P<kind>[a-z+-]+)|publicdomain/(?P<public>\w+))/(?P<version>[\d.]+)"
+)
+_PUBLIC = {"zero": "CC0", "mark": "Public Domain Mark"}
 
 
 class CorpusError(FlamError):
@@ -205,3 +210,22 @@ class Corpus:
             return self.prompts[label]
         words = label.replace(self.comma, ", ") if self.comma else label
         return words.replace("_", " ").lower()
+
+
+def licence_name(address: str) -> str:
+    """Short name of a licence; an address that is not of Creative Commons is given back as it is.
+
+    Examples
+    --------
+    >>> licence_name("http://creativecommons.org/licenses/by-nc/3.0/")
+    'CC BY-NC 3.0'
+    >>> licence_name("https://creativecommons.org/publicdomain/zero/1.0/"), licence_name("see README")
+    ('CC0 1.0', 'see README')
+    """
+    match = _LICENCE.search(address.lower())
+    if not match:
+        return address.strip()
+    if match["public"]:
+        return f"{_PUBLIC.get(match['public'], match['public'])} {match['version']}"
+    kind = match["kind"]
+    return f"CC {'Sampling+' if kind == 'sampling+' else kind.upper()} {match['version']}"

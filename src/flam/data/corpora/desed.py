@@ -7,8 +7,7 @@ from pathlib import Path
 
 from flam.core import Event
 from flam.data.corpora.corpus import Corpus, CorpusItem, OnProblem
-from flam.data.corpora.strong import classes_of, read_strong
-from flam.data.corpora.tables import Row, number_of, read_table
+from flam.data.corpora.tables import Row, classes_of, number_of, read_strong, read_table
 
 CLASSES = (
     "Alarm_bell_ringing",

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from flam.audio import find_recordings
 from flam.core import AudioError, read_text
-from flam.data.corpora.corpus import Corpus, CorpusError, CorpusItem, OnProblem
-from flam.data.corpora.licences import licence_name
+from flam.data.corpora.corpus import Corpus, CorpusError, CorpusItem, OnProblem, licence_name
 
 README = "_readme_and_license.txt"
 _SOUND = re.compile(r"(?P<id>\d+)__(?P<user>.+?)__(?P<title>.+)")

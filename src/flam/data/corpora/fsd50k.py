@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from flam.core import parse_json, read_text
-from flam.data.corpora.corpus import Corpus, CorpusError, CorpusItem, OnProblem
-from flam.data.corpora.licences import licence_name
+from flam.data.corpora.corpus import Corpus, CorpusError, CorpusItem, OnProblem, licence_name
 from flam.data.corpora.tables import read_table
 
 TABLES = {

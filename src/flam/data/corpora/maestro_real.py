@@ -9,8 +9,7 @@ from pathlib import Path
 from flam.annotations.parsing import by_onset
 from flam.core import AnnotationError, Event
 from flam.data.corpora.corpus import Corpus, CorpusItem, OnProblem
-from flam.data.corpora.strong import classes_of, read_strong_file, readable
-from flam.data.corpora.tables import read_table
+from flam.data.corpora.tables import classes_of, read_strong_file, read_table, readable
 
 # the first eleven are those that the DCASE challenge scores
 CLASSES = (

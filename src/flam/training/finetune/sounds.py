@@ -11,8 +11,8 @@ import numpy as np
 from flam.audio import a_weighted_levels_db, read_audio
 from flam.core import AudioError, seconds_to_samples
 from flam.data.clip import Spans
+from flam.data.labels import normalised
 from flam.data.scene_source import SceneSource
-from flam.data.texts import normalised
 from flam.library.measure import LIBRARY_RATE, active_part
 from flam.library.source_library import SourceClip
 from flam.library.stores import ClipStore

@@ -10,7 +10,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from flam.data.texts import normalised
+from flam.data.labels import normalised
 from flam.hub.tokens import TEXTS_AT_ONCE
 from flam.model.flam import FLAM
 from flam.model.text import TextTokens, tokenize

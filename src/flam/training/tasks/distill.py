@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from flam.core import ConfigError
 from flam.data.scene_pool import LOGMEL_FRAMES, window_means
-from flam.data.text_variants import LabelVariants, TextVariants
+from flam.data.texts import LabelVariants, TextVariants
 from flam.hub.hub import resolve
 from flam.library.bank import WaveformBank
 from flam.model.convnet import ConvEncoder, ConvEncoderConfig

@@ -15,8 +15,7 @@ from torch import Tensor
 from torch.distributed import ProcessGroup
 
 from flam.core import ConfigError
-from flam.data.batches import CaptionBatch, FrameBatch
-from flam.data.training_data import TrainingData
+from flam.data.training_data import CaptionBatch, FrameBatch, TrainingData
 from flam.losses import FrameLabels, TextShard
 from flam.model.towers import TwoTowers
 from flam.training.augment import augment_in_training

@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from flam.core import ConfigError, atomic_path
 from flam.data.scene_pool import labels_and_valid, window_means
-from flam.data.text_variants import LabelVariants
+from flam.data.texts import LabelVariants
 from flam.model.text import TextTokens
 from flam.model.towers import TwoTowers
 from flam.training.start import starting_model

@@ -19,8 +19,7 @@ from torch.nn import functional
 
 from flam.core import ConfigError
 from flam.data.phrases import load_phrases
-from flam.data.text_pairs import ontology_pairs, read_pairs, reworded
-from flam.data.text_variants import TokenTable, related_labels
+from flam.data.texts import TokenTable, ontology_pairs, read_pairs, related_labels, reworded
 from flam.hub.hub import resolve
 from flam.model.checkpoint import load_checkpoint
 from flam.model.text import LightTextConfig, TextTokens, tokenize
@@ -57,7 +56,7 @@ class TextSettings:
     phrase_share, name_share : float
         Part of a step that comes from phrase sets, and part of its phrases that are the label itself.
     drop_share, filled_share : float
-        Of the other phrases, see ``flam.data.text_pairs.reworded``.
+        Of the other phrases, see ``flam.data.texts.reworded``.
     temperature : float
         Of the InfoNCE of pairs and phrases.
     """
