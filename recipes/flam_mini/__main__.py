@@ -41,7 +41,7 @@ from flam.library.source_library import SourceClip
 from flam.model.checkpoint import load_checkpoint, save_checkpoint
 from flam.model.export import export_onnx
 from flam.model.towers import TwoTowers
-from flam.training.degradation import degraded
+from flam.training.augment import degraded
 from flam.training.recipe import load_recipe
 from flam.training.start import read_tokenizer
 from flam.training.teacher_scenes import TeacherScenes

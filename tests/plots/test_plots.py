@@ -8,8 +8,8 @@ import soundfile
 from matplotlib.image import imread
 
 from flam.core import AudioError, ConfigError, Event, FrameScores, OutputError, TimeGrid
-from flam.plots.canvas import OUTLINE, highest_in_columns, shortened, time_ticks
 from flam.plots.detection import plot_detection, plot_sed_heatmap
+from flam.plots.layout import OUTLINE, highest_in_columns, shortened, time_ticks
 from flam.plots.spectrogram import reduced_spectrogram
 
 GRID = TimeGrid(8_000, 640)

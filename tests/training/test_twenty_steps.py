@@ -16,8 +16,8 @@ from flam.core import from_mapping
 from flam.hub.hub import resolve
 from flam.model.flam import FLAM, FLAMConfig
 from flam.training import trainer
+from flam.training.finetune.examples import text_embeddings
 from flam.training.finetune.run import FinetuneConfig, learn
-from flam.training.finetune.texts import text_embeddings
 from flam.training.tasks.finetune import Examples
 
 GOLDEN = Path(__file__).parent / "golden"

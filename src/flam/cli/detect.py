@@ -175,7 +175,7 @@ def _require_pictures(plot: str) -> None:
     if importlib.util.find_spec("matplotlib") is None:
         raise ConfigError("--plot needs matplotlib; install it with: pip install 'flam-audio[plot]'")
     if not is_folder(plot):
-        from flam.plots.canvas import require_picture
+        from flam.plots.layout import require_picture
 
         require_picture(Path(plot))
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from flam.core import ConfigError
 from flam.core.extras import require_extra
-from flam.plots.canvas import INK, POSITIVE_COLOURS, save_figure, shortened
+from flam.plots.layout import INK, POSITIVE_COLOURS, save_figure, shortened
 
 PANEL_IN, LABEL_IN = 2.1, 0.55
 MOST_PANELS = 24

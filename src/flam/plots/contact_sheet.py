@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from flam.core.extras import require_extra
-from flam.plots.canvas import INK, OUTLINE, save_figure, shortened
+from flam.plots.layout import INK, OUTLINE, save_figure, shortened
 from flam.plots.spectrogram import reduced_spectrogram
 
 COLUMNS = 5

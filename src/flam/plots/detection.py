@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flam.core import ConfigError, Event, FrameScores
-from flam.plots.canvas import Layout, Row, draw_heat_map, draw_spectrogram, save_figure
+from flam.plots.layout import Lane, Layout, draw_heat_map, draw_spectrogram, save_figure
 from flam.plots.spectrogram import AudioSource, Spectrogram, reduced_spectrogram
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def plot_detection(
     for event in events:
         spans.setdefault(event.prompt, []).append((event.onset_s, event.offset_s))
     rows = [
-        Row(prompt, scores.scores[:, index], prompt in set(negatives), spans.get(prompt, []))
+        Lane(prompt, scores.scores[:, index], prompt in set(negatives), spans.get(prompt, []))
         for index, prompt in enumerate(scores.prompts)
     ]
     return _plot(audio, rows, scores.grid.hop_s, scores.end_s, path, title=title)
@@ -121,13 +121,13 @@ def plot_sed_heatmap(
             f"scores of shape {table.shape} need (K, T) with K = {0 if prompts is None else len(prompts)} prompts; "
             "give one prompt for each row, or a mapping of prompts to rows"
         )
-    rows = [Row(prompt, values, prompt in set(negatives), []) for prompt, values in zip(prompts, table, strict=True)]
+    rows = [Lane(prompt, values, prompt in set(negatives), []) for prompt, values in zip(prompts, table, strict=True)]
     return _plot(audio, rows, None, None, path, figsize)
 
 
 def _plot(
     audio: AudioSource | Spectrogram,
-    rows: list[Row],
+    rows: list[Lane],
     hop_s: float | None,
     end_s: float | None,
     path: str | Path | None,

@@ -11,7 +11,7 @@ import numpy as np
 from flam.audio import a_weighted_levels_db
 from flam.audio.loudness import LEVEL_HOP_S
 from flam.data.stored_scenes import StoredScene
-from flam.plots.canvas import FAINT, INK, OUTLINE, Layout, Row, draw_spectrogram, save_figure, shortened, time_ticks
+from flam.plots.layout import FAINT, INK, OUTLINE, Lane, Layout, draw_spectrogram, save_figure, shortened, time_ticks
 from flam.plots.spectrogram import reduced_spectrogram
 from flam.scenes.scene import Placement
 
@@ -51,7 +51,7 @@ def plot_scene(scene: StoredScene, path: str | Path | None = None) -> Figure:
         key=lambda lane: (lane[0] is not scene.plan.background, lane[0].onset_s),
     )
     titles = [LEVEL_LANE, *(_title(scene, placement) for placement, _ in lanes)]
-    rows = [Row(title, np.zeros(0), False, []) for title in titles]
+    rows = [Lane(title, np.zeros(0), False, []) for title in titles]
     captions = scene.facts.get("captions") or [""]
     duration_s = scene.facts["duration_s"]
     note = f"{scene.name}; filled: placed, outlined: heard; numbers: dB(A) above the background"

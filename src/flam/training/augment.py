@@ -1,11 +1,18 @@
-"""SpecAugment: stripes of time and bands of frequency are taken out of the log-mel (Park et al., arXiv 1904.08779)."""
+"""Augmentation of log-mel spectrograms: SpecAugment (Park et al., arXiv 1904.08779), and other recorders and rooms."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+
+from flam.audio.mel import LogMelConfig, mel_band_centres_hz
+from flam.model.logmel import POWER_FLOOR
+
+FLOOR_DB = 10 * np.log10(POWER_FLOOR)
+CENTRES_HZ = mel_band_centres_hz(LogMelConfig())
 
 
 @dataclass(frozen=True)
@@ -71,3 +78,118 @@ def _stripes(n_clips: int, size: int, widest: int, device: torch.device) -> Tens
     starts = (torch.rand(n_clips, 1, device=device) * (size - widths + 1)).long()
     places = torch.arange(size, device=device)
     return (places >= starts) & (places < starts + widths)
+
+
+def degraded(logmel: Tensor, rng: np.random.Generator) -> Tensor:
+    """(B, T, F) log-mel in dB as another recorder would have given it.
+
+    Two thirds of the scenes have their bands moved and stretched; all get a smooth colour; one in eight the steep ends
+    of a telephone or a small loudspeaker; a sixth some reverberation; a half noise of some colour, 6 to 50 dB below the
+    scene; 35 % a band limit as a brick wall; all another level; then masks of up to 6 bands.
+    """
+    n_scenes, n_frames, n_mels = logmel.shape
+    moved = rng.random(n_scenes) < 2 / 3
+    logmel[moved] = warped_bands(logmel[moved], rng.uniform(-2, 2, moved.sum()), rng.uniform(0.92, 1.08, moved.sum()))
+    power = torch.pow(10.0, logmel / 10)
+    for scene in np.flatnonzero(rng.random(n_scenes) < 1 / 6).tolist():
+        power[scene] = with_tail(power[scene], rng.uniform(0.1, 0.6), rng.uniform(3, 15))
+    power *= torch.from_numpy(10 ** (_colours_db(n_scenes, n_mels, rng) / 10).astype(np.float32))[:, None]
+    limited = rng.random(n_scenes) < 0.35
+    noisy = rng.random(n_scenes) < 0.5
+    keeps_noise = rng.random(n_scenes) < 0.5  # the recorder's own noise, above the limit of what it got
+    limits = _below_limit(limited, n_mels, rng)
+    noise = torch.from_numpy(_noise(power.mean(dim=(1, 2)).numpy(), noisy, (n_frames, n_mels), rng))
+    after = torch.from_numpy(keeps_noise)[:, None, None]
+    power = torch.where(after, power * limits + noise, (power + noise) * limits)
+    level = 10 ** (rng.uniform(-22, 8, (n_scenes, 1, 1)) / 10)
+    logmel = 10 * torch.log10((power * torch.from_numpy(level.astype(np.float32))).clamp(min=POWER_FLOOR))
+    for scene in range(n_scenes):
+        width = int(rng.integers(0, 7))
+        start = int(rng.integers(0, n_mels - width + 1))
+        logmel[scene, :, start : start + width] = logmel[scene].mean()
+    return logmel
+
+
+def with_tail(power: Tensor, reverberation_s: float, direct_db: float, hop_s: float = 0.01) -> Tensor:
+    """(T, F) band powers with an exponential tail that falls by 60 dB in ``reverberation_s``; treble fades faster.
+
+    Examples
+    --------
+    >>> with_tail(torch.tensor([[1.0], [0.0], [0.0]]), 0.3, 0.0).flatten().diff().sign().tolist()
+    [-1.0, -1.0]
+    """
+    n_taps = max(int(reverberation_s / hop_s), 1)
+    n_mels = power.shape[1]
+    seconds = reverberation_s * torch.linspace(1.0, 0.6, n_mels)
+    taps = torch.pow(10.0, -6 * hop_s * torch.arange(1, n_taps + 1)[:, None] / seconds)
+    taps *= 10 ** (-direct_db / 10) / taps.sum(dim=0)
+    kernel = torch.cat([torch.ones(1, n_mels), taps]).flip(0).T[:, None]
+    padded = torch.nn.functional.pad(power.T[None], (n_taps, 0))
+    return torch.nn.functional.conv1d(padded, kernel, groups=n_mels)[0].T
+
+
+def limited_to(logmel: Tensor, limit_hz: float) -> Tensor:
+    """(..., F) log-mel without anything in the bands above a frequency, as a brick wall leaves it.
+
+    Examples
+    --------
+    >>> limited_to(torch.zeros(1, 64), 8000.0)[0, [0, 63]].tolist()
+    [0.0, -100.0]
+    """
+    return logmel.masked_fill(torch.from_numpy(limit_hz < CENTRES_HZ), FLOOR_DB)
+
+
+def _colours_db(n_scenes: int, n_mels: int, rng: np.random.Generator) -> np.ndarray:
+    bands, knots = np.arange(n_mels), np.linspace(0, n_mels - 1, 6)
+    colours_db = np.stack([np.interp(bands, knots, gains_db) for gains_db in rng.normal(0, 4, (n_scenes, 6))])
+    octaves = np.log2(CENTRES_HZ)
+    for scene in np.flatnonzero(rng.random(n_scenes) < 1 / 8):
+        low, high = np.log2(rng.uniform(150, 500)), np.log2(rng.uniform(3000, 7000))
+        slope_db = rng.uniform(6, 24)
+        colours_db[scene] -= slope_db * (np.maximum(low - octaves, 0) + np.maximum(octaves - high, 0))
+    return np.asarray(colours_db)
+
+
+def _below_limit(limited: np.ndarray, n_mels: int, rng: np.random.Generator) -> Tensor:
+    """(B, 1, F) 1 below the drawn limit of a scene, 0 above; those not limited keep all."""
+    limits_hz = np.where(rng.random(len(limited)) < 0.7, rng.choice([4e3, 5.5e3, 6e3, 8e3, 8e3, 11e3], len(limited)), 0)
+    limits_hz = np.where(limits_hz > 0, limits_hz, np.exp(rng.uniform(np.log(3e3), np.log(12e3), len(limited))))
+    limits_hz[~limited] = np.inf
+    return torch.from_numpy((limits_hz[:, None, None] >= CENTRES_HZ[:n_mels]).astype(np.float32))
+
+
+def _noise(powers: np.ndarray, noisy: np.ndarray, shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    """(B, T, F) noise powers of a drawn colour, 0 for scenes without; fluctuating as those of so narrow bands do."""
+    n_frames, n_mels = shape
+    noise = np.zeros((len(powers), n_frames, n_mels), np.float32)
+    for scene in np.flatnonzero(noisy):
+        colour_db = rng.uniform(-6, 1) * np.log2(CENTRES_HZ / 1000)
+        band = 10 ** (colour_db / 10)
+        level = powers[scene] * 10 ** (-rng.uniform(6, 50) / 10) / band.mean()
+        fluctuation = np.exp(0.5 * rng.standard_normal((n_frames, n_mels), np.float32))
+        noise[scene] = (level * band).astype(np.float32) * fluctuation
+    return noise
+
+
+def warped_bands(logmel: Tensor, shift: np.ndarray, stretch: np.ndarray) -> Tensor:
+    """(B, T, F) log-mel as it would be of a higher or larger source: band f is read from ``(f - shift) / stretch``.
+
+    Parameters
+    ----------
+    shift : np.ndarray
+        (B,) bands
+    stretch : np.ndarray
+        (B,) about the middle band
+
+    Examples
+    --------
+    >>> warped_bands(torch.arange(4.0).view(1, 1, 4), np.array([1.0]), np.array([1.0])).tolist()
+    [[[0.0, 0.0, 1.0, 2.0]]]
+    """
+    last = logmel.shape[2] - 1
+    bands = (np.arange(last + 1) - last / 2 - shift[:, None]) / stretch[:, None] + last / 2
+    places = torch.from_numpy(np.clip(bands, 0, last).astype(np.float32))
+    low = places.floor().long().clamp(max=last - 1)
+    weight = (places - low)[:, None]
+    low = low[:, None].expand(-1, logmel.shape[1], -1)
+    return torch.lerp(logmel.gather(2, low), logmel.gather(2, low + 1), weight)

@@ -21,7 +21,7 @@ from flam.data.phrases import PhraseSet, load_phrases
 from flam.data.scene_pool import LOGMEL_FRAMES, ScenePool, labels_and_valid
 from flam.data.texts import LabelVariants
 from flam.library.source_library import SourceClip, held_out, read_manifest
-from flam.training.degradation import degraded
+from flam.training.augment import degraded
 from flam.training.mixtures import with_mixtures
 
 MADE_GROUP = "made"  # sounds of a project's own: for training alone, never for evaluation

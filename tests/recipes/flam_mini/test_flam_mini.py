@@ -23,11 +23,11 @@ from flam.model.checkpoint import load_checkpoint
 from flam.procedural import generate
 from flam.scenes.effects import EffectsConfig
 from flam.training import trainer
-from flam.training.degradation import warped_bands
+from flam.training.augment import warped_bands
 from flam.training.distribution import World
 from flam.training.log import read_log
 from flam.training.mixtures import with_mixtures
-from flam.training.objectives.distillation import class_loss, event_loss, joint_loss, near_loss
+from flam.training.objectives.distill import class_loss, event_loss, joint_loss, near_loss
 from flam.training.recipe import load_recipe
 from flam.training.start import read_beside_model, starting_model
 from flam.training.tasks.distill import DistillFeatures, DistillStep, DistillTask

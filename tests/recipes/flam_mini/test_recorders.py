@@ -7,7 +7,7 @@ import torch
 
 from flam.library.bank import WaveformBank
 from flam.library.source_library import SourceClip
-from flam.training.degradation import degraded, limited_to, with_tail
+from flam.training.augment import degraded, limited_to, with_tail
 from recipes.flam_mini.bandwidths import bandwidth_hz, build_variant, with_bandwidth
 from recipes.flam_mini.leaks import leak, recorder_traits
 

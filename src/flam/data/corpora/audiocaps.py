@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from flam.data.corpora.corpus import Corpus, CorpusItem, OnProblem
-from flam.data.corpora.tables import Row, number_of, read_table
+from flam.data.corpora.tables import CorpusRow, number_of, read_table
 from flam.data.corpora.youtube import YoutubeClips
 
 COLUMNS = ("audiocap_id", "youtube_id", "start_time", "caption")
@@ -17,7 +17,7 @@ TABLES = {
 
 def read(home: Path, split: str, on_problem: OnProblem) -> list[CorpusItem]:
     """``<table>`` has a row for each caption; the captions of a clip belong together and keep their order."""
-    rows: dict[tuple[str, float], list[Row]] = {}
+    rows: dict[tuple[str, float], list[CorpusRow]] = {}
     for row in read_table(home / TABLES[split], COLUMNS, on_problem):
         start_s = number_of(row, "start_time", on_problem)
         if start_s is not None:

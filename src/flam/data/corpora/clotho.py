@@ -7,7 +7,7 @@ from pathlib import Path
 
 from flam.core import read_text
 from flam.data.corpora.corpus import Corpus, CorpusError, CorpusItem, OnProblem, licence_name
-from flam.data.corpora.tables import Row, placed_rows, read_table, rows_of
+from flam.data.corpora.tables import CorpusRow, placed_rows, read_table, rows_of
 
 SPLITS = ("development", "validation", "evaluation")
 CAPTIONS = tuple(f"caption_{number}" for number in range(1, 6))
@@ -42,7 +42,7 @@ def read(home: Path, split: str, on_problem: OnProblem) -> list[CorpusItem]:
     return items
 
 
-def _origins(path: Path, on_problem: OnProblem) -> dict[str, Row]:
+def _origins(path: Path, on_problem: OnProblem) -> dict[str, CorpusRow]:
     """Rows of the metadata by file name; none where the table is missing, for captions are complete without."""
     if not path.exists():
         on_problem(f"{path}: is missing, so no recording has a licence or an upload to group by")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from flam.core import Event
 from flam.data.corpora.corpus import Corpus, CorpusItem, OnProblem
-from flam.data.corpora.tables import Row, classes_of, number_of, read_strong, read_table
+from flam.data.corpora.tables import CorpusRow, classes_of, number_of, read_strong, read_table
 
 CLASSES = (
     "Alarm_bell_ringing",
@@ -84,7 +84,7 @@ def _item(
     )
 
 
-def _labels(row: Row) -> tuple[str, ...]:
+def _labels(row: CorpusRow) -> tuple[str, ...]:
     return tuple(label.strip() for label in row["event_labels"].split(",") if label.strip())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from flam.data.corpora.corpus import Corpus, CorpusItem, OnProblem
-from flam.data.corpora.tables import Row, read_table
+from flam.data.corpora.tables import CorpusRow, read_table
 
 TABLE = "meta/esc50.csv"
 PROMPTS = {
@@ -20,7 +20,7 @@ PROMPTS = {
 }
 
 
-def _rows(home: Path, on_problem: OnProblem) -> list[Row]:
+def _rows(home: Path, on_problem: OnProblem) -> list[CorpusRow]:
     return read_table(home / TABLE, ("filename", "fold", "target", "category", "esc10", "src_file"), on_problem)
 
 

@@ -15,7 +15,7 @@ DCASE_COLUMNS = ("filename", "onset", "offset", "event_label")
 
 
 @dataclass(frozen=True)
-class Row:
+class CorpusRow:
     """Cells by column name, and the file and line they were read from."""
 
     where: str
@@ -32,7 +32,7 @@ def read_table(
     delimiter: str = ",",
     has_header: bool = True,
     keeps_spaces: bool = False,
-) -> list[Row]:
+) -> list[CorpusRow]:
     """Read a table, leaving out rows with too few or too many cells.
 
     Parameters
@@ -70,14 +70,14 @@ def rows_of(
     on_problem: OnProblem,
     has_header: bool = True,
     keeps_spaces: bool = False,
-) -> list[Row]:
+) -> list[CorpusRow]:
     """As ``read_table``, from rows that were cut already."""
     header = read_header(placed, path, columns) if has_header else list(columns)
     rows = []
     for where, cells in placed:
         if len(cells) == len(header):
             kept = cells if keeps_spaces else [cell.strip() for cell in cells]
-            rows.append(Row(where, dict(zip(header, kept, strict=True))))
+            rows.append(CorpusRow(where, dict(zip(header, kept, strict=True))))
         else:
             on_problem(f"{where}: {len(cells)} cells where {len(header)} are expected ({', '.join(header)})")
     return rows
@@ -114,14 +114,14 @@ def read_header(placed: Iterator[tuple[str, list[str]]], path: Path, columns: Se
     return header
 
 
-def number_of(row: Row, column: str, on_problem: OnProblem) -> float | None:
+def number_of(row: CorpusRow, column: str, on_problem: OnProblem) -> float | None:
     """A finite number of at least 0 in a row; None, and told, where there is none.
 
     Examples
     --------
-    >>> number_of(Row("a.csv, line 2", {"start": "30"}), "start", print)
+    >>> number_of(CorpusRow("a.csv, line 2", {"start": "30"}), "start", print)
     30.0
-    >>> number_of(Row("a.csv, line 3", {"start": "soon"}), "start", print)
+    >>> number_of(CorpusRow("a.csv, line 3", {"start": "soon"}), "start", print)
     a.csv, line 3: start 'soon' is not a number of at least 0; the row is left out
     """
     try:

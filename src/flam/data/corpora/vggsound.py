@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from flam.data.corpora.corpus import Corpus, CorpusItem, OnProblem
-from flam.data.corpora.tables import Row, number_of, read_table
+from flam.data.corpora.tables import CorpusRow, number_of, read_table
 from flam.data.corpora.youtube import YoutubeClips
 
 TABLE = "vggsound.csv"
@@ -13,7 +13,7 @@ SPLITS = ("train", "test")
 PROMPTS = {"eletric blender running": "electric blender running"}
 
 
-def _rows(home: Path, on_problem: OnProblem) -> list[Row]:
+def _rows(home: Path, on_problem: OnProblem) -> list[CorpusRow]:
     return read_table(home / TABLE, ("video", "start", "label", "split"), on_problem, has_header=False)
 
 

@@ -17,7 +17,7 @@ HIGHEST_THRESHOLD = 0.9999
 
 
 @dataclass(frozen=True)
-class Row:
+class TextAUROC:
     """One text: its frame AUROC before and after, NaN where it never or always sounds, and how many frames it has."""
 
     text: str
@@ -32,23 +32,23 @@ class Comparison:
 
     Parameters
     ----------
-    learnt : tuple[Row, ...]
+    learnt : tuple[TextAUROC, ...]
         the folder's labels
-    known : tuple[Row, ...]
+    known : tuple[TextAUROC, ...]
         sounds that the model was not taught now, and that it should still find
     """
 
-    learnt: tuple[Row, ...]
-    known: tuple[Row, ...]
+    learnt: tuple[TextAUROC, ...]
+    known: tuple[TextAUROC, ...]
 
-    def mean(self, of_known: bool) -> Row:
+    def mean(self, of_known: bool) -> TextAUROC:
         """Mean over the texts of a kind that have a value; NaN where none has."""
         rows = [row for row in (self.known if of_known else self.learnt) if not np.isnan(row.before)]
         name = "all known sounds" if of_known else "all learnt sounds"
         if not rows:
-            return Row(name, float("nan"), float("nan"), 0)
+            return TextAUROC(name, float("nan"), float("nan"), 0)
         before, after = np.mean([[row.before, row.after] for row in rows], axis=0)
-        return Row(name, float(before), float(after), sum(row.n_frames for row in rows))
+        return TextAUROC(name, float(before), float(after), sum(row.n_frames for row in rows))
 
 
 @torch.inference_mode()
@@ -65,7 +65,7 @@ def compare(
 ) -> Comparison:
     """Put both together; the first ``n_learnt`` texts were learnt."""
     n_frames = (examples.labels & examples.valid[..., None]).sum(dim=(0, 1)).tolist()
-    rows = [Row(text, before[text], after[text], n_frames[k]) for k, text in enumerate(texts)]
+    rows = [TextAUROC(text, before[text], after[text], n_frames[k]) for k, text in enumerate(texts)]
     return Comparison(tuple(rows[:n_learnt]), tuple(rows[n_learnt:]))
 
 

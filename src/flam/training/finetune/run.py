@@ -20,10 +20,9 @@ from flam.model.export import add_graphs
 from flam.model.flam import FLAM
 from flam.training.distribution import World
 from flam.training.finetune.comparison import Comparison, compare, frame_aurocs, with_thresholds
-from flam.training.finetune.examples import ExampleCache, Job, scene_jobs, window_jobs
+from flam.training.finetune.examples import ExampleCache, Job, scene_jobs, text_embeddings, window_jobs
 from flam.training.finetune.folder import LabelledRecording, read_folder, split
 from flam.training.finetune.sounds import other_sounds, scene_source
-from flam.training.finetune.texts import text_embeddings
 from flam.training.optimization import OptimConfig
 from flam.training.recipe import Recipe, RecordConfig
 from flam.training.tasks.finetune import LEARNING_PARTS, Examples, FinetuneSettings, FinetuneTask, TextEmbeddings
@@ -61,7 +60,7 @@ class FinetuneConfig:
     lr : float, default 0.001
         scenes and windows in a step, and peak learning rate
     losses : Mapping[str, float], optional
-        weight of each loss of ``flam.training.objectives.words``
+        weight of each loss of ``flam.training.objectives.finetune``
     seed : int, default 0
         of everything that is drawn
     annotations_format, label_column : str | None, optional

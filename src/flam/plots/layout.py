@@ -65,7 +65,7 @@ FONTS = (
 
 
 @dataclass(frozen=True)
-class Row:
+class Lane:
     """One line of the heat map: (T,) values in [0, 1], and the spans in seconds to outline on it."""
 
     prompt: str
@@ -82,7 +82,7 @@ class Row:
 class Layout:
     """A figure with places for the two parts and their two colour scales, all sized in inches."""
 
-    def __init__(self, rows: list[Row], duration_s: float, title: str, note: str):
+    def __init__(self, rows: list[Lane], duration_s: float, title: str, note: str):
         try:
             from matplotlib import font_manager
             from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -167,7 +167,7 @@ def _frequency_ticks(edges_hz: np.ndarray) -> list[tuple[float, str]]:
     return ticks
 
 
-def draw_heat_map(layout: Layout, rows: list[Row], hop_s: float | None) -> None:
+def draw_heat_map(layout: Layout, rows: list[Lane], hop_s: float | None) -> None:
     """Draw the lower part: a line for each prompt, outlines of events, the time axis and the score scale.
 
     Parameters
