@@ -33,6 +33,7 @@ from numpy.lib.recfunctions import repack_fields
 from rich.console import Console
 
 from flam.core import FlamError, ScoreMethod, load_yaml, to_mapping
+from flam.core.progress import Progress
 from flam.data.texts import FILLERS, ontology_pairs, read_pairs
 from flam.detection.load import load
 from flam.hub.hub import resolve
@@ -215,7 +216,7 @@ def averaged_weights(
     }
 
 
-def _progress(what: str, every: int = 500) -> Callable[[int, int], None]:
+def _progress(what: str, every: int = 500) -> Progress:
     def report(done: int, total: int) -> None:
         if done % every == 0 or done == total:
             console.print(f"{what}: {done} of {total}")

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import scipy.fft
 
+from flam.core.progress import Progress
 from flam.library.bank import WaveformBank
 
 BANDWIDTHS_HZ = (4_000.0, 5_500.0, 8_000.0, 11_025.0, 24_000.0)
@@ -70,9 +70,7 @@ def with_bandwidth(waveform: np.ndarray, sample_rate: int, target_hz: float, rng
     return scipy.fft.irfft(spectrum, size)[: len(waveform)].astype(np.float32)
 
 
-def build_variant(
-    bank: WaveformBank, folder: str | Path, seed: int, progress: Callable[[int, int], None] | None = None
-) -> None:
+def build_variant(bank: WaveformBank, folder: str | Path, seed: int, progress: Progress | None = None) -> None:
     """Write a bank of the same clips, at the same places, each with a bandwidth drawn without regard to what it is."""
     folder = Path(folder)
     if (folder / "index.json").exists():

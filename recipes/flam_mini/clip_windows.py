@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
+from flam.core.progress import Progress
 from flam.library.bank import WaveformBank
 from flam.library.source_library import SourceClip
 from flam.training.tasks.teacher_head import ClipWindows
@@ -21,7 +22,7 @@ def embed_clips(
     clips: Sequence[SourceClip],
     bank: WaveformBank,
     teacher: Teacher,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> ClipWindows:
     """Run the teacher over the active part of every clip in the bank, at most 16 windows of each, at one peak level."""
     clip_ids: list[str] = []

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from flam.core import Event, FrameScores
+from flam.core import Event, FrameScores, spans_by_prompt
 from flam.data.phrases import PhraseSet
 from flam.data.texts import related_to
 from flam.detection.binarize import binarize
@@ -61,8 +61,7 @@ class JudgedRecording:
 
     def truth(self, prompt: str) -> np.ndarray:
         """(T,) bool, frames in which a prompt sounds."""
-        spans_s = [(event.onset_s, event.offset_s) for event in self.events if event.prompt == prompt]
-        return self.scores.grid.frame_labels(spans_s, len(self.scores.scores))
+        return self.scores.grid.frame_labels(spans_by_prompt(self.events).get(prompt, ()), len(self.scores.scores))
 
 
 def judge(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from flam.core import ConfigError, Event, TimeGrid, read_text
+from flam.core import ConfigError, Event, TimeGrid, read_text, spans_by_prompt
 from flam.data.phrases import PhraseSet
 from flam.detection.detector import Detector
 from flam.evaluation.auroc import auroc
@@ -49,10 +49,7 @@ def paraphrase_figures(
     by_label, by_other = [], []
     for label, ways in paraphrases.items():
         truth = np.concatenate(
-            [
-                grid.frame_labels([(e.onset_s, e.offset_s) for e in events if e.prompt == label], len(features))
-                for features, events in scenes
-            ]
+            [grid.frame_labels(spans_by_prompt(events).get(label, ()), len(features)) for features, events in scenes]
         )
         if not truth.any():
             continue

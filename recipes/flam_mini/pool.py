@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from flam.core import Event, TimeGrid
+from flam.core import Event, TimeGrid, spans_by_prompt
 from flam.data.scene_pool import MAX_TEXTS, n_teacher_windows, shard_dtype
 from flam.library.bank import WaveformBank
 from flam.library.source_library import SourceClip
@@ -144,11 +144,8 @@ def _fill_labels(
     row: np.void, events: Sequence[Event], background: str | None, row_of: dict[str, int], grid: TimeGrid, n_frames: int
 ) -> None:
     row["label"] = -1
-    spans: dict[str, list[tuple[float, float]]] = {}
-    if background:
-        spans[background] = [(0.0, n_frames * grid.hop_s)]
-    for event in events:
-        spans.setdefault(event.prompt, []).append((event.onset_s, event.offset_s))
+    throughout = [Event(0.0, n_frames * grid.hop_s, background)] if background else []
+    spans = spans_by_prompt([*throughout, *events])
     for slot, (label, label_spans) in enumerate(list(spans.items())[:MAX_TEXTS]):
         row["label"][slot] = row_of[label]
         row["active"][slot] = grid.frame_labels(label_spans, n_frames)

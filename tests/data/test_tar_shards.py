@@ -7,14 +7,13 @@ import tarfile
 import numpy as np
 import pytest
 
-from flam.core import AudioError, ConfigError, OutputError
+from flam.core import AudioError, ConfigError, OutputError, file_sha256
 from flam.data.audio_bytes import decode_audio, encode_audio
 from flam.data.tar_shards import (
     INDEX_NAME,
     Shard,
     ShardEntry,
     ShardSample,
-    file_sha256,
     finished,
     parse_index,
     write_index,

@@ -27,13 +27,14 @@ from flam.core import (
     parse_json,
     to_mapping,
 )
+from flam.core.progress import Progress
 from flam.detection import DetectionConfig
 from flam.evaluation.clips import TEMPLATES, average_templates, fill_templates
 from flam.jobs.manifest import make_folder
 
 # what a system may raise on a recording that it can't take; anything else is a mistake in the system itself
 FAILURES = (FlamError, OSError, ValueError, RuntimeError)
-ShowProgress = Callable[[str], AbstractContextManager[Callable[[int, int | None], None]]]
+ShowProgress = Callable[[str], AbstractContextManager[Progress]]
 
 
 class ScoreStore:

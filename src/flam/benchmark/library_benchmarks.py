@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +13,7 @@ import flam
 from flam.audio import write_audio
 from flam.benchmark.benchmark import Benchmark, Item
 from flam.core import ConfigError, Event, atomic_text, parse_json, to_mapping
+from flam.core.progress import Progress
 from flam.data.clip_source import ManifestConfig, ProceduralConfig, clip_text
 from flam.jobs.manifest import make_folder
 from flam.library.bank import WaveformBank
@@ -24,7 +25,6 @@ from flam.scenes.render import Renderer
 from flam.scenes.scene_config import SceneConfig
 
 Part = Literal["held_out", "training", "all"]
-OnStep = Callable[[int, int | None], None]
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ def scenes_benchmark(
     library: Path | None,
     cache: Path,
     n_scenes: int | None = None,
-    progress: OnStep = lambda done, total: None,
+    progress: Progress = lambda done, total: None,
 ) -> Benchmark:
     """Draw and render scenes; those rendered before, of the same recipe and library, are taken as they are.
 
@@ -172,7 +172,7 @@ def scenes_benchmark(
         folder where scenes, and the decoded clips of a manifest, are kept
     n_scenes : int | None, optional
         at most so many scenes; None for as many as the recipe says
-    progress : OnStep, optional
+    progress : Progress, optional
         called with (clips decoded, in all), then with (scenes rendered, in all)
 
     Raises
@@ -249,7 +249,7 @@ def _manifest(name: str, library: Path | None) -> ManifestConfig:
 
 
 def _sources(
-    name: str, recipe: ScenesRecipe, library: Path | None, cache: Path, progress: OnStep
+    name: str, recipe: ScenesRecipe, library: Path | None, cache: Path, progress: Progress
 ) -> tuple[list[SourceClip], ClipStore, list[str]]:
     """The clips of the wanted parts, what makes their waveforms, and a line on those that can't be read."""
     if recipe.procedural is not None:

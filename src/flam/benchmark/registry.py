@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flam.benchmark.benchmark import Benchmark, Item, Task
 from flam.benchmark.library_benchmarks import BUILTIN, RecipeFile, ScenesRecipe, classify_benchmark, scenes_benchmark
 from flam.core import ConfigError, Event, load_yaml
+from flam.core.progress import Progress
 from flam.data.corpora import Corpus, CorpusError, CorpusItem, find_corpus
 
 # MAESTRO Real is judged on what more than half of the annotators heard, as in DCASE 2024 task 4.
@@ -167,7 +167,7 @@ def open_benchmarks(
     name: str,
     paths: Paths,
     n_items: int | None = None,
-    progress: Callable[[int, int | None], None] = lambda done, total: None,
+    progress: Progress = lambda done, total: None,
 ) -> list[Benchmark]:
     """The benchmarks of a name: one, but of a YAML file with recorders one for each; parameters as ``open_benchmark``.
 
@@ -215,7 +215,7 @@ def open_benchmark(
     name: str,
     paths: Paths,
     n_items: int | None = None,
-    progress: Callable[[int, int | None], None] = lambda done, total: None,
+    progress: Progress = lambda done, total: None,
 ) -> Benchmark:
     """A benchmark by name, or from a YAML file such as those of configs/benchmarks.
 
@@ -225,7 +225,7 @@ def open_benchmark(
         "builtin", "heldout", a key of ``CORPUS_BENCHMARKS`` (maybe with a split, ``desed:public``), or a file
     n_items : int | None, optional
         at most so many recordings; None for all
-    progress : Callable[[int, int | None], None], optional
+    progress : Progress, optional
         called with (scenes rendered, scenes in all)
 
     Raises

@@ -131,7 +131,7 @@ def _run(urls: list[str], work: Work, store: Store, reporter: Reporter) -> int:
                 else:
                     n_done += 1
                     n_earlier += outcome.was_done
-                show(n_done)
+                show(n_done, len(urls))
     except KeyboardInterrupt:
         reporter.say(f"interrupted: {n_done} of {len(urls)} recordings are done; run the same command again to go on")
         return INTERRUPTED

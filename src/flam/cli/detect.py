@@ -252,7 +252,7 @@ def load_detector(settings: DetectSettings, reporter: Reporter) -> tuple[DetectS
     with reporter.warnings() as problems, reporter.counting("prompts read", len(texts)) as progress:
         for start in range(0, len(texts), PROMPTS_AT_ONCE):
             detector.embed_text(texts[start : start + PROMPTS_AT_ONCE])
-            progress(min(start + PROMPTS_AT_ONCE, len(texts)))
+            progress(min(start + PROMPTS_AT_ONCE, len(texts)), len(texts))
     for problem in problems:
         reporter.say(f"warning: {problem}")
     if prompts.configure(detector.config).false_alarms_per_hour and detector.config.false_alarm_curve is None:

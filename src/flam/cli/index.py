@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import App, Parameter
 
 if TYPE_CHECKING:
-    from flam.core.progress import Reporter
+    from flam.core.progress import Progress, Reporter
     from flam.search.build import BuildTotals
     from flam.search.encode import Encoder
     from flam.search.layout import ArchiveFolder
@@ -180,7 +179,7 @@ def export(
     reporter = Reporter(quiet)
     opened = Archive(archive)
     with reporter.counting("frames", sum(row.n_frames for row in opened.recordings)) as show:
-        export_archive(opened, output, lambda done, total: show(done))
+        export_archive(opened, output, show)
     reporter.say(f"{len(opened.recordings)} recordings: {output}")
 
 
@@ -229,7 +228,7 @@ def axes(
         batches = []
         for number, waveform in enumerate(scene_waveforms(scenes, seed, detector.sample_rate), start=1):
             batches.append(detector.embed_frames(waveform))
-            show(number)
+            show(number, scenes)
     fit_axes(batches).save(path)
     reporter.say(f"axes of {sum(map(len, batches))} frames: {path}")
 
@@ -299,14 +298,14 @@ def _say_totals(totals: BuildTotals, output: Path, reporter: Reporter) -> None:
     reporter.say(f"{', '.join(parts)}: {output}")
 
 
-def _progress(reporter: Reporter, stack: ExitStack, name: str = "recordings") -> Callable[[int, int], None]:
+def _progress(reporter: Reporter, stack: ExitStack, name: str = "recordings") -> Progress:
     """Show how much is done, from the moment when it is known how much there is."""
-    show: list[Callable[[int], None]] = []
+    show: list[Progress] = []
 
-    def told(done: int, total: int) -> None:
+    def told(done: int, total: int | None) -> None:
         if not show:
-            show.append(stack.enter_context(reporter.counting(name, total)))
-        show[0](done)
+            show.append(stack.enter_context(reporter.counting(name, 0 if total is None else total)))
+        show[0](done, total)
 
     return told
 

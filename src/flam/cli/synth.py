@@ -91,7 +91,7 @@ def plan(
         def drawn() -> Iterator[ScenePlan]:
             for index in range(n_scenes):
                 yield drawer.draw(seed, index)
-                progress(index + 1)
+                progress(index + 1, n_scenes)
 
         if output is None:
             sys.stdout.writelines(f"{plan_to_json(one)}\n" for one in drawn())
@@ -217,7 +217,7 @@ def _made(scenes: SceneSet, ray: str | None, workers: int | None, reporter: Repo
             if isinstance(outcome, Exception):
                 reporter.error(str(outcome))
             n_done += len(scenes.numbers(path))
-            progress(n_done)
+            progress(n_done, n_wanted)
     return scenes.write_index()
 
 

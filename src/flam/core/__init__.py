@@ -3,8 +3,8 @@
 from flam.core.config import from_mapping, load_yaml, save_yaml, to_mapping
 from flam.core.documents import parse_json, parse_yaml
 from flam.core.errors import AnnotationError, AudioError, ConfigError, FlamError, ModelError, OutputError
-from flam.core.events import Event, RecordingEvents
-from flam.core.files import atomic_path, atomic_text, read_text
+from flam.core.events import Event, RecordingEvents, spans_by_prompt
+from flam.core.files import atomic_path, atomic_text, file_sha256, read_text
 from flam.core.locks import output_lock
 from flam.core.scores import FrameScores, ScoreMethod
 from flam.core.timegrid import TimeGrid, round_half_up, seconds_to_samples
@@ -23,6 +23,7 @@ __all__ = [
     "TimeGrid",
     "atomic_path",
     "atomic_text",
+    "file_sha256",
     "from_mapping",
     "load_yaml",
     "output_lock",
@@ -32,5 +33,6 @@ __all__ = [
     "round_half_up",
     "save_yaml",
     "seconds_to_samples",
+    "spans_by_prompt",
     "to_mapping",
 ]

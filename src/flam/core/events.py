@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -47,6 +48,20 @@ class Event:
     def duration_s(self) -> float:
         """Length in seconds."""
         return self.offset_s - self.onset_s
+
+
+def spans_by_prompt(events: Iterable[Event]) -> dict[str, list[tuple[float, float]]]:
+    """When each prompt sounds, (onset_s, offset_s) in seconds, in the order of the events.
+
+    Examples
+    --------
+    >>> spans_by_prompt([Event(0.0, 1.0, "dog"), Event(0.5, 2.0, "siren"), Event(3.0, 4.0, "dog")])
+    {'dog': [(0.0, 1.0), (3.0, 4.0)], 'siren': [(0.5, 2.0)]}
+    """
+    spans_s: dict[str, list[tuple[float, float]]] = {}
+    for event in events:
+        spans_s.setdefault(event.prompt, []).append((event.onset_s, event.offset_s))
+    return spans_s
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 from collections.abc import Iterator
@@ -36,6 +37,20 @@ def read_text(path: str | Path, error_class: type[FlamError]) -> str:
             raise error_class(f"{path!r}: can't be read ({error}); check the path") from error
         line = error.object[: error.start].count(b"\n") + 1
         raise error_class(f"{path}, line {line}: not UTF-8; save the file with that encoding") from error
+
+
+def file_sha256(path: str | Path) -> str:
+    """SHA-256 of a file's content, in hexadecimal.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile() as file:
+    ...     file_sha256(file.name)[:8]
+    'e3b0c442'
+    """
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

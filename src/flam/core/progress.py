@@ -12,6 +12,9 @@ from flam.core.terminal import printable
 
 SECONDS_BETWEEN_LINES = 30.0
 
+# called with how much is done, and how much there is in all: None where nobody knows
+Progress = Callable[[int, int | None], None]
+
 
 class Reporter:
     """Tells the person at the terminal what happens.
@@ -47,18 +50,19 @@ class Reporter:
         self.say(f"{time.strftime('%H:%M:%S')} {message}")
 
     @contextmanager
-    def recording(self, name: str, number: int, total: int) -> Iterator[Callable[[int, int | None], None]]:
+    def recording(self, name: str, number: int, total: int) -> Iterator[Progress]:
         """Show progress within one recording, through the callback ``(completed_samples, total_samples or None)``."""
         place = printable(f"{number}/{total} {name}" if total > 1 else name)
         if not self._shows_bar:
             yield lambda completed, samples: self._line(place, completed, samples)
             return
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
         from rich.text import Text
 
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"))
-        bar = Progress(
+        bar = Bar(
             *columns,
             TimeRemainingColumn(),
             console=Console(stderr=True),
@@ -71,8 +75,8 @@ class Reporter:
             yield lambda completed, samples: bar.update(task, completed=completed, total=samples)
 
     @contextmanager
-    def counting(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
-        """Show how many things are done, at which rate, and how long the rest takes: callback ``(completed)``."""
+    def counting(self, name: str, total: int) -> Iterator[Progress]:
+        """Show how many things are done, at which rate, and how long the rest takes."""
         start = time.monotonic()
 
         def told(completed: int) -> str:
@@ -82,7 +86,7 @@ class Reporter:
 
         if not self._shows_bar:
 
-            def line(completed: int) -> None:
+            def line(completed: int, _: int | None) -> None:
                 now = time.monotonic()
                 if self._shows_lines and now - self._last_line >= SECONDS_BETWEEN_LINES:
                     self._last_line = now
@@ -91,12 +95,17 @@ class Reporter:
             yield line
             return
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn
+        from rich.progress import BarColumn, TextColumn
+        from rich.progress import Progress as Bar
 
         columns = (BarColumn(), TextColumn("{task.description}"))
-        with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stderr=False) as bar:
+        with Bar(*columns, console=Console(stderr=True), transient=True, redirect_stderr=False) as bar:
             task = bar.add_task(told(0), total=total)
-            yield lambda completed: bar.update(task, completed=completed, description=told(completed))
+
+            def update(completed: int, _: int | None) -> None:
+                bar.update(task, completed=completed, description=told(completed))
+
+            yield update
 
     @contextmanager
     def warnings(self) -> Iterator[list[str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -108,3 +108,27 @@ class TimeGrid:
                 if 0 <= best < n_frames:
                     active[best] = True
         return active
+
+    def label_matrix(
+        self, spans_s: Mapping[str, Sequence[tuple[float, float]]], prompts: Sequence[str], n_frames: int
+    ) -> np.ndarray:
+        """``frame_labels`` of several prompts, (n_frames, K) bool array.
+
+        Parameters
+        ----------
+        spans_s : Mapping[str, Sequence[tuple[float, float]]]
+            when each prompt sounds, seconds; a prompt that is missing never does, see ``spans_by_prompt``
+        prompts : Sequence[str]
+            K prompts, the columns
+        n_frames : int
+            length of the returned grid
+
+        Examples
+        --------
+        >>> TimeGrid(10, 10).label_matrix({"siren": [(0.0, 2.0)]}, ["siren", "dog"], 3).tolist()
+        [[True, False], [True, False], [False, False]]
+        """
+        labels = np.zeros((n_frames, len(prompts)), bool)
+        for column, prompt in enumerate(prompts):
+            labels[:, column] = self.frame_labels(spans_s.get(prompt, ()), n_frames)
+        return labels

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from flam.audio import resample
-from flam.core import ConfigError, Event
+from flam.core import ConfigError, Event, spans_by_prompt
 from flam.data.clip import Clip, Sound, crop
 from flam.data.clip_source import ManifestConfig, ProceduralConfig, clip_text
 from flam.library.bank import WaveformBank
@@ -205,11 +205,8 @@ def scene_sounds(
     duration_s : float
         length of the scene
     """
-    spans: dict[str, list[tuple[float, float]]] = {}
-    if plan.background is not None:
-        spans[plan.background.clip_id] = [(0.0, duration_s)]
-    for event in events:
-        spans.setdefault(event.prompt, []).append((event.onset_s, event.offset_s))
+    throughout = () if plan.background is None else (Event(0.0, duration_s, plan.background.clip_id),)
+    spans = spans_by_prompt((*throughout, *events))
     return tuple(
         Sound(clips[clip_id].label, (clip_text(clips[clip_id]),), tuple(clip_spans))
         for clip_id, clip_spans in spans.items()

@@ -11,11 +11,11 @@ from typing import Any, Literal
 import numpy as np
 
 from flam.audio import resample
-from flam.core import AudioError, ConfigError, atomic_path, from_mapping, to_mapping
+from flam.core import AudioError, ConfigError, atomic_path, file_sha256, from_mapping, to_mapping
 from flam.data.audio_bytes import decode_audio
 from flam.data.clip import Clip, Sound, crop, cut_sounds
 from flam.data.order import ShardOrder
-from flam.data.tar_shards import INDEX_NAME, Shard, ShardEntry, file_sha256, parse_index
+from flam.data.tar_shards import INDEX_NAME, Shard, ShardEntry, parse_index
 
 COPY_BYTES = 1 << 20
 ATTEMPTS = 3

@@ -72,7 +72,7 @@ def stored_scenes(path: Path, reporter: Reporter) -> Iterator[tuple[ScenePlan, d
         with reporter.counting("plans", len(plans)) as progress:
             for number in range(len(plans)):
                 yield plans[number], None
-                progress(number + 1)
+                progress(number + 1, len(plans))
         return
     places = _places(path)
     with reporter.counting("shards", len(places)) as progress:
@@ -82,7 +82,7 @@ def stored_scenes(path: Path, reporter: Reporter) -> Iterator[tuple[ScenePlan, d
                     yield _plan(facts, place), facts
             except FlamError as error:
                 reporter.error(str(error))
-            progress(number)
+            progress(number, len(places))
 
 
 def stored_scene(folder: Path, number: int) -> StoredScene:

@@ -6,7 +6,6 @@ Both together mean that it is finished. ``shards.json`` lists the shards of a fo
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import logging
@@ -22,6 +21,7 @@ from flam.core import (
     OutputError,
     atomic_path,
     atomic_text,
+    file_sha256,
     from_mapping,
     parse_json,
     to_mapping,
@@ -280,12 +280,6 @@ def _is_sample(parts: Mapping[str, object]) -> bool:
 
 def _ends_like_audio(suffix: str) -> bool:
     return suffix.endswith(AUDIO_SUFFIXES)
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _entry_path(path: Path) -> Path:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flam.core import Event, FlamError, ModelError, from_mapping, to_mapping
+from flam.core.progress import Progress
 from flam.detection.backends.base import Backend
 from flam.detection.config import DetectionConfig, overridden
 from flam.detection.frames import encode_spans
@@ -26,7 +27,7 @@ def detect_clips(
     prompts: Sequence[str],
     suppress: Sequence[str] = (),
     on_error: Callable[[int, FlamError], None] | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     windows_together: int = WINDOWS_TOGETHER,
     **overrides: Any,
 ) -> list[list[Event]]:

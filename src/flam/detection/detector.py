@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from flam.core import Event, FrameScores, ModelError, ScoreMethod, TimeGrid, from_mapping, to_mapping
+from flam.core.progress import Progress
 from flam.detection.backends.base import Backend, TextFeatures
 from flam.detection.config import DetectionConfig, overridden
-from flam.detection.frames import Progress, stream_frames
+from flam.detection.frames import stream_frames
 from flam.detection.operating_point import operating_point
 from flam.detection.pieces import Piece, PieceMaker
 from flam.detection.plan import WindowPlan, lowest_latency_s, plan_windows

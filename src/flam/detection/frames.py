@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -13,8 +13,6 @@ from flam.detection.plan import Span, WindowCutter, WindowPlan
 from flam.detection.silence import frame_power
 from flam.detection.source import AudioSource
 from flam.detection.stitch import FramePiece, Stitcher
-
-Progress = Callable[[int, int | None], None]
 
 
 def stream_frames(backend: Backend, source: AudioSource, plan: WindowPlan, batch_windows: int) -> Iterator[FramePiece]:

@@ -8,16 +8,16 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from flam.core import ModelError
+from flam.core import ModelError, file_sha256
 from flam.hub.registry import RemoteFile
 
 BLOCK_BYTES = 1 << 20
 TIMEOUT_S = 30.0
 
-Progress = Callable[[str, int, int], None]
+DownloadProgress = Callable[[str, int, int], None]
 
 
-def fetch(file: RemoteFile, folder: Path, progress: Progress | None = None) -> str:
+def fetch(file: RemoteFile, folder: Path, progress: DownloadProgress | None = None) -> str:
     """Download a file into a folder and check it; what an earlier call left there is continued.
 
     Parameters
@@ -26,7 +26,7 @@ def fetch(file: RemoteFile, folder: Path, progress: Progress | None = None) -> s
         what to fetch
     folder : Path
         where it is put, under its own name
-    progress : Progress | None, optional
+    progress : DownloadProgress | None, optional
         called with the file's path in the repository, the bytes that are here, and the bytes it has in all
 
     Returns
@@ -65,12 +65,6 @@ def fetch(file: RemoteFile, folder: Path, progress: Progress | None = None) -> s
         path.unlink()
         raise ModelError(f"{source}: content has SHA-256 {sha256}, expected {expected}; it was deleted, run again")
     return sha256
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's content, in hexadecimal."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _receive(url: str, part: Path, n_bytes: int) -> Iterator[int]:

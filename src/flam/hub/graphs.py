@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from flam.core import ModelError
+from flam.core import ModelError, file_sha256
 
 GRAPH_FORMAT = "flam-graphs-1"
 METADATA_KEY = "flam"
@@ -43,9 +43,7 @@ class WeightsIdentity:
 
 def weights_identity(path: Path) -> WeightsIdentity:
     """Read and hash a whole weights file."""
-    with open(path, "rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    return WeightsIdentity(path.stat().st_size, header_sha256(path), sha256)
+    return WeightsIdentity(path.stat().st_size, header_sha256(path), file_sha256(path))
 
 
 def header_sha256(path: Path) -> str:

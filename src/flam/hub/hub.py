@@ -19,9 +19,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from flam.core import FlamError, ModelError, OutputError, atomic_text, parse_json
+from flam.core import FlamError, ModelError, OutputError, atomic_text, file_sha256, parse_json
 from flam.hub.card import FORMAT, ModelCard, read_card
-from flam.hub.fetch import Progress, fetch, file_sha256
+from flam.hub.fetch import DownloadProgress, fetch
 from flam.hub.registry import REGISTRY, RemoteModel
 
 
@@ -51,7 +51,7 @@ def resolve(
     name_or_path: str | Path,
     download: bool = True,
     notify: Callable[[str], None] | None = None,
-    progress: Progress | None = None,
+    progress: DownloadProgress | None = None,
 ) -> Path:
     """The folder of a model, for ``load_checkpoint``.
 
@@ -63,7 +63,7 @@ def resolve(
         False raises instead of fetching a model that is not there yet
     notify : Callable[[str], None] | None, optional
         called with one line, which names size and licence, before anything is fetched
-    progress : Progress | None, optional
+    progress : DownloadProgress | None, optional
         called while a file is fetched, with its name, the bytes that are here, and the bytes it has in all
 
     Raises
@@ -174,7 +174,7 @@ def cache_folder() -> Path:
     return Path.home() / ".cache" / "flam"
 
 
-def _download(model: RemoteModel, progress: Progress | None) -> Path:
+def _download(model: RemoteModel, progress: DownloadProgress | None) -> Path:
     from huggingface_hub.utils import WeakFileLock
 
     from flam.model.convert import convert

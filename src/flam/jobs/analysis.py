@@ -14,6 +14,7 @@ import numpy as np
 from flam.audio import open_recording, start_time
 from flam.audio.downmix import Channel
 from flam.core import Event, FrameScores, RecordingEvents, atomic_path
+from flam.core.progress import Progress
 from flam.jobs.settings import DetectSettings
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def analyse(
     recording: Path,
     settings: DetectSettings,
     extras: Extras,
-    progress: Callable[[int, int | None], None] | None = None,
+    progress: Progress | None = None,
 ) -> RecordingEvents:
     """Find the events of a recording, and write its picture and scores where they are wanted.
 

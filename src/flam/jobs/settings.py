@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import flam
-from flam.core import to_mapping
+from flam.core import file_sha256, to_mapping
 from flam.detection.prompt_file import PromptEntry, PromptList
 from flam.hub.graphs import WEIGHTS_FILE, has_graphs
 from flam.hub.registry import DEFAULT_MODEL
@@ -98,6 +98,5 @@ def model_identity(folder: Path) -> str:
         files.discard(folder / WEIGHTS_FILE)
     for path in sorted(files):
         digest.update(path.name.encode())
-        with open(path, "rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
+        digest.update(bytes.fromhex(file_sha256(path)))
     return digest.hexdigest()[:16]

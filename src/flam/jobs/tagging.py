@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -12,6 +12,7 @@ import numpy as np
 
 from flam.annotations.delimited import spreadsheet_safe
 from flam.core import atomic_text
+from flam.core.progress import Progress
 
 if TYPE_CHECKING:
     from flam.detection import Detector
@@ -44,7 +45,7 @@ def tag_recording(
     prompts: Sequence[str],
     n_tags: int = 3,
     threshold: float = 0.0,
-    progress: Callable[[int, int | None], None] | None = None,
+    progress: Progress | None = None,
 ) -> Tags:
     """Find the prompts with the highest frame scores in a recording.
 

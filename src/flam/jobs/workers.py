@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from flam.core import FlamError, OutputError, RecordingEvents
 from flam.core.processes import do_work, process_pool
 from flam.core.processor import available_cores
-from flam.core.progress import Reporter
+from flam.core.progress import Progress, Reporter
 from flam.jobs.analysis import Extras, analyse
 from flam.jobs.settings import DetectSettings
 
@@ -50,7 +50,7 @@ def attempt(
     detector: Detector,
     task: Task,
     settings: DetectSettings,
-    progress: Callable[[int, int | None], None] | None = None,
+    progress: Progress | None = None,
 ) -> Outcome:
     """Analyse a recording; only results that can't be written raise, because the next ones could not be either.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from flam.audio import a_weighted_levels_db, read_audio
 from flam.core import AudioError, ConfigError, atomic_text, parse_json, read_text
+from flam.core.progress import Progress
 from flam.library.measure import LIBRARY_RATE as SAMPLE_RATE
 from flam.library.measure import active_part
 from flam.library.source_library import SourceClip
@@ -97,7 +98,7 @@ class WaveformBank:
         clips: Sequence[SourceClip],
         folder: str | Path,
         relative_threshold_db: float = 35.0,
-        progress: Callable[[int, int], None] | None = None,
+        progress: Progress | None = None,
     ) -> list[str]:
         """Decode clips into a bank; silent and broken clips are left out and named in the result.
 
@@ -109,7 +110,7 @@ class WaveformBank:
             where the bank is written; it appears whole or not at all
         relative_threshold_db : float, default 35.0
             a moment this far below the clip's loudest one is inactive, as is one below -70 dB
-        progress : Callable[[int, int], None] | None, optional
+        progress : Progress | None, optional
             called with (clips done, clips in all)
 
         Returns

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from flam.core import ConfigError, OutputError, from_mapping, output_lock, parse_json
 from flam.core.processes import each_file
+from flam.core.progress import Progress
 from flam.library.clip_table import LibraryRow, SourceLibrary, read_library, require_table_name, write_library
 from flam.library.gather import FoundClip, LibraryConfig, gather_clips, settled_kind
 from flam.library.measure import Outcome, measure_file
@@ -93,7 +94,7 @@ def scan_library(
     table: str | Path,
     config: LibraryConfig | None = None,
     workers: int = 0,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     on_problem: Callable[[str], None] = logger.warning,
 ) -> SourceLibrary:
     """Measure the clips of folders and manifests into one table, equal for any number of workers.
@@ -111,7 +112,7 @@ def scan_library(
         roles, labels, groups; None for the defaults
     workers : int, default 0
         processes; 0 works in this one
-    progress : Callable[[int, int], None] | None, optional
+    progress : Progress | None, optional
         called with (clips measured, clips in all)
     on_problem : Callable[[str], None], optional
         told of what can't be gathered; damaged, silent and empty files are rows of the table with a remark
@@ -155,7 +156,7 @@ def _measured(
     table: Path,
     config: LibraryConfig,
     workers: int,
-    progress: Callable[[int, int], None] | None,
+    progress: Progress | None,
 ) -> SourceLibrary:
     memory = _Memory(Path(f"{table}.partial"))
     outcomes = {**_of_table(table), **memory.recall()}
@@ -275,6 +276,6 @@ def _crashed(path: Path) -> Outcome:
     return Outcome("damaged", "ended the process that read it; convert or remove the file", None)
 
 
-def _tell(progress: Callable[[int, int], None] | None, n_done: int, n_all: int) -> None:
+def _tell(progress: Progress | None, n_done: int, n_all: int) -> None:
     if progress is not None:
         progress(n_done, n_all)

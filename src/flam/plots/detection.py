@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from flam.core import ConfigError, Event, FrameScores
+from flam.core import ConfigError, Event, FrameScores, spans_by_prompt
 from flam.plots.layout import Lane, Layout, draw_heat_map, draw_spectrogram, save_figure
 from flam.plots.spectrogram import AudioSource, Spectrogram, reduced_spectrogram
 
@@ -63,9 +63,7 @@ def plot_detection(
     >>> scores = FrameScores(np.zeros((10, 1), np.float32), ("siren",), TimeGrid(48000, 4800), 0, 48000)
     >>> figure = plot_detection((waveform, 48000), scores, [Event(0.2, 0.5, "siren")])
     """
-    spans: dict[str, list[tuple[float, float]]] = {}
-    for event in events:
-        spans.setdefault(event.prompt, []).append((event.onset_s, event.offset_s))
+    spans = spans_by_prompt(events)
     rows = [
         Lane(prompt, scores.scores[:, index], prompt in set(negatives), spans.get(prompt, []))
         for index, prompt in enumerate(scores.prompts)

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +15,7 @@ import numpy as np
 
 from flam.audio import a_weighted_levels_db, levels
 from flam.core import ConfigError, FlamError, atomic_text, from_mapping, parse_json, seconds_to_samples, to_mapping
+from flam.core.progress import Progress
 from flam.library import measure
 from flam.library.measure import active_part
 from flam.library.source_library import SourceClip
@@ -176,7 +177,7 @@ def measure_takes(
     clips: Sequence[SourceClip],
     source: ProceduralSource,
     folder: Path,
-    progress: Callable[[int], None] = lambda done: None,
+    progress: Progress = lambda done, total: None,
 ) -> None:
     """Measure the takes of a library, or take from a file what an earlier run measured.
 
@@ -191,7 +192,7 @@ def measure_takes(
     folder : Path
         Where the file lies; made where it is missing.
     progress : callable
-        Called with the number of takes that are done.
+        Called with the number of takes that are done, and of all.
     """
     path = folder / f"{_version()}_{source.seed}.json"
     known: dict[str, _Kept] = {}
@@ -206,7 +207,7 @@ def measure_takes(
             spans_s = tuple(source.spans_s(clip.clip_id))
             known[clip.clip_id] = _Kept(spans_s, source.level_db(clip.clip_id))
             n_new += 1
-        progress(done)
+        progress(done, len(clips))
     if n_new:
         with contextlib.suppress(OSError, FlamError):
             folder.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from flam.core import AudioError, Event, RecordingEvents
+from flam.core import AudioError, Event, RecordingEvents, file_sha256
 from flam.detection.config import DetectionConfig
 
 PER_RECORDING = 2
@@ -186,8 +185,7 @@ def recording_hash(path: str | Path) -> str:
         If the file can't be read.
     """
     try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+        return file_sha256(path)[:16]
     except OSError as error:
         raise AudioError(f"{path}: can't be read ({error.strerror}); check that it is still there") from error
 

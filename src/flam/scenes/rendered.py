@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from flam.core import Event, RecordingEvents, TimeGrid
+from flam.core import Event, RecordingEvents, TimeGrid, spans_by_prompt
 
 
 @dataclass(frozen=True)
@@ -100,9 +100,4 @@ class RenderedScene:
         >>> scene.frame_labels(TimeGrid(10, 10), ["siren", "dog"]).tolist()
         [[True, False], [True, False], [False, False], [False, False]]
         """
-        n_frames = grid.n_frames(len(self.waveform))
-        labels = np.zeros((n_frames, len(prompts)), bool)
-        for column, prompt in enumerate(prompts):
-            spans_s = [(event.onset_s, event.offset_s) for event in self.events if event.prompt == prompt]
-            labels[:, column] = grid.frame_labels(spans_s, n_frames)
-        return labels
+        return grid.label_matrix(spans_by_prompt(self.events), prompts, grid.n_frames(len(self.waveform)))

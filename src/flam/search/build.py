@@ -14,6 +14,7 @@ from flam.audio.start_time import start_time
 from flam.core import AudioError, OutputError, to_mapping
 from flam.core.locks import output_lock
 from flam.core.processes import each_file
+from flam.core.progress import Progress
 from flam.search.catalogue import Catalogue
 from flam.search.changes import Changes, find_changes
 from flam.search.encode import EncodedPart, Encoder, remove_part
@@ -65,7 +66,7 @@ class BuildReport:
 
     error: Callable[[str], None]
     warning: Callable[[str], None]
-    progress: Callable[[int, int], None] = lambda done, total: None
+    progress: Progress = lambda done, total: None
 
 
 def build_archive(

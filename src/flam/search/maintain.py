@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from flam.core import FlamError, OutputError, to_mapping
 from flam.core.locks import output_lock
+from flam.core.progress import Progress
 from flam.search.axes import SearchAxes
 from flam.search.catalogue import ArchiveSettings, Catalogue
 from flam.search.codec import Codec
@@ -49,9 +50,7 @@ class Problem:
     n_recordings: int
 
 
-def compact_archive(
-    archive: ArchiveFolder, progress: Callable[[int, int], None] = lambda done, total: None
-) -> Compacted:
+def compact_archive(archive: ArchiveFolder, progress: Progress = lambda done, total: None) -> Compacted:
     """Join small segments and drop the frames of recordings that changed or went.
 
     Each new segment takes the place of old ones in one step, so that a stop costs no more than the work on it.

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flam.core import ModelError
+from flam.core import ModelError, file_sha256
 from flam.hub.card import read_config
 from flam.hub.hub import resolve
 from flam.search.axes import FILE_NAME, SearchAxes
@@ -29,8 +29,7 @@ def model_id(folder: Path) -> str:
     digest = hashlib.sha256(json.dumps(read_config(folder).get("model"), sort_keys=True).encode())
     for name in (WEIGHTS, TOKENIZER):
         try:
-            with open(folder / name, "rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
+            digest.update(bytes.fromhex(file_sha256(folder / name)))
         except OSError as error:
             raise ModelError(f"{folder / name}: can't be read ({error.strerror}); get the model again") from error
     return digest.hexdigest()[:16]

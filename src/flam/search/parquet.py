@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ import numpy as np
 from flam.core import FlamError, OutputError, atomic_path, from_mapping, to_mapping
 from flam.core.extras import require_extra
 from flam.core.locks import output_lock
+from flam.core.progress import Progress
 from flam.search.archive import Archive
 from flam.search.axes import SearchAxes, fit_axes
 from flam.search.catalogue import ArchiveSettings, Catalogue
@@ -29,7 +30,7 @@ METADATA_KEY = b"flam"
 OWN_COLUMNS = ("first_frame", "clip_row", "problems")
 
 
-def export_archive(archive: Archive, folder: Path, progress: Callable[[int, int], None]) -> None:
+def export_archive(archive: Archive, folder: Path, progress: Progress) -> None:
     """Write two tables: ``recordings.parquet`` with a row and a vector for each recording, ``frames.parquet`` with
     recording, frame, onset_s, level_db and the features of every frame in half precision.
 
@@ -67,7 +68,7 @@ def export_archive(archive: Archive, folder: Path, progress: Callable[[int, int]
         pyarrow.parquet.write_table(_recording_table(clips, archive.dim, metadata), part)
 
 
-def import_archive(folder: Path, archive: ArchiveFolder, form: Form, progress: Callable[[int, int], None]) -> int:
+def import_archive(folder: Path, archive: ArchiveFolder, form: Form, progress: Progress) -> int:
     """Make an archive of what ``export_archive`` wrote.
 
     Parameters

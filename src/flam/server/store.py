@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import tempfile
 import threading
@@ -14,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from flam.core import TimeGrid
+from flam.core import TimeGrid, file_sha256
 from flam.server.errors import NotFound, TooBusy
 from flam.server.series import Series
 
@@ -228,5 +227,4 @@ def content_id(path: Path) -> str:
     ...     content_id(Path(file.name))
     'e3b0c44298fc1c149afbf4c8996fb924'
     """
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:32]
+    return file_sha256(path)[:32]

@@ -34,7 +34,7 @@ from flam.training.task import Notify, Task
 
 FIRST_VALIDATION_BATCHES = 2
 # told of steps done, steps in all, and the newest figures
-Progress = Callable[[int, int, dict[str, Any]], None]
+TrainingProgress = Callable[[int, int, dict[str, Any]], None]
 
 
 @dataclass
@@ -88,7 +88,7 @@ def train(
     recipe: str | Path,
     folder: str | Path,
     changes: tuple[str, ...] = (),
-    progress: Progress = lambda done, total, figures: None,
+    progress: TrainingProgress = lambda done, total, figures: None,
     notify: Notify = lambda line: None,
 ) -> dict[str, Any]:
     """Train as a recipe says, or go on where an earlier run of the same recipe in the same folder stopped.
@@ -181,7 +181,7 @@ def prepare(recipe: Recipe, task: Task, folder: Path, world: World) -> Run:
     return run
 
 
-def fit(run: Run, progress: Progress, should_stop: Callable[[], bool] = lambda: False) -> dict[str, Any]:
+def fit(run: Run, progress: TrainingProgress, should_stop: Callable[[], bool] = lambda: False) -> dict[str, Any]:
     """Train to the last step of the recipe.
 
     Parameters

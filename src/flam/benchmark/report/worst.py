@@ -15,6 +15,7 @@ from flam.audio import read_audio, write_audio
 from flam.benchmark.benchmark import Item
 from flam.benchmark.evaluation import Evaluation
 from flam.benchmark.report.charts import colour
+from flam.core import spans_by_prompt
 from flam.evaluation.auroc import auroc
 from flam.evaluation.table import ScoreTable
 from flam.plots.spectrogram import reduced_spectrogram
@@ -97,7 +98,7 @@ def _prompts(item: Item, table: ScoreTable, start_s: float, end_s: float) -> lis
 
 def _lane(prompt: str, item: Item, tables: Sequence[ScoreTable], start_s: float, end_s: float) -> str:
     """One prompt over time: bands where it sounds, a line for the score of each system."""
-    spans = [(event.onset_s, event.offset_s) for event in item.events if event.prompt == prompt]
+    spans = spans_by_prompt(item.events).get(prompt, [])
     shown = [(max(onset_s, start_s) - start_s, min(offset_s, end_s) - start_s) for onset_s, offset_s in spans]
     parts = [
         f'<rect x="{left:.3f}" y="0" width="{right - left:.3f}" height="1"/>' for left, right in shown if right > left

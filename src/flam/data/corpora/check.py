@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from flam.audio import find_recordings, open_recording
 from flam.core import AudioError
+from flam.core.progress import Progress
 from flam.data.corpora.corpus import Corpus, CorpusError, CorpusItem
 
 MOST_NAMES = 10
@@ -105,7 +106,7 @@ def check_corpus(
     root: str | Path,
     splits: Sequence[str] = (),
     decode: bool = False,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = lambda done, total: None,
 ) -> CorpusReport:
     """Compare the tables of a corpus with the files on the disk.
 
@@ -117,7 +118,7 @@ def check_corpus(
         those to check; none for all whose tables are there
     decode : bool, default False
         read every recording to its end, which finds files that were cut off; otherwise only their headers
-    progress : Callable[[int, int], None], optional
+    progress : Progress, optional
         called with recordings done and recordings in all
 
     Raises

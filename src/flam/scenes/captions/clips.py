@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from flam.core.progress import Progress
 from flam.library.clip_table import LibraryRow, SourceLibrary, with_caption
 from flam.library.gather import MOST_WORDS, plain_words
 from flam.scenes.captions.answers import (
@@ -102,7 +102,7 @@ def caption_library(
     endpoint: ChatEndpoint | None = None,
     memory: AnswerMemory | None = None,
     replace_given: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> tuple[SourceLibrary, CaptionCounts]:
     """Give every usable clip a caption, if anything is known of it.
 
@@ -116,7 +116,7 @@ def caption_library(
         where its answers are kept; None for this call only
     replace_given : bool, default False
         also for clips that came with a caption, which then serves as a note
-    progress : Callable[[int, int], None] | None, optional
+    progress : Progress | None, optional
         called with (questions ended, questions in all)
 
     Returns
@@ -168,7 +168,7 @@ def _by_model(
     endpoint: ChatEndpoint,
     memory: AnswerMemory | None,
     counts: CaptionCounts,
-    progress: Callable[[int, int], None] | None,
+    progress: Progress | None,
 ) -> dict[str, str]:
     """Captions by the notes they were written from."""
     notes = sorted({note for row in rows if (note := _notes(row))})

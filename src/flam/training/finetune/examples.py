@@ -17,6 +17,7 @@ from torch import Tensor
 
 from flam.audio import mono_blocks, windows
 from flam.core import AudioError, TimeGrid, atomic_path
+from flam.core.progress import Progress
 from flam.data.clip import Sound, cut_sounds
 from flam.data.labels import normalised
 from flam.data.scene_source import SceneSource
@@ -140,14 +141,14 @@ class ExampleCache:
     texts: tuple[str, ...]
     folder: Path
 
-    def embed(self, name: str, jobs: Sequence[Job], progress: Callable[[int, int], None]) -> Examples:
+    def embed(self, name: str, jobs: Sequence[Job], progress: Progress) -> Examples:
         """Do jobs that an earlier run has not done, and give the examples of all.
 
         Parameters
         ----------
         name : str
             of the parts in the folder
-        progress : Callable[[int, int], None]
+        progress : Progress
             told how many jobs are done, and how many there are
         """
         parts = []
@@ -185,11 +186,10 @@ def frame_labels(sounds: Sequence[Sound], texts: Sequence[str], grid: TimeGrid, 
     >>> frame_labels(sounds, ["owl", "seal"], TimeGrid(10, 10), 3).tolist()
     [[True, False], [False, False], [True, False]]
     """
-    labels = np.zeros((n_frames, len(texts)), bool)
+    spans_s: dict[str, list[tuple[float, float]]] = {}
     for sound in sounds:
-        if sound.label in texts:
-            labels[:, texts.index(sound.label)] |= grid.frame_labels(sound.spans_s, n_frames)
-    return labels
+        spans_s.setdefault(sound.label, []).extend(sound.spans_s)
+    return grid.label_matrix(spans_s, texts, n_frames)
 
 
 def scene_jobs(source: SceneSource, n_scenes: int) -> list[Job]:

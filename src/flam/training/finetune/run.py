@@ -30,7 +30,7 @@ from flam.training.trainer import fit, prepare
 
 LEAST_LR_SHARE = 0.02
 # what is being done, how much of it is done, how much there is, figures to show
-Progress = Callable[[str, int, int, dict[str, float]], None]
+FinetuneProgress = Callable[[str, int, int, dict[str, float]], None]
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def finetune(
     config: FinetuneConfig = FinetuneConfig(),
     device: str = "auto",
     should_stop: Callable[[], bool] = lambda: False,
-    progress: Progress = lambda what, done, total, figures: None,
+    progress: FinetuneProgress = lambda what, done, total, figures: None,
     notify: Callable[[str], None] = lambda line: None,
 ) -> Outcome:
     """Teach a model the labels of a folder, and write it as a new model.
@@ -157,7 +157,7 @@ def finetune(
         as torch names it; "auto" takes a GPU where there is one
     should_stop : Callable[[], bool], optional
         asked after each epoch; True ends the learning and writes what is learnt so far
-    progress : Progress, optional
+    progress : FinetuneProgress, optional
         told how far it is
     notify : Callable[[str], None], optional
         told in one line before a model is fetched
