@@ -30,9 +30,8 @@ from flam.library.scan import scan_library
 from flam.library.stores import DiskStore
 from flam.procedural.built_in import built_in_library
 from flam.scenes.distributions import Constant, Uniform
-from flam.scenes.plan import SceneDrawer
-from flam.scenes.render import Renderer
 from flam.scenes.scene_config import RepeatConfig, SceneConfig, SplitConfig
+from flam.scenes.stream import SceneStream
 
 RATE, DURATION_S, BACKGROUND_DB = 48_000, 10.0, -50.0
 N_TAKES = 2
@@ -98,12 +97,10 @@ def flam_scene(source: DiskStore | WaveformBank, clips: list, n_events: int) -> 
         split=SplitConfig(share=0.0),
         repeat=RepeatConfig(share=0.0),
     )
-    drawer = SceneDrawer(clips, source, config)
-    renderer = Renderer(source, {clip.clip_id: clip.label for clip in clips})
+    scenes = SceneStream(clips, source, config, seed=0)
 
     def make(index: int) -> None:
-        scene = renderer.render(drawer.draw(0, index))
-        assert len(scene.waveform) == DURATION_S * RATE
+        assert len(scenes[index].rendered.waveform) == DURATION_S * RATE
 
     return make
 

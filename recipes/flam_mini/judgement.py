@@ -25,9 +25,8 @@ from flam.library.bank import WaveformBank
 from flam.library.source_library import SourceClip
 from flam.scenes.distributions import Integers, Uniform
 from flam.scenes.effects import EffectsConfig
-from flam.scenes.plan import SceneDrawer
-from flam.scenes.render import Renderer
 from flam.scenes.scene_config import RepeatConfig
+from flam.scenes.stream import SceneStream
 from recipes.flam_mini.language import near_miss_figures, paraphrase_figures, read_paraphrases
 from recipes.flam_mini.pool import MINI_SCENES
 
@@ -167,12 +166,9 @@ def _judged_scenes(
     """The prompts, and waveform, events and background of each scene."""
     counts = Counter(clip.label for clip in clips if clip.kind != "background" and clip.label)
     prompts = [label for label, _ in counts.most_common(n_prompts)]
-    drawer, by_id = SceneDrawer(clips, bank, JUDGED_SCENES), {clip.clip_id: clip for clip in clips}
-    renderer = Renderer(bank, {clip.clip_id: clip.label for clip in clips})
+    by_id = {clip.clip_id: clip for clip in clips}
     scenes = []
-    for index in range(n_scenes):
-        plan = drawer.draw(seed, index)
-        scene = renderer.render(plan)
+    for plan, scene in SceneStream(clips, bank, JUDGED_SCENES, seed).first(n_scenes):
         background = None if plan.background is None else by_id[plan.background.clip_id]
         scenes.append((scene.waveform, tuple(event for event in scene.events if event.prompt in prompts), background))
     return prompts, scenes

@@ -18,10 +18,10 @@ from flam.model.logmel import LogMel, LogMelConfig
 from flam.scenes.distributions import Constant, Integers, Uniform
 from flam.scenes.effects import EffectsConfig, FilterConfig, Sometimes
 from flam.scenes.effects.recorder import RecorderConfig, draw_recorder, record
-from flam.scenes.plan import SceneDrawer
 from flam.scenes.render import Renderer
 from flam.scenes.scene import Boundaries
 from flam.scenes.scene_config import RepeatConfig, SceneConfig, SplitConfig
+from flam.scenes.stream import SceneStream
 from recipes.flam_mini.teacher import Teacher
 
 # The same as configs/scenes/mini.yaml.
@@ -91,9 +91,8 @@ def build_pool(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     usable = [clip for clip in clips if clip.clip_id in bank]
-    drawer = SceneDrawer(usable, bank, config.scene)
+    scenes = SceneStream(usable, bank, config.scene, config.seed)
     label_of = {clip.clip_id: clip.label for clip in usable}
-    renderer = Renderer(bank, label_of)
     heard = [Renderer(variant, label_of) for variant in variants]
     row_of = {label: row for row, label in enumerate(labels)}
     grid = TimeGrid(bank.sample_rate, config.frame_hop_samples)
@@ -104,8 +103,7 @@ def build_pool(
             continue
         rows: np.ndarray | None = None
         for place in range(config.shard_scenes):
-            plan = drawer.draw(config.seed, shard * config.shard_scenes + place)
-            scene = renderer.render(plan)
+            plan, scene = scenes[shard * config.shard_scenes + place]
             if rows is None:
                 n_frames = grid.n_frames(len(scene.waveform))
                 starts_s = (

@@ -20,9 +20,8 @@ from flam.library.bank import WaveformBank
 from flam.library.source_library import SourceClip, held_out
 from flam.library.stores import ClipStore, DiskStore
 from flam.scenes.effects.recorder import Recorder, record
-from flam.scenes.plan import SceneDrawer
-from flam.scenes.render import Renderer
 from flam.scenes.scene_config import SceneConfig
+from flam.scenes.stream import SceneStream
 
 Part = Literal["held_out", "training", "all"]
 
@@ -185,13 +184,12 @@ def scenes_benchmark(
     n_scenes = recipe.n_scenes if n_scenes is None else min(n_scenes, recipe.n_scenes)
     folder = cache / "scenes" / _fingerprint(recipe, clips)
     make_folder(folder)
-    drawer = SceneDrawer(clips, waveforms, recipe.scene)
-    renderer = Renderer(waveforms, texts, recipe.scene.room.impulse_responses)
+    scenes = SceneStream(clips, waveforms, recipe.scene, recipe.seed, texts)
     items = []
     for index in range(n_scenes):
         audio, notes = folder / f"{index:05d}.flac", folder / f"{index:05d}.json"
         if not notes.exists():
-            scene = renderer.render(drawer.draw(recipe.seed, index))
+            scene = scenes[index].rendered
             waveform = scene.waveform
             if recipe.recorder is not None:
                 waveform = record(waveform, scene.sample_rate, replace(recipe.recorder, seed=index))
@@ -208,7 +206,7 @@ def scenes_benchmark(
     remarks = _remarks(recipe, clips)
     if n_scenes < recipe.n_scenes:
         remarks = (*remarks, f"the first {n_scenes} of {recipe.n_scenes} scenes")
-    left_out = [*skipped, *(f"{count} clips that scenes can't use: {why}" for why, count in drawer.skipped.items())]
+    left_out = [*skipped, *(f"{count} clips that scenes can't use: {why}" for why, count in scenes.skipped.items())]
     return Benchmark(name, "frames", tuple(items), prompts, remarks, tuple(left_out))
 
 

@@ -18,10 +18,9 @@ from flam.data.clip_source import ManifestConfig, ProceduralConfig, clip_text
 from flam.library.bank import WaveformBank
 from flam.library.source_library import SourceClip
 from flam.library.stores import ClipStore, DiskStore
-from flam.scenes.plan import SceneDrawer
-from flam.scenes.render import Renderer
 from flam.scenes.scene import ScenePlan
 from flam.scenes.scene_config import SceneConfig
+from flam.scenes.stream import SceneStream
 
 logger = logging.getLogger(__name__)
 
@@ -125,11 +124,10 @@ class SceneSource:
         device: str | None = None,
     ):
         self.device = device
-        self._n_samples, self._sample_rate, self._seed = n_samples, sample_rate, seed
+        self._n_samples, self._sample_rate = n_samples, sample_rate
         named = named_clips(clips)
         self._clips = {clip.clip_id: clip for clip in named}
         names = {clip_id: clip_id for clip_id in self._clips}
-        self._renderer = Renderer(waveforms, names, config.room.impulse_responses)
         self._batch_renderer = None
         if device is not None:
             if not isinstance(waveforms, WaveformBank) or waveforms.sample_rate != sample_rate:
@@ -140,9 +138,10 @@ class SceneSource:
             from flam.data.batch_renderer import BatchRenderer
 
             self._batch_renderer = BatchRenderer(waveforms, names, device, config.room.impulse_responses)
-        self._drawer = SceneDrawer(named, waveforms, replace(config, duration_s=n_samples / sample_rate))
-        if self._drawer.skipped:
-            logger.warning(f"clips that scenes can't use, by reason: {dict(self._drawer.skipped)}")
+        config = replace(config, duration_s=n_samples / sample_rate)
+        self._scenes = SceneStream(named, waveforms, config, seed, names)
+        if self._scenes.skipped:
+            logger.warning(f"clips that scenes can't use, by reason: {dict(self._scenes.skipped)}")
         self.label_captions: dict[str, set[str]] = {}
         for clip in named:
             if clip.label:
@@ -150,8 +149,7 @@ class SceneSource:
 
     def clip(self, ordinal: int, rng: np.random.Generator) -> Clip:
         """As ``flam.data.clip.Source``; a background counts as sounding throughout."""
-        plan = self._drawer.draw(self._seed, ordinal)
-        scene = self._renderer.render(plan)
+        plan, scene = self._scenes[ordinal]
         waveform = resample(scene.waveform, scene.sample_rate, self._sample_rate)
         return self._clip(plan, scene.events, crop(waveform, self._n_samples, self._sample_rate, rng).waveform)
 
@@ -164,7 +162,7 @@ class SceneSource:
             as ``clip``, if one of them can't be made
         """
         assert self._batch_renderer is not None
-        plans = [self._drawer.draw(self._seed, ordinal) for ordinal in ordinals]
+        plans = [self._scenes.plan(ordinal) for ordinal in ordinals]
         batch = self._batch_renderer.render(plans)
         return [self._clip(*drawn) for drawn in zip(plans, batch.events, batch.waveform.cpu().numpy(), strict=True)]
 

@@ -8,9 +8,8 @@ import numpy as np
 
 from flam.audio import resample
 from flam.procedural.built_in import built_in_library
-from flam.scenes.plan import SceneDrawer
-from flam.scenes.render import Renderer
 from flam.scenes.scene_config import SceneConfig
+from flam.scenes.stream import SceneStream
 
 TAKES = 2
 
@@ -33,8 +32,5 @@ def scene_waveforms(n_scenes: int, seed: int, sample_rate: int) -> Iterator[np.n
         (N,) float32 each.
     """
     clips, source = built_in_library(TAKES, seed)
-    drawer = SceneDrawer(clips, source, SceneConfig())
-    renderer = Renderer(source, {clip.clip_id: clip.label for clip in clips})
-    for index in range(n_scenes):
-        scene = renderer.render(drawer.draw(seed, index))
+    for _, scene in SceneStream(clips, source, SceneConfig(), seed).first(n_scenes):
         yield resample(np.asarray(scene.waveform, np.float32), scene.sample_rate, sample_rate)
