@@ -30,7 +30,7 @@ from flam.library.source_library import SourceClip, read_manifest
 from flam.model.checkpoint import load_checkpoint
 from flam.procedural import built_in_library
 from flam.scenes.distributions import Integers, Uniform
-from flam.scenes.scene_config import Pool, SceneConfig
+from flam.scenes.scene_config import SceneConfig, SourcePool
 from flam.training.finetune.comparison import frame_aurocs
 from flam.training.finetune.examples import ExampleCache, scene_jobs
 from flam.training.finetune.run import FinetuneConfig, finetune
@@ -41,7 +41,7 @@ N_LEARN, N_GROUPS, N_OTHERS, N_CLIPS, LONGEST_S = 20, 35, 50, 6, 10.0
 SCENE = SceneConfig(
     single_share=0.3,
     n_events=Integers((1, 4)),
-    pools=(Pool(0.15, ("held out",)), Pool(0.85)),
+    pools=(SourcePool(0.15, ("held out",)), SourcePool(0.85)),
     label_power=0.0,
     peak_db=Uniform((-30.0, -1.0)),
 )

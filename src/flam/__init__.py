@@ -1,4 +1,4 @@
-"""FLAM: open-vocabulary sound detection. Give it a recording and words, it tells when each sound happens."""
+"""FLAM: open-vocabulary sound detection. Give it a recording and words, and it finds when each sound occurs."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from flam.audio import a_weighted_rms_db, read_audio
 from flam.core import ConfigError
 from flam.procedural import GENERATORS, SAMPLE_RATE
 from flam.scenes import demo
-from flam.scenes.demo import CLASSES, ROOM_TONE, SCENES, SPEECH, Placement, Scene, render_demo, write_demo
+from flam.scenes.demo import CLASSES, ROOM_TONE, SCENES, SPEECH, DemoScene, DemoSound, render_demo, write_demo
 
 BUNDLED = Path(flam.__file__).parent / "assets" / "demo"
 needs_espeak = pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
@@ -27,8 +27,8 @@ def test_scenes_fit_and_know_their_sounds():
 
 
 def test_render_is_repeatable_and_seeds_differ(monkeypatch):
-    placements = (Placement(0.5, "dog bark", 1.0), Placement(1.0, "siren", 1.5))
-    monkeypatch.setitem(SCENES, "test", Scene(3, 3.0, "wind", 0.2, placements))
+    placements = (DemoSound(0.5, "dog bark", 1.0), DemoSound(1.0, "siren", 1.5))
+    monkeypatch.setitem(SCENES, "test", DemoScene(3, 3.0, "wind", 0.2, placements))
     first, events = render_demo("test")
     again, same_events = render_demo("test", seed=3)
     other, _ = render_demo("test", seed=99)
@@ -39,8 +39,8 @@ def test_render_is_repeatable_and_seeds_differ(monkeypatch):
 
 
 def test_labels_are_exact_and_levels_as_planned(monkeypatch):
-    placements = (Placement(1.0, "smoke alarm", 1.0, 20.0, 1.0), Placement(3.5, "car horn", 1.0, 14.0, 1.0))
-    monkeypatch.setitem(SCENES, "test", Scene(0, 6.0, ROOM_TONE, 0.2, placements))
+    placements = (DemoSound(1.0, "smoke alarm", 1.0, 20.0, 1.0), DemoSound(3.5, "car horn", 1.0, 14.0, 1.0))
+    monkeypatch.setitem(SCENES, "test", DemoScene(0, 6.0, ROOM_TONE, 0.2, placements))
     waveform, events = render_demo("test")
     quiet_db = a_weighted_rms_db(waveform[: SAMPLE_RATE - 10], SAMPLE_RATE)
     assert [event.prompt for event in events] == ["smoke alarm", "car horn"]
@@ -85,7 +85,7 @@ def test_bundled_recording_is_what_the_code_makes():
 
 @needs_espeak
 def test_written_demo_reads_back(tmp_path, monkeypatch):
-    scene = Scene(0, 3.0, "rain", 0.3, (Placement(0.5, SPEECH, words="good morning"),))
+    scene = DemoScene(0, 3.0, "rain", 0.3, (DemoSound(0.5, SPEECH, words="good morning"),))
     monkeypatch.setattr(demo, "SCENES", {"tiny": scene})
     [path] = write_demo(tmp_path / "new")
     _, events = render_demo("tiny")

@@ -18,7 +18,7 @@ from flam.scenes.placing import free_onsets
 from flam.scenes.plan import SceneDrawer
 from flam.scenes.render import render
 from flam.scenes.scene import plan_from_json, plan_to_json
-from flam.scenes.scene_config import OverlayConfig, Pool, RepeatConfig, SceneConfig, SplitConfig
+from flam.scenes.scene_config import OverlayConfig, RepeatConfig, SceneConfig, SourcePool, SplitConfig
 from recipes.flam_mini.pool import MINI_SCENES
 
 RECIPES = Path(__file__).parents[2] / "configs" / "scenes"
@@ -247,7 +247,7 @@ def test_what_is_no_plan_is_an_error(line):
 
 
 def test_shipped_recipes_mean_what_they_say():
-    pools = (Pool(0.8), Pool(0.2, ("general",)))
+    pools = (SourcePool(0.8), SourcePool(0.2, ("general",)))
     assert load_yaml(SceneConfig, RECIPES / "paper.yaml") == SceneConfig(pools=pools)
     assert load_yaml(SceneConfig, RECIPES / "mini.yaml") == MINI_SCENES
     assert SceneConfig().n_events == Integers((1, 10))
@@ -292,11 +292,13 @@ def test_no_speech_to_lay_over(library):
 
 
 def test_pools_that_the_library_does_not_have(library):
-    config = SceneConfig(pools=(Pool(0.8), Pool(0.2, ("generl",))))
+    config = SceneConfig(pools=(SourcePool(0.8), SourcePool(0.2, ("generl",))))
     with pytest.raises(ConfigError, match=r"pool of generl has no labelled event; .* sources are effects, general"):
         SceneDrawer(library.clips, library, config)
     with pytest.raises(ConfigError, match="name a source twice"):
-        SceneDrawer(library.clips, library, SceneConfig(pools=(Pool(0.8, ("general",)), Pool(0.2, ("general",)))))
+        SceneDrawer(
+            library.clips, library, SceneConfig(pools=(SourcePool(0.8, ("general",)), SourcePool(0.2, ("general",))))
+        )
 
 
 def test_no_impulse_responses(library, tmp_path):

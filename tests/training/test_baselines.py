@@ -14,7 +14,7 @@ from flam.training.embedding import Features
 from flam.training.log import read_log
 from flam.training.start import BESIDE_MODEL, read_beside_model
 from flam.training.task import task_class
-from flam.training.tasks.flam import Batch
+from flam.training.tasks.flam import FlamBatch
 from flam.training.trainer import train
 
 RECORD = (
@@ -55,7 +55,7 @@ def test_pacl_compares_clips_by_their_softly_weighted_frames():
     torch.manual_seed(0)
     frames, texts = (functional.normalize(torch.randn(*shape, 8), dim=-1) for shape in ((5, 3), (5,)))
     theta, none = torch.tensor(2.0), torch.zeros(5)
-    batch = Batch(CaptionBatch(torch.zeros(5, 1), list("abcde"), torch.arange(5), torch.ones(5) > 0), None)
+    batch = FlamBatch(CaptionBatch(torch.zeros(5, 1), list("abcde"), torch.arange(5), torch.ones(5) > 0), None)
     features = Features(frames, frames[:, 0], texts, none, none, theta)
     kind = task_class("pacl")
     task = kind.__new__(kind)  # without a model and data

@@ -17,7 +17,7 @@ from flam.training.embedding import Features
 from flam.training.log import read_log
 from flam.training.recipe import first_difference, load_recipe
 from flam.training.task import task_class
-from flam.training.tasks.flam import Batch
+from flam.training.tasks.flam import FlamBatch
 from flam.training.trainer import train
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -48,7 +48,7 @@ def test_negatives_that_look_right_count_more():
     audio, texts = (functional.normalize(torch.randn(6, 8), dim=-1) for _ in range(2))
     theta, none = torch.tensor(2.0), torch.zeros(6)
     ids, valid = torch.arange(6), torch.ones(6, dtype=torch.bool)
-    batch = Batch(CaptionBatch(torch.zeros(6, 1), list("abcdef"), ids, valid), None)
+    batch = FlamBatch(CaptionBatch(torch.zeros(6, 1), list("abcdef"), ids, valid), None)
     features = Features(audio[:, None], audio, texts, none, none, theta)
     found = losses_of("mga_clap", features, batch)
     logits = theta.exp() * audio @ texts.T

@@ -16,7 +16,7 @@ from flam.training.embedding import Embedder
 from flam.training.optimization import OptimConfig, Stage, make_optimizer, set_learning_rate, weighted_sum
 from flam.training.start import read_tokenizer
 from flam.training.task import task_class
-from flam.training.tasks.flam import Batch, FlamStep, inputs_of, step_parts
+from flam.training.tasks.flam import FlamBatch, FlamStep, inputs_of, step_parts
 from flam.training.validation import held_out_figures
 
 LABELS = ["bicycle bell", "door slam", "glass breaking", "door knock", "telephone"]
@@ -40,7 +40,7 @@ def test_fifty_scenes_are_learnt_by_heart():
     config = FLAMConfig(audio=audio, text=LightTextConfig(embed_dim=32, mlp_dim=64), joint_dim=64, hidden_dim=96)
     model = FLAM(config, read_tokenizer("flam-mini"))
     scenes = fifty_scenes(model.grid)
-    batch, embedder = Batch(None, scenes), Embedder(model)
+    batch, embedder = FlamBatch(None, scenes), Embedder(model)
     optimizer = make_optimizer(embedder, OPTIM)
     assert held_out_figures(embedder.eval(), [scenes])["validation_frame_auroc"] < 0.8
     stages = (Stage("whole", OPTIM.steps, OPTIM.lr),)

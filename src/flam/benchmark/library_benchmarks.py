@@ -75,7 +75,7 @@ class ScenesRecipe:
     split : Split, optional
         which groups are held out
     procedural : ProceduralConfig | None, optional
-        sounds made from nothing in the place of a library; no training saw its seed
+        synthesised sounds in the place of a library; no training saw its seed
     recorder : Recorder | None, optional
         what the whole scene goes through after mixing; None for nothing
     """
@@ -293,7 +293,7 @@ def _digest(value: Any) -> str:
 
 def _remarks(recipe: ScenesRecipe, clips: Sequence[SourceClip]) -> tuple[str, ...]:
     n_backgrounds = sum(clip.kind == "background" for clip in clips)
-    where = "sounds made from nothing" if recipe.procedural is not None else "one's own library"
+    where = "synthesised sounds" if recipe.procedural is not None else "one's own library"
     return (
         f"scenes of {recipe.scene.duration_s:g} s mixed from {len(clips) - n_backgrounds} clips (part {recipe.events}) "
         f"over {n_backgrounds} backgrounds (part {recipe.backgrounds}) of {where}; prompts are {recipe.prompts}",

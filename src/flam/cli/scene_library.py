@@ -25,7 +25,7 @@ class LibraryOptions:
         str,
         Parameter(
             name="--library",
-            help="A table of flam library scan, a manifest with --bank, or builtin: sounds made from nothing.",
+            help="A table of flam library scan, a manifest with --bank, or builtin: synthesised sounds.",
         ),
     ] = BUILT_IN
     bank: Annotated[

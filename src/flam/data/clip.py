@@ -54,7 +54,7 @@ class Clip:
     sounds: tuple[Sound, ...] | None
 
 
-class Source(Protocol):
+class TrainingSource(Protocol):
     """An endless, repeatable sequence of clips."""
 
     def clip(self, ordinal: int, rng: np.random.Generator) -> Clip:

@@ -1,4 +1,4 @@
-"""Clips with captions from a library: the recordings of a manifest, or sounds made from nothing."""
+"""Clips with captions from a library: the recordings of a manifest, or synthesised sounds."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class ManifestConfig:
 
 @dataclass(frozen=True)
 class ProceduralConfig:
-    """Sounds made from nothing: so many takes of each class, other ones for each seed."""
+    """Synthesised sounds: so many takes of each class, other ones for each seed."""
 
     n_takes: int = 20
     seed: int = 0
@@ -128,7 +128,7 @@ class ClipSource:
         self._order = EpochOrder(len(self._recordings), key)
 
     def clip(self, ordinal: int, rng: np.random.Generator) -> Clip:
-        """As ``flam.data.clip.Source``."""
+        """As ``flam.data.clip.TrainingSource``."""
         clips = self._recordings[self._order.item(ordinal)]
         if self._waveforms is None:
             cut = read_crop(clips[0].path, self._n_samples, self._sample_rate, rng)

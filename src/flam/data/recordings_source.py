@@ -85,7 +85,7 @@ class RecordingsSource:
         return len(self._paths)
 
     def clip(self, ordinal: int, rng: np.random.Generator) -> Clip:
-        """As ``flam.data.clip.Source``."""
+        """As ``flam.data.clip.TrainingSource``."""
         item = self._order.item(ordinal)
         cut = read_crop(self._paths[item], self._n_samples, self._sample_rate, rng)
         sounds = cut_sounds(self._sounds[item], cut.start_s, self._n_samples / self._sample_rate)

@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ScenesConfig:
-    """Scenes made on the fly from the clips of a manifest or from sounds made from nothing.
+    """Scenes made on the fly from the clips of a manifest or from synthesised sounds.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ class SceneSource:
                 self.label_captions.setdefault(clip.label, set()).add(clip_text(clip))
 
     def clip(self, ordinal: int, rng: np.random.Generator) -> Clip:
-        """As ``flam.data.clip.Source``; a background counts as sounding throughout."""
+        """As ``flam.data.clip.TrainingSource``; a background counts as sounding throughout."""
         plan, scene = self._scenes[ordinal]
         waveform = resample(scene.waveform, scene.sample_rate, self._sample_rate)
         return self._clip(plan, scene.events, crop(waveform, self._n_samples, self._sample_rate, rng).waveform)

@@ -172,7 +172,7 @@ class ShardSource:
         self._missing: dict[tuple[int, int], str] = {}
 
     def clip(self, ordinal: int, rng: np.random.Generator) -> Clip:
-        """As ``flam.data.clip.Source``."""
+        """As ``flam.data.clip.TrainingSource``."""
         epoch, number, row = self._order.row(ordinal)
         if (epoch, number) in self._missing:  # trying again for each sample would take hours
             raise AudioError(self._missing[epoch, number])

@@ -115,7 +115,7 @@ def _plain(name: str) -> str:
     return name.replace("(", "").replace(")", "").lower()
 
 
-class TokenTable:
+class TokenizedTexts:
     """Texts encoded once; batches are then gathered by row number."""
 
     def __init__(self, tokenizer: Tokenizer, texts: Sequence[str], max_tokens: int = 24):
@@ -144,7 +144,7 @@ class TextVariants:
 
     def __init__(self, names: Sequence[str], ways: Sequence[Collection[str]], tokenizer: Tokenizer):
         self.ways = [sorted({name, *texts}) for name, texts in zip(names, ways, strict=True)]
-        self._table = TokenTable(tokenizer, [text for texts in self.ways for text in texts])
+        self._table = TokenizedTexts(tokenizer, [text for texts in self.ways for text in texts])
         self._starts = np.cumsum([0, *(len(texts) for texts in self.ways)])
         self._names = np.array(
             [start + texts.index(name) for start, texts, name in zip(self._starts, self.ways, names, strict=False)]

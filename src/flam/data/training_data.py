@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from flam.core import ConfigError, FlamError, TimeGrid, seconds_to_samples
-from flam.data.clip import Clip, Source
+from flam.data.clip import Clip, TrainingSource
 from flam.data.clip_source import ClipSource
 from flam.data.config import CaptionSourceConfig, DataConfig, FrameSourceConfig
 from flam.data.labels import LabelTexts, choose_texts, label_frames, text_id
@@ -289,7 +289,7 @@ class _Steps(Dataset[Batches]):
         )
 
 
-def _on_device(source: Source) -> SceneSource | None:
+def _on_device(source: TrainingSource) -> SceneSource | None:
     """A source whose clips are mixed on a device."""
     return source if isinstance(source, SceneSource) and source.device is not None else None
 
@@ -300,7 +300,7 @@ def _as_it_is(batches: Any) -> Any:
 
 def _opened(
     config: CaptionSourceConfig | FrameSourceConfig, n_samples: int, sample_rate: int, key: tuple[int, ...]
-) -> Source:
+) -> TrainingSource:
     if config.shards is not None:
         needed: Needed = "captions" if isinstance(config, CaptionSourceConfig) else "sounds"
         return ShardSource(config.shards, needed, n_samples, sample_rate, key)

@@ -347,7 +347,7 @@ class Detector:
         progress: Progress | None = None,
         **overrides: Any,
     ) -> list[Event]:
-        """Find when each sound happens: events in the order of their onsets; parameters as ``stream``.
+        """Find when each sound occurs: events in the order of their onsets; parameters as ``stream``.
 
         For example ``detector.detect("walk.wav", ["dog barking", "siren"], threshold=0.4)``.
         """

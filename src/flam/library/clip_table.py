@@ -41,9 +41,9 @@ class LibraryRow:
     caption_from : str
         "given", "rule", the name of a language model, or empty where there is no caption
     status, remark : str
-        as ``flam.library.measure.Outcome``
+        as ``flam.library.measure.MeasureOutcome``
     measures : Measures | None
-        as ``flam.library.measure.Outcome``
+        as ``flam.library.measure.MeasureOutcome``
     size_bytes, mtime_ns : int
         of the file when it was measured
     measured_by : str

@@ -69,7 +69,7 @@ class Measures:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class MeasureOutcome:
     """What became of a file: its status, a remark where it is not "ok", and its measures unless it is unreadable.
 
     ``status`` is one of ok, partial (usable, though the file breaks off), silent, empty, damaged.
@@ -83,7 +83,7 @@ class Outcome:
 USABLE = ("ok", "partial")
 
 
-def measure_file(path: str | Path, relative_threshold_db: float = 35.0) -> Outcome:
+def measure_file(path: str | Path, relative_threshold_db: float = 35.0) -> MeasureOutcome:
     """Measure an audio file; nothing that is wrong with it raises.
 
     Parameters
@@ -107,21 +107,21 @@ def measure_file(path: str | Path, relative_threshold_db: float = 35.0) -> Outco
     problems: list[str] = []
     try:
         if Path(path).stat().st_size == 0:
-            return Outcome("empty", "0 bytes", None)
+            return MeasureOutcome("empty", "0 bytes", None)
         measures = _measure(Path(path), relative_threshold_db, problems)
     except AudioError as error:
-        return Outcome("damaged", _without_path(str(error), path), None)
+        return MeasureOutcome("damaged", _without_path(str(error), path), None)
     except OSError as error:
-        return Outcome("damaged", f"can't be read ({error.strerror})", None)
+        return MeasureOutcome("damaged", f"can't be read ({error.strerror})", None)
     except Exception as error:  # whatever one file does to a decoder, the others are worth measuring
-        return Outcome("damaged", f"unexpected {type(error).__name__} ({error})", None)
+        return MeasureOutcome("damaged", f"unexpected {type(error).__name__} ({error})", None)
     if measures is None:
-        return Outcome("empty", "holds no samples", None)
+        return MeasureOutcome("empty", "holds no samples", None)
     if not measures.spans_s:
-        return Outcome("silent", f"no moment of 40 ms reaches {LEVEL_FLOOR_DB:g} dB, A-weighted", measures)
+        return MeasureOutcome("silent", f"no moment of 40 ms reaches {LEVEL_FLOOR_DB:g} dB, A-weighted", measures)
     if problems:
-        return Outcome("partial", _without_path("; ".join(problems), path), measures)
-    return Outcome("ok", "", measures)
+        return MeasureOutcome("partial", _without_path("; ".join(problems), path), measures)
+    return MeasureOutcome("ok", "", measures)
 
 
 def active_part(

@@ -15,7 +15,7 @@ from flam.core.processes import each_file
 from flam.core.progress import Progress
 from flam.library.clip_table import LibraryRow, SourceLibrary, read_library, require_table_name, write_library
 from flam.library.gather import FoundClip, LibraryConfig, gather_clips, settled_kind
-from flam.library.measure import Outcome, measure_file
+from flam.library.measure import MeasureOutcome, measure_file
 from flam.library.source_library import SourceClip
 
 MEASURING_VERSION = 2
@@ -86,7 +86,7 @@ class _Measured:
     """A line of what was measured before."""
 
     file: _FileState
-    outcome: Outcome
+    outcome: MeasureOutcome
 
 
 def scan_library(
@@ -179,7 +179,7 @@ def _measured(
 def _rows(
     found: Sequence[FoundClip],
     states: dict[Path, _FileState],
-    outcomes: dict[_FileState, Outcome],
+    outcomes: dict[_FileState, MeasureOutcome],
     config: LibraryConfig,
 ) -> Iterator[LibraryRow]:
     measured = [outcomes[states[f.clip.path]] for f in found]
@@ -212,7 +212,7 @@ def _state(path: Path, measured_by: str) -> _FileState:
         return _FileState(os.path.realpath(path), -1, -1, measured_by)
 
 
-def _of_table(table: Path) -> dict[_FileState, Outcome]:
+def _of_table(table: Path) -> dict[_FileState, MeasureOutcome]:
     """What an earlier scan measured; nothing where there is no table, or one that can't be read and is replaced."""
     if not table.exists():
         return {}
@@ -221,7 +221,7 @@ def _of_table(table: Path) -> dict[_FileState, Outcome]:
     except ConfigError as error:
         raise OutputError(f"{error}; or name another table, so that this one is not replaced") from error
     return {
-        _FileState(os.path.realpath(row.clip.path), row.size_bytes, row.mtime_ns, row.measured_by): Outcome(
+        _FileState(os.path.realpath(row.clip.path), row.size_bytes, row.mtime_ns, row.measured_by): MeasureOutcome(
             row.status, row.remark, row.measures
         )
         for row in rows
@@ -234,7 +234,7 @@ class _Memory:
     def __init__(self, path: Path):
         self._path = path
 
-    def recall(self) -> dict[_FileState, Outcome]:
+    def recall(self) -> dict[_FileState, MeasureOutcome]:
         try:
             lines = self._path.read_bytes().splitlines()
         except OSError:
@@ -249,7 +249,7 @@ class _Memory:
         self._file.write(b"\n")  # ends a line that was cut off
         return self
 
-    def keep(self, state: _FileState, outcome: Outcome) -> None:
+    def keep(self, state: _FileState, outcome: MeasureOutcome) -> None:
         line = json.dumps({"file": asdict(state), "outcome": asdict(outcome)}) + "\n"
         try:
             self._file.write(line.encode())
@@ -264,7 +264,7 @@ class _Memory:
         self._path.unlink(missing_ok=True)
 
 
-def _remembered(line: bytes) -> tuple[_FileState, Outcome] | None:
+def _remembered(line: bytes) -> tuple[_FileState, MeasureOutcome] | None:
     try:
         entry = from_mapping(_Measured, parse_json(line, "a line"))
     except ConfigError:
@@ -272,8 +272,8 @@ def _remembered(line: bytes) -> tuple[_FileState, Outcome] | None:
     return entry.file, entry.outcome
 
 
-def _crashed(path: Path) -> Outcome:
-    return Outcome("damaged", "ended the process that read it; convert or remove the file", None)
+def _crashed(path: Path) -> MeasureOutcome:
+    return MeasureOutcome("damaged", "ended the process that read it; convert or remove the file", None)
 
 
 def _tell(progress: Progress | None, n_done: int, n_all: int) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flam.core import ConfigError, Event, FrameScores, spans_by_prompt
-from flam.plots.layout import Lane, Layout, draw_heat_map, draw_spectrogram, save_figure
+from flam.plots.layout import FigureLayout, Lane, draw_heat_map, draw_spectrogram, save_figure
 from flam.plots.spectrogram import AudioSource, Spectrogram, reduced_spectrogram
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def _plot(
         if isinstance(audio, str | Path):
             title = os.fsencode(Path(audio).name).decode("utf-8", "replace")
     note = "" if n_rows <= MOST_ROWS else f"{MOST_ROWS} of {n_rows} prompts, those with the highest scores"
-    layout = Layout(rows, duration_s, title, note)
+    layout = FigureLayout(rows, duration_s, title, note)
     draw_spectrogram(layout, spectrogram)
     draw_heat_map(layout, rows, hop_s)
     if figsize is not None:

@@ -79,7 +79,7 @@ class Lane:
         return float(self.values.max(initial=0.0))
 
 
-class Layout:
+class FigureLayout:
     """A figure with places for the two parts and their two colour scales, all sized in inches."""
 
     def __init__(self, rows: list[Lane], duration_s: float, title: str, note: str):
@@ -126,7 +126,7 @@ class Layout:
         self.heat_axes.set_xlabel(note, fontsize=8.5, color=INK)
 
 
-def draw_spectrogram(layout: Layout, spectrogram: Spectrogram) -> None:
+def draw_spectrogram(layout: FigureLayout, spectrogram: Spectrogram) -> None:
     """Draw the upper part, its frequency axis and its level scale."""
     axes, level_db = layout.spectrogram_axes, spectrogram.level_db
     n_mels = len(level_db)
@@ -167,7 +167,7 @@ def _frequency_ticks(edges_hz: np.ndarray) -> list[tuple[float, str]]:
     return ticks
 
 
-def draw_heat_map(layout: Layout, rows: list[Lane], hop_s: float | None) -> None:
+def draw_heat_map(layout: FigureLayout, rows: list[Lane], hop_s: float | None) -> None:
     """Draw the lower part: a line for each prompt, outlines of events, the time axis and the score scale.
 
     Parameters

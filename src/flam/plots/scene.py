@@ -11,7 +11,17 @@ import numpy as np
 from flam.audio import a_weighted_levels_db
 from flam.audio.loudness import LEVEL_HOP_S
 from flam.data.stored_scenes import StoredScene
-from flam.plots.layout import FAINT, INK, OUTLINE, Lane, Layout, draw_spectrogram, save_figure, shortened, time_ticks
+from flam.plots.layout import (
+    FAINT,
+    INK,
+    OUTLINE,
+    FigureLayout,
+    Lane,
+    draw_spectrogram,
+    save_figure,
+    shortened,
+    time_ticks,
+)
 from flam.plots.spectrogram import reduced_spectrogram
 from flam.scenes.scene import Placement
 
@@ -55,7 +65,7 @@ def plot_scene(scene: StoredScene, path: str | Path | None = None) -> Figure:
     captions = scene.facts.get("captions") or [""]
     duration_s = scene.facts["duration_s"]
     note = f"{scene.name}; filled: placed, outlined: heard; numbers: dB(A) above the background"
-    layout = Layout(rows, duration_s, scene.name, note)
+    layout = FigureLayout(rows, duration_s, scene.name, note)
     title = textwrap.fill(shortened(captions[0], 2 * TITLE_CHARACTERS), TITLE_CHARACTERS + 10)
     layout.spectrogram_axes.set_title(
         title, loc="left", fontsize=8.5, color=INK, parse_math=False, fontfamily=layout.fonts
@@ -73,7 +83,7 @@ def _title(scene: StoredScene, placement: Placement) -> str:
 
 
 def _draw_lanes(
-    layout: Layout, titles: list[str], lanes: list[tuple[Placement, dict[str, Any]]], scene: StoredScene
+    layout: FigureLayout, titles: list[str], lanes: list[tuple[Placement, dict[str, Any]]], scene: StoredScene
 ) -> None:
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import LinearSegmentedColormap, Normalize

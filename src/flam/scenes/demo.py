@@ -36,7 +36,7 @@ PEAK = 0.7
 
 
 @dataclass(frozen=True)
-class Placement:
+class DemoSound:
     """One sound of a scene.
 
     Parameters
@@ -67,25 +67,25 @@ class Placement:
 
 
 @dataclass(frozen=True)
-class Scene:
+class DemoScene:
     """A background, the place's reverberation, what happens, and the seed of the takes that are bundled."""
 
     seed: int
     duration_s: float
     background: str
     reverberation_s: float
-    placements: tuple[Placement, ...]
+    placements: tuple[DemoSound, ...]
 
 
 SCENES = {
-    "street": Scene(
+    "street": DemoScene(
         seed=4,
         duration_s=32.0,
         background="rain",
         reverberation_s=0.5,
         placements=(
-            Placement(1.5, "car horn", 1.4, snr_db=17, distance_m=8),
-            Placement(
+            DemoSound(1.5, "car horn", 1.4, snr_db=17, distance_m=8),
+            DemoSound(
                 4.0,
                 SPEECH,
                 snr_db=18,
@@ -93,11 +93,11 @@ SCENES = {
                 words="Come on, we have to cross before the light turns red.",
                 voice="en-gb+m3",
             ),
-            Placement(8.0, "siren", 9.0, snr_db=17, distance_m=12),
-            Placement(12.0, "car horn", 1.8, snr_db=19, distance_m=6),
-            Placement(17.5, "dog bark", 2.6, snr_db=20, distance_m=2),
-            Placement(20.7, "bicycle bell", 1.6, snr_db=20, distance_m=2),
-            Placement(
+            DemoSound(8.0, "siren", 9.0, snr_db=17, distance_m=12),
+            DemoSound(12.0, "car horn", 1.8, snr_db=19, distance_m=6),
+            DemoSound(17.5, "dog bark", 2.6, snr_db=20, distance_m=2),
+            DemoSound(20.7, "bicycle bell", 1.6, snr_db=20, distance_m=2),
+            DemoSound(
                 23.0,
                 SPEECH,
                 snr_db=18,
@@ -105,44 +105,44 @@ SCENES = {
                 words="Did you hear that? It must be somewhere near the station.",
                 voice="en-us+f2",
             ),
-            Placement(25.5, "reversing beeps", 5.5, snr_db=16, distance_m=6),
+            DemoSound(25.5, "reversing beeps", 5.5, snr_db=16, distance_m=6),
         ),
     ),
-    "home": Scene(
+    "home": DemoScene(
         seed=5,
         duration_s=36.0,
         background=ROOM_TONE,
         reverberation_s=0.35,
         placements=(
-            Placement(1.0, "alarm clock", 4.0, snr_db=18),
-            Placement(6.5, "knocking", 1.3, snr_db=24, distance_m=1),
-            Placement(9.0, SPEECH, snr_db=18, words="Just a moment, I am coming!", voice="en-us+f2"),
-            Placement(12.0, "door slam", 1.2, snr_db=26, distance_m=1),
-            Placement(14.0, "telephone ringing", 5.0, snr_db=19),
-            Placement(16.5, "baby crying", 5.0, snr_db=17, distance_m=5),
-            Placement(
+            DemoSound(1.0, "alarm clock", 4.0, snr_db=18),
+            DemoSound(6.5, "knocking", 1.3, snr_db=24, distance_m=1),
+            DemoSound(9.0, SPEECH, snr_db=18, words="Just a moment, I am coming!", voice="en-us+f2"),
+            DemoSound(12.0, "door slam", 1.2, snr_db=26, distance_m=1),
+            DemoSound(14.0, "telephone ringing", 5.0, snr_db=19),
+            DemoSound(16.5, "baby crying", 5.0, snr_db=17, distance_m=5),
+            DemoSound(
                 22.5,
                 SPEECH,
                 snr_db=18,
                 words="Hello? Yes, this is the right number. No, I can not talk now.",
                 voice="en-gb+m3",
             ),
-            Placement(27.5, "glass breaking", 1.4, snr_db=22, distance_m=4),
-            Placement(30.0, "smoke alarm", 5.0, snr_db=18),
+            DemoSound(27.5, "glass breaking", 1.4, snr_db=22, distance_m=4),
+            DemoSound(30.0, "smoke alarm", 5.0, snr_db=18),
         ),
     ),
-    "nature": Scene(
+    "nature": DemoScene(
         seed=7,
         duration_s=36.0,
         background="stream",
         reverberation_s=1.0,
         placements=(
-            Placement(1.0, "birds chirping", 7.0, snr_db=15, distance_m=6),
-            Placement(6.0, "church bell", 8.0, snr_db=14, distance_m=20),
-            Placement(14.6, "bee buzzing", 2.6, snr_db=20, distance_m=1),
-            Placement(17.5, "thunder", 6.5, snr_db=18, distance_m=10),
-            Placement(22.0, "birds chirping", 5.0, snr_db=16, distance_m=3),
-            Placement(27.5, "crickets", 7.5, snr_db=18, distance_m=1),
+            DemoSound(1.0, "birds chirping", 7.0, snr_db=15, distance_m=6),
+            DemoSound(6.0, "church bell", 8.0, snr_db=14, distance_m=20),
+            DemoSound(14.6, "bee buzzing", 2.6, snr_db=20, distance_m=1),
+            DemoSound(17.5, "thunder", 6.5, snr_db=18, distance_m=10),
+            DemoSound(22.0, "birds chirping", 5.0, snr_db=16, distance_m=3),
+            DemoSound(27.5, "crickets", 7.5, snr_db=18, distance_m=1),
         ),
     ),
 }
@@ -202,13 +202,13 @@ def render_demo(name: str, seed: int | None = None) -> tuple[np.ndarray, list[Ev
     return (PEAK * mixture / np.abs(mixture).max()).astype(np.float32), sorted(events)
 
 
-def _background(rng: np.random.Generator, scene: Scene) -> np.ndarray:
+def _background(rng: np.random.Generator, scene: DemoScene) -> np.ndarray:
     if scene.background == ROOM_TONE:
         return band_noise(rng, seconds_to_samples(scene.duration_s, SAMPLE_RATE), SAMPLE_RATE, 60, 5000, -4, order=1)
     return GENERATORS[scene.background](rng, scene.duration_s, SAMPLE_RATE)
 
 
-def _source(rng: np.random.Generator, placement: Placement) -> np.ndarray:
+def _source(rng: np.random.Generator, placement: DemoSound) -> np.ndarray:
     if placement.label == SPEECH:
         return speak(placement.words, placement.voice)
     return GENERATORS[CLASSES.get(placement.label, placement.label)](rng, placement.duration_s, SAMPLE_RATE)

@@ -8,7 +8,7 @@ import numpy as np
 
 from flam.core import ConfigError
 from flam.library.source_library import SourceClip
-from flam.scenes.scene_config import Pool, SceneConfig
+from flam.scenes.scene_config import SceneConfig, SourcePool
 
 Span = tuple[int, int]
 
@@ -37,7 +37,7 @@ class ClipDrawer:
     """
 
     def __init__(self, clips: Sequence[SourceClip], config: SceneConfig):
-        pools = config.pools or (Pool(1.0),)
+        pools = config.pools or (SourcePool(1.0),)
         named = [source for pool in pools for source in pool.sources]
         if len(set(named)) < len(named):
             raise ConfigError(f"the pools name a source twice ({', '.join(sorted(named))}); name each once")

@@ -18,7 +18,7 @@ from flam.scenes.scene import Boundaries
 
 
 @dataclass(frozen=True)
-class Pool:
+class SourcePool:
     """A part of the library's sources.
 
     Parameters
@@ -131,7 +131,7 @@ class SceneConfig:
         events of a mixed scene; those that find no room are left out and counted
     max_polyphony : int, default 3
         most events active at once
-    pools : tuple[Pool, ...], default ()
+    pools : tuple[SourcePool, ...], default ()
         parts of the library and how often events come from them; empty for one pool of everything
     label_power : float, default 1.0
         a label is drawn in proportion to its number of clips, at most ``label_cap``, to this power; then one of its
@@ -178,7 +178,7 @@ class SceneConfig:
     unlabelled_share: float = 0.0
     n_events: Distribution = Integers((1, 10))
     max_polyphony: int = 3
-    pools: tuple[Pool, ...] = ()
+    pools: tuple[SourcePool, ...] = ()
     label_power: float = 1.0
     label_cap: int | None = None
     snr_db: Distribution = Uniform((6.0, 30.0))

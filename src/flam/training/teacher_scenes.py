@@ -28,7 +28,7 @@ MADE_GROUP = "made"  # sounds of a project's own: for training alone, never for 
 
 
 @dataclass(frozen=True)
-class SplitConfig:
+class HeldOutConfig:
     """Which clips training must not hear, see ``flam.library.source_library.held_out``.
 
     Parameters
@@ -60,7 +60,7 @@ class TeacherScenesConfig:
     ----------
     library : tuple of Path
         Manifests of the clips that the scenes hold; their labels, in order, are those of the scenes.
-    split : SplitConfig
+    split : HeldOutConfig
         Which of them are held out.
     training, validation : Path
         Folders of finished shards, see ``flam.data.scene_pool``; more may come while a training runs.
@@ -77,7 +77,7 @@ class TeacherScenesConfig:
     library: tuple[Path, ...]
     training: Path
     validation: Path
-    split: SplitConfig = field(default_factory=SplitConfig)
+    split: HeldOutConfig = field(default_factory=HeldOutConfig)
     phrases: Path | None = None
     teacher_classes: Path | None = None
     withheld_share: float = 0.0

@@ -38,7 +38,7 @@ TrainingProgress = Callable[[int, int, dict[str, Any]], None]
 
 
 @dataclass
-class Run:
+class TrainingRun:
     """What a run holds while it lasts.
 
     Parameters
@@ -165,14 +165,14 @@ def check(recipe: str | Path, folder: str | Path, changes: tuple[str, ...] = ())
     return settings, folder
 
 
-def prepare(recipe: Recipe, task: Task, folder: Path, world: World) -> Run:
+def prepare(recipe: Recipe, task: Task, folder: Path, world: World) -> TrainingRun:
     """Wrap what is trained and make an optimizer; go on from the newest checkpoint in the folder, if any."""
     freeze(task.module, recipe.freeze)
     module = wrap_distributed(task.module, recipe.compute.strategy, world)
     optimizer = make_optimizer(task.module, recipe.optim)
     average = WeightAverage(module, recipe.ema_decay, recipe.ema_warmup) if recipe.ema_decay > 0 else None
     checkpoints = Checkpoints(folder / "checkpoints", recipe.record.keep)
-    run = Run(recipe, task, folder, world, module, optimizer, average, checkpoints)
+    run = TrainingRun(recipe, task, folder, world, module, optimizer, average, checkpoints)
     newest = checkpoints.newest()
     if newest is not None:
         run.step, kept = checkpoints.load(newest, module, optimizer, average)
@@ -181,12 +181,14 @@ def prepare(recipe: Recipe, task: Task, folder: Path, world: World) -> Run:
     return run
 
 
-def fit(run: Run, progress: TrainingProgress, should_stop: Callable[[], bool] = lambda: False) -> dict[str, Any]:
+def fit(
+    run: TrainingRun, progress: TrainingProgress, should_stop: Callable[[], bool] = lambda: False
+) -> dict[str, Any]:
     """Train to the last step of the recipe.
 
     Parameters
     ----------
-    run : Run
+    run : TrainingRun
         From ``prepare``.
     progress : callable
         Told after each step.
@@ -238,13 +240,13 @@ def fit(run: Run, progress: TrainingProgress, should_stop: Callable[[], bool] = 
     return figures
 
 
-def save(run: Run) -> None:
+def save(run: TrainingRun) -> None:
     """Write a checkpoint to go on from."""
     kept = {"best": run.best, "sums": run.sums, "n_summed": run.n_summed}
     run.checkpoints.save(run.step, run.module, run.optimizer, run.average, kept, run.world)
 
 
-def take_step(run: Run, batch: Any) -> float:
+def take_step(run: TrainingRun, batch: Any) -> float:
     """Move the weights once.
 
     Returns
@@ -285,14 +287,14 @@ def take_step(run: Run, batch: Any) -> float:
     return gradient_norm
 
 
-def validate(run: Run, n_batches: int) -> dict[str, Any]:
+def validate(run: TrainingRun, n_batches: int) -> dict[str, Any]:
     """Measure the averaged model on held-out data."""
     run.module.eval()
     with averaged(run):
         return run.task.validate(n_batches)
 
 
-def keep_if_best(run: Run, figures: dict[str, Any]) -> None:
+def keep_if_best(run: TrainingRun, figures: dict[str, Any]) -> None:
     """Package the model as ``best`` if no earlier one was better on held-out data."""
     quality = None if run.task.quality is None else figures.get(run.task.quality)
     if quality is not None and quality > run.best:
@@ -300,7 +302,7 @@ def keep_if_best(run: Run, figures: dict[str, Any]) -> None:
         package_average(run, run.folder / "best", {"step": str(run.step), "held-out frame AUROC": str(run.best)})
 
 
-def package_average(run: Run, folder: Path, facts: dict[str, str]) -> None:
+def package_average(run: TrainingRun, folder: Path, facts: dict[str, str]) -> None:
     """Write the averaged model as a checkpoint; every process takes part, the first one writes."""
     with averaged(run):
         weights = whole_weights(run.module)
@@ -311,7 +313,7 @@ def package_average(run: Run, folder: Path, facts: dict[str, str]) -> None:
 
 
 @contextlib.contextmanager
-def averaged(run: Run) -> Iterator[None]:
+def averaged(run: TrainingRun) -> Iterator[None]:
     """Give the model its averaged weights within the block, where there are some."""
     with contextlib.nullcontext() if run.average is None else run.average.applied():
         yield
@@ -322,7 +324,7 @@ def _seed(seed: int, step: int, rank: int) -> int:
     return int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0] >> 2)
 
 
-def _saved_bad_batch(run: Run, batch: Any, losses: dict[str, Tensor], length: float) -> str:
+def _saved_bad_batch(run: TrainingRun, batch: Any, losses: dict[str, Tensor], length: float) -> str:
     path = run.folder / f"bad_batch_{run.world.rank}.pt"
     torch.save({**run.task.saved(batch), "losses": losses, "step": run.step}, path)
     values = ", ".join(f"{name} {value.item():.4g}" for name, value in losses.items())

@@ -26,7 +26,7 @@ SHOWN_THRESHOLDS = (0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 
 
 @dataclass(frozen=True)
-class Source:
+class PublishedSource:
     """Where a figure stands."""
 
     title: str
@@ -63,7 +63,7 @@ class PublishedBenchmark:
 class Published:
     """The whole table."""
 
-    sources: dict[str, Source] = field(default_factory=dict)
+    sources: dict[str, PublishedSource] = field(default_factory=dict)
     benchmarks: dict[str, PublishedBenchmark] = field(default_factory=dict)
 
 

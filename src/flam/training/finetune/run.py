@@ -100,7 +100,7 @@ class FinetuneConfig:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class FinetuneOutcome:
     """What a fine-tuning came to.
 
     Parameters
@@ -140,7 +140,7 @@ def finetune(
     should_stop: Callable[[], bool] = lambda: False,
     progress: FinetuneProgress = lambda what, done, total, figures: None,
     notify: Callable[[str], None] = lambda line: None,
-) -> Outcome:
+) -> FinetuneOutcome:
     """Teach a model the labels of a folder, and write it as a new model.
 
     What is done is kept beside the output in a hidden folder until the model is written: the same call goes on there.
@@ -218,7 +218,7 @@ def finetune(
     detection = with_thresholds(model, habit, heard, cache.texts, len(learnt))
     _write(checkpoint, output, learnt, len(to_learn_from), epochs, comparison, detection)
     shutil.rmtree(work, ignore_errors=True)
-    return Outcome(
+    return FinetuneOutcome(
         output, learnt, comparison, epochs, len(to_learn_from), len(held_out), tuple(dict.fromkeys(problems)), n_told
     )
 

@@ -20,7 +20,7 @@ from flam.procedural import GENERATORS, built_in_library
 from flam.scenes.distributions import Integers, LogUniform, Normal, Uniform
 from flam.scenes.effects import EffectsConfig, FilterConfig
 from flam.scenes.effects.chain import Sometimes
-from flam.scenes.scene_config import Pool, RepeatConfig, SceneConfig, SplitConfig
+from flam.scenes.scene_config import RepeatConfig, SceneConfig, SourcePool, SplitConfig
 from flam.training.finetune.folder import LabelledRecording
 
 SOURCE = "folder"
@@ -32,7 +32,7 @@ SCENE = SceneConfig(
     background_db=Uniform((-55.0, -35.0)),
     single_share=0.3,
     n_events=Integers((1, 4)),
-    pools=(Pool(0.55, (SOURCE,)), Pool(0.45)),
+    pools=(SourcePool(0.55, (SOURCE,)), SourcePool(0.45)),
     label_power=0.0,
     snr_db=Uniform((0.0, 25.0)),
     split=SplitConfig(share=0.0),
@@ -45,7 +45,7 @@ SCENE = SceneConfig(
 )
 
 
-class Sound(NamedTuple):
+class FolderSound(NamedTuple):
     """Samples of one sound, in 16 bits of its own ``scale``, and where it is active in them, seconds."""
 
     samples: np.ndarray
@@ -65,7 +65,7 @@ class SoundLibrary:
     def __init__(self, others: ClipStore):
         self.sample_rate = LIBRARY_RATE
         self._others = others
-        self._sounds: dict[str, Sound] = {}
+        self._sounds: dict[str, FolderSound] = {}
 
     def add(self, clip_id: str, waveform: np.ndarray) -> float:
         """Keep a sound; returns its length in seconds, 0 where nothing of it can be heard.
@@ -79,7 +79,7 @@ class SoundLibrary:
         if not spans_s:
             return 0.0
         scale = float(np.abs(waveform).max()) / 32767
-        self._sounds[clip_id] = Sound(np.round(waveform / scale).astype(np.int16), scale, spans_s)
+        self._sounds[clip_id] = FolderSound(np.round(waveform / scale).astype(np.int16), scale, spans_s)
         return len(waveform) / self.sample_rate
 
     def n_samples(self, clip_id: str) -> int:

@@ -84,7 +84,7 @@ class FinetuneSettings:
     batch_size: int = 16
 
 
-class Batch(NamedTuple):
+class FinetuneBatch(NamedTuple):
     """Examples, the way in which each text is said, and the anchors that are looked at."""
 
     examples: Examples
@@ -141,7 +141,7 @@ class TextHeads(nn.Module):
         self.model = model
         self._texts = texts
 
-    def forward(self, batch: Batch) -> Described:
+    def forward(self, batch: FinetuneBatch) -> Described:
         """Describe the texts to learn, each said in its way, and the anchors."""
         texts = self._texts
         numbers = torch.arange(texts.learnt.shape[1], device=texts.learnt.device)
@@ -182,7 +182,7 @@ class FinetuneTask(Task):
         """As ``Task``: the folder of recordings has a command of its own."""
         raise ConfigError("task finetune learns from a folder of recordings; run it with flam finetune FOLDER -o NAME")
 
-    def batches(self, first_step: int) -> Iterator[Batch]:
+    def batches(self, first_step: int) -> Iterator[FinetuneBatch]:
         """As ``Task``; every epoch is a function of the seed and its number."""
         n_ways, n_texts, _ = self._texts.learnt.shape
         step, epoch = 0, 0
@@ -193,15 +193,15 @@ class FinetuneTask(Task):
                 ways = torch.from_numpy(rng.integers(n_ways, size=n_texts))
                 anchors = torch.from_numpy(rng.permutation(len(self._texts.anchors))[:ANCHORS_A_STEP])
                 if step >= first_step:
-                    yield Batch(Examples(*(part[rows] for part in self._examples)), ways, anchors)
+                    yield FinetuneBatch(Examples(*(part[rows] for part in self._examples)), ways, anchors)
                 step += 1
             epoch += 1
 
-    def n_clips(self, batch: Batch) -> int:
+    def n_clips(self, batch: FinetuneBatch) -> int:
         """As ``Task``."""
         return len(batch.examples.frame_features)
 
-    def step(self, features: Described, batch: Batch, n_pieces: int) -> FinetuneStep:
+    def step(self, features: Described, batch: FinetuneBatch, n_pieces: int) -> FinetuneStep:
         """As ``Task``."""
         device = features.text_features.device
         examples, texts, chosen = batch.examples, self._texts, batch.anchors.to(device)
@@ -216,7 +216,7 @@ class FinetuneTask(Task):
             self._best_bias,
         )
 
-    def saved(self, batch: Batch) -> dict[str, Any]:
+    def saved(self, batch: FinetuneBatch) -> dict[str, Any]:
         """As ``Task``."""
         return {**batch.examples._asdict(), "ways": batch.ways, "anchors": batch.anchors}
 

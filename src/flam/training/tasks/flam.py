@@ -48,7 +48,7 @@ class FlamSettings:
             raise ValueError(f"unsure_weight {self.unsure_weight} must be within [0, 1]")
 
 
-class Batch(NamedTuple):
+class FlamBatch(NamedTuple):
     """The two batches of a step; None where no loss asks for it."""
 
     captions: CaptionBatch | None
@@ -156,20 +156,20 @@ class FlamTask(Task):
         """As ``Task``."""
         return cls(starting_model(recipe, notify), recipe, world)
 
-    def batches(self, first_step: int) -> Iterator[Batch]:
+    def batches(self, first_step: int) -> Iterator[FlamBatch]:
         """As ``Task``."""
         world, workers = self.world, self.recipe.compute.workers
-        return (Batch(*batches) for batches in self._data.loader(first_step, world.rank, world.world_size, workers))
+        return (FlamBatch(*batches) for batches in self._data.loader(first_step, world.rank, world.world_size, workers))
 
-    def n_clips(self, batch: Batch) -> int:
+    def n_clips(self, batch: FlamBatch) -> int:
         """As ``Task``."""
         return sum(len(part.waveform) for part in batch if part is not None)
 
-    def pieces(self, batch: Batch, n_pieces: int) -> list[Inputs]:
+    def pieces(self, batch: FlamBatch, n_pieces: int) -> list[Inputs]:
         """As ``Task``."""
         return cut(inputs_of(batch, n_pieces), n_pieces)
 
-    def step(self, features: Features, batch: Batch, n_pieces: int) -> FlamStep:
+    def step(self, features: Features, batch: FlamBatch, n_pieces: int) -> FlamStep:
         """As ``Task``."""
         return FlamStep(features, *step_parts(features, batch, n_pieces), unsure_weight=self.recipe.task.unsure_weight)
 
@@ -177,13 +177,13 @@ class FlamTask(Task):
         """As ``Task``."""
         return held_out_figures(self.module, map(self._held_out.frames, range(n_batches)))
 
-    def saved(self, batch: Batch) -> dict[str, Any]:
+    def saved(self, batch: FlamBatch) -> dict[str, Any]:
         """As ``Task``."""
         inputs = inputs_of(batch)
         return {"waveform": inputs.waveform.cpu(), "texts": list(inputs.texts)}
 
 
-def inputs_of(batch: Batch, n_pieces: int = 1) -> Inputs:
+def inputs_of(batch: FlamBatch, n_pieces: int = 1) -> Inputs:
     """Collect all clips and all texts of a step: captions first, then mixtures.
 
     Empty text slots are left out, but for as many as it takes to give every piece a text.
@@ -198,7 +198,7 @@ def inputs_of(batch: Batch, n_pieces: int = 1) -> Inputs:
     return Inputs(torch.cat(waveforms), texts)
 
 
-def step_parts(features: Features, batch: Batch, n_pieces: int) -> tuple[CaptionPart | None, FramePart | None]:
+def step_parts(features: Features, batch: FlamBatch, n_pieces: int) -> tuple[CaptionPart | None, FramePart | None]:
     """Take the features of ``inputs_of(batch, n_pieces)`` apart."""
     device = features.frame_features.device
     captions = frames = None

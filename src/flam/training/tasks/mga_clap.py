@@ -9,7 +9,7 @@ from flam.core import ConfigError
 from flam.model.mga_clap import MGACLAPConfig
 from flam.training.embedding import Features
 from flam.training.task import Objective
-from flam.training.tasks.flam import Batch, FlamStep, FlamTask, step_parts
+from flam.training.tasks.flam import FlamBatch, FlamStep, FlamTask, step_parts
 
 if TYPE_CHECKING:
     from flam.training.recipe import Recipe
@@ -46,7 +46,7 @@ class MGACLAPTask(FlamTask):
             raise ConfigError("task mga_clap trains a model of its own; set model.kind to mga_clap")
         super().check(recipe)
 
-    def step(self, features: Features, batch: Batch, n_pieces: int) -> FlamStep:
+    def step(self, features: Features, batch: FlamBatch, n_pieces: int) -> FlamStep:
         """As ``Task``."""
         return FlamStep(features, *step_parts(features, batch, n_pieces), hardness=self.recipe.task.hardness)
 

@@ -15,7 +15,7 @@ from flam.losses import pooled_similarity
 from flam.model.flam import FLAMConfig
 from flam.training.embedding import Features
 from flam.training.task import Objective
-from flam.training.tasks.flam import Batch, FlamStep, FlamTask, step_parts
+from flam.training.tasks.flam import FlamBatch, FlamStep, FlamTask, step_parts
 
 if TYPE_CHECKING:
     from flam.training.recipe import Recipe
@@ -56,7 +56,7 @@ class PACLTask(FlamTask):
             raise ConfigError("task pacl trains the model of kind flam; set model.kind to flam")
         super().check(recipe)
 
-    def step(self, features: Features, batch: Batch, n_pieces: int) -> FlamStep:
+    def step(self, features: Features, batch: FlamBatch, n_pieces: int) -> FlamStep:
         """As ``Task``."""
         captions, frames = step_parts(features, batch, n_pieces)
         if captions is not None:

@@ -167,7 +167,7 @@ class WindowDrawer:
         return np.array(places), np.array(self._labels)[chosen]
 
 
-class Batch(NamedTuple):
+class HeadBatch(NamedTuple):
     """Standardised windows of clips ``(N, E)`` and their labels ``(N,)``, scenes as records, texts as tokens."""
 
     windows: Tensor
@@ -192,7 +192,7 @@ class HeadStep:
     """What the losses look at: features, batch, labels, temperature, and distance of the teacher's windows."""
 
     features: HeadFeatures
-    batch: Batch
+    batch: HeadBatch
     texts: LabelVariants
     log_temperature_inverse: Tensor
     hop_frames: int
@@ -212,7 +212,7 @@ class HeadModule(nn.Module):
         self.model = model
         self.teacher_head = teacher_head
 
-    def forward(self, batch: Batch) -> HeadFeatures:
+    def forward(self, batch: HeadBatch) -> HeadFeatures:
         """Carry windows and texts into the joint space."""
         model = self.model
         classes = None if batch.classes is None else model.encode_tokens(batch.classes).text_features
@@ -267,7 +267,7 @@ class TeacherHeadTask(Task):
         recipe.task.scenes.require_files()
         return cls(starting_model(recipe, notify), recipe)
 
-    def batches(self, first_step: int) -> Iterator[Batch]:
+    def batches(self, first_step: int) -> Iterator[HeadBatch]:
         """As ``Task``."""
         settings, texts, head = self._recipe.task, self._scenes.texts, self.module.teacher_head
         step = first_step
@@ -276,7 +276,7 @@ class TeacherHeadTask(Task):
             tokens = texts.draw(rng)
             places, rows = self._drawer.draw(settings.n_windows, rng)
             scenes = self._rows[rng.integers(len(self._rows), size=settings.n_scenes)]
-            yield Batch(
+            yield HeadBatch(
                 head.standardise(self._embedding[places]),
                 torch.from_numpy(rows),
                 scenes,
@@ -286,16 +286,16 @@ class TeacherHeadTask(Task):
             )
             step += 1
 
-    def n_clips(self, batch: Batch) -> int:
+    def n_clips(self, batch: HeadBatch) -> int:
         """As ``Task``."""
         return len(batch.windows) + len(batch.scenes)
 
-    def step(self, features: HeadFeatures, batch: Batch, n_pieces: int) -> HeadStep:
+    def step(self, features: HeadFeatures, batch: HeadBatch, n_pieces: int) -> HeadStep:
         """As ``Task``."""
         temperature = torch.tensor(math.log(1 / self._recipe.task.temperature))
         return HeadStep(features, batch, self._scenes.texts, temperature, self._recipe.task.scenes.hop_frames)
 
-    def saved(self, batch: Batch) -> dict[str, Any]:
+    def saved(self, batch: HeadBatch) -> dict[str, Any]:
         """As ``Task``."""
         return {"windows": batch.windows, "rows": batch.rows, "scene_windows": batch.scene_windows}
 

@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from flam.core import ConfigError
 from flam.data.phrases import load_phrases
-from flam.data.texts import TokenTable, ontology_pairs, read_pairs, related_labels, reworded
+from flam.data.texts import TokenizedTexts, ontology_pairs, read_pairs, related_labels, reworded
 from flam.hub.hub import resolve
 from flam.model.checkpoint import load_checkpoint
 from flam.model.text import LightTextConfig, TextTokens, tokenize
@@ -76,7 +76,7 @@ class TextSettings:
 
 
 @dataclass(frozen=True)
-class Corpus:
+class TextCorpus:
     """What the tower reads.
 
     Parameters
@@ -100,7 +100,7 @@ class Corpus:
     related: Tensor | None = None
 
 
-class Batch(NamedTuple):
+class TextBatch(NamedTuple):
     """Both sides of pairs, phrases (a second time where there is no earlier model), and their groups ``(N,)``."""
 
     left: TextTokens
@@ -128,7 +128,7 @@ class TextStep:
 
     features: TextTaskFeatures
     groups: Tensor
-    corpus: Corpus
+    corpus: TextCorpus
     reference_cosines: Tensor | None
     log_temperature_inverse: Tensor
 
@@ -141,7 +141,7 @@ class TextSide(nn.Module):
         self.model = model
         self._reference = reference
 
-    def forward(self, batch: Batch) -> TextTaskFeatures:
+    def forward(self, batch: TextBatch) -> TextTaskFeatures:
         """Describe all texts of a step."""
 
         def described(tokens: TextTokens) -> TextFeatures:
@@ -167,18 +167,20 @@ class TextTask(Task):
         With a light text tower and a tokenizer.
     recipe : Recipe
         Seed and settings.
-    corpus : Corpus
+    corpus : TextCorpus
         What is read.
     """
 
     settings: ClassVar[type] = TextSettings
     step_class: ClassVar[type] = TextStep
 
-    def __init__(self, model: TwoTowers, recipe: Recipe, corpus: Corpus):
+    def __init__(self, model: TwoTowers, recipe: Recipe, corpus: TextCorpus):
         assert model.tokenizer is not None
         self._recipe, self._corpus, self._tokenizer = recipe, corpus, model.tokenizer
         self._pad_id = model.text_encoder.pad_id
-        self._pairs = TokenTable(self._tokenizer, [text for pair in corpus.pairs for text in pair], MOST_PAIR_TOKENS)
+        self._pairs = TokenizedTexts(
+            self._tokenizer, [text for pair in corpus.pairs for text in pair], MOST_PAIR_TOKENS
+        )
         reference, self._reference_cosines = None, None
         if corpus.reference is not None:
             texts, embeddings = corpus.reference
@@ -219,9 +221,9 @@ class TextTask(Task):
                 earlier = known.embed_text(list(sets))
             related = torch.from_numpy(related_labels(list(sets), sets))
         groups = [(phrases.label, *phrases.phrases) for phrases in sets.values()]
-        return cls(starting_model(recipe, notify), recipe, Corpus(pairs, groups, reference, earlier, related))
+        return cls(starting_model(recipe, notify), recipe, TextCorpus(pairs, groups, reference, earlier, related))
 
-    def batches(self, first_step: int) -> Iterator[Batch]:
+    def batches(self, first_step: int) -> Iterator[TextBatch]:
         """As ``Task``; texts are drawn one after another, so that a later step needs those before."""
         settings, corpus = self._recipe.task, self._corpus
         rng = np.random.Generator(np.random.PCG64(self._recipe.seed))
@@ -233,7 +235,7 @@ class TextTask(Task):
             phrases = [self._drawn(int(group), rng) for group in groups]
             others = [self._drawn(int(group), rng) for group in groups] if corpus.earlier is None else []
             if step >= first_step:
-                yield Batch(
+                yield TextBatch(
                     self._pairs.rows(2 * chosen),
                     self._pairs.rows(2 * chosen + 1),
                     self._tokens(phrases),
@@ -242,15 +244,15 @@ class TextTask(Task):
                 )
             step += 1
 
-    def n_clips(self, batch: Batch) -> int:
+    def n_clips(self, batch: TextBatch) -> int:
         """As ``Task``: texts, here."""
         return len(batch.left.ids) + len(batch.groups)
 
-    def step(self, features: TextTaskFeatures, batch: Batch, n_pieces: int) -> TextStep:
+    def step(self, features: TextTaskFeatures, batch: TextBatch, n_pieces: int) -> TextStep:
         """As ``Task``."""
         return TextStep(features, batch.groups, self._corpus, self._reference_cosines, self._log_temperature_inverse)
 
-    def saved(self, batch: Batch) -> dict[str, Any]:
+    def saved(self, batch: TextBatch) -> dict[str, Any]:
         """As ``Task``."""
         return {"left": batch.left.ids, "right": batch.right.ids, "groups": batch.groups}
 
