@@ -24,7 +24,7 @@ from flam.library.bank import WaveformBank
 from flam.library.source_library import SourceClip, read_manifest
 from flam.scenes.plan import SceneDrawer
 from flam.scenes.render import Renderer
-from flam.training.teacher_scenes import SplitConfig
+from flam.training.teacher_scenes import HeldOutConfig
 from recipes.flam_mini.judgement import JUDGED_SCENES, heard_in
 
 SPLIT = Path(__file__).parent.parent / "recipes" / "flam_mini" / "scenes.yaml"
@@ -90,7 +90,9 @@ def material(manifest: Path, folder: Path, detector: Detector, n_scenes: int) ->
     kept = folder / "material.pickle"
     if kept.exists():
         return pickle.loads(kept.read_bytes())
-    split = from_mapping(SplitConfig, parse_yaml(SPLIT.read_text(), str(SPLIT))["task"]["scenes"]["split"], str(SPLIT))
+    split = from_mapping(
+        HeldOutConfig, parse_yaml(SPLIT.read_text(), str(SPLIT))["task"]["scenes"]["split"], str(SPLIT)
+    )
     clips = [clip for clip in read_manifest(manifest) if split.holds_out(clip)]
     WaveformBank.build(clips, folder / "bank")
     bank = WaveformBank(folder / "bank")
