@@ -32,10 +32,10 @@ demo: .venv/.users
 	@echo 'The picture is demo.png. On your own recording: $(BIN)/flam detect FILE -p "a sound" -p "another sound"'
 
 test: .venv/.installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 quick: .venv/.installed
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m "not slow"
 
 docs: .venv/.installed
 	$(BIN)/python -m sphinx -q -W --keep-going docs docs/_build

@@ -100,3 +100,11 @@ def scene_table(tmp_path_factory):
     (folder / "manifest.csv").write_text("\n".join(rows) + "\n")
     scan_library([folder / "manifest.csv"], folder / "library.csv")
     return folder / "library.csv"
+
+
+@pytest.fixture
+def exported(monkeypatch):
+    """The folders that got graphs; none are made, for that takes seconds and has its tests in test_export."""
+    folders = []
+    monkeypatch.setattr("flam.model.export.export_onnx", folders.append)
+    return folders

@@ -24,6 +24,8 @@ from flam.model.text import LightTextConfig
 
 transformers = pytest.importorskip("transformers")
 
+pytestmark = pytest.mark.usefixtures("exported")
+
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 WEIGHTS = "pytorch_model.bin"
 CARD = ModelCard("small-clap", "a small CLAP", "Apache-2.0", "https://example.org/licence", {"heads": "constant"})

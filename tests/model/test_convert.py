@@ -21,6 +21,8 @@ from flam.model.text import RobertaTextConfig, tokenize
 
 transformers = pytest.importorskip("transformers")
 
+pytestmark = pytest.mark.usefixtures("exported")
+
 CONFIG = FLAMConfig(
     audio=HTSATConfig(embed_dim=8, depths=(2, 1, 3), heads=(1, 2, 4), patch=8, mlp_ratio=3, window=4),
     text=RobertaTextConfig(
@@ -96,7 +98,7 @@ def assert_equal_models(model: FLAM, expected: FLAM) -> None:
 
 
 @pytest.mark.parametrize("wrapping", ["flat", "state_dict", "model", "module", "both", "safetensors"])
-def test_released_state_dict_gives_the_same_model(original, tokenizer_file, tmp_path, wrapping):
+def test_released_state_dict_gives_the_same_model(original, tokenizer_file, tmp_path, wrapping, exported):
     state = released_names(original)
     wrapped = {f"module.{name}": value for name, value in state.items()}
     path = tmp_path / ("released.safetensors" if wrapping == "safetensors" else "released.pth")
@@ -112,6 +114,7 @@ def test_released_state_dict_gives_the_same_model(original, tokenizer_file, tmp_
         }
         torch.save(content[wrapping], path)
     convert(path, tmp_path / "ours", tokenizer=tokenizer_file)
+    assert exported == [tmp_path / "ours"]
     checkpoint = load_checkpoint(tmp_path / "ours")
     assert checkpoint.model.config == CONFIG
     assert "non-commercial" in checkpoint.card.licence

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from flam.training.accumulation import accumulate_gradients, join
 from flam.training.embedding import Inputs, cut
 
+pytestmark = pytest.mark.usefixtures("exported")
+
 
 class Pair(NamedTuple):
     audio: Tensor

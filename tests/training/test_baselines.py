@@ -17,6 +17,8 @@ from flam.training.task import task_class
 from flam.training.tasks.flam import FlamBatch
 from flam.training.trainer import train
 
+pytestmark = pytest.mark.usefixtures("exported")
+
 RECORD = (
     "record.log_every=5",
     "record.validate_every=20",

@@ -20,6 +20,8 @@ from flam.training.task import task_class
 from flam.training.tasks.flam import FlamBatch
 from flam.training.trainer import train
 
+pytestmark = pytest.mark.usefixtures("exported")
+
 CONFIGS = Path(__file__).parents[2] / "configs"
 CHANGES = ("model={kind: mga_clap, n_codewords: 64}", "losses={clip: 1.0}", "augment.band_masks=0")
 

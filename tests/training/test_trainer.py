@@ -22,6 +22,8 @@ from flam.training import trainer
 from flam.training.log import read_log
 from flam.training.trainer import train
 
+pytestmark = pytest.mark.usefixtures("exported")
+
 
 def losses(folder):
     return [
@@ -72,7 +74,7 @@ def test_the_final_model_holds_the_average_and_detects(finished):
     averaged = torch.load(finished / "checkpoints" / "step_00000012.pt", weights_only=True)["average"]
     for name, value in load_checkpoint(finished / "final").model.state_dict().items():
         assert torch.equal(value, averaged[f"model.{name}"]), name
-    detector = flam.load(finished / "final", device="cpu")
+    detector = flam.load(finished / "final", backend="onnx")
     scores = detector.score(np.zeros(48_000 * 2, np.float32), ["door slam"])
     assert np.isfinite(scores.scores).all()
 

@@ -20,6 +20,8 @@ from flam.training.finetune.examples import text_embeddings
 from flam.training.finetune.run import FinetuneConfig, learn
 from flam.training.tasks.finetune import Examples
 
+pytestmark = pytest.mark.usefixtures("exported")
+
 GOLDEN = Path(__file__).parent / "golden"
 MGA_CLAP = ("model={kind: mga_clap, n_codewords: 64}", "losses={clip: 1.0}", "data.caption_clips=8")
 

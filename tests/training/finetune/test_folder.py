@@ -10,6 +10,8 @@ from flam.annotations import write_events
 from flam.core import AudioError, ConfigError, Event, RecordingEvents
 from flam.training.finetune.folder import read_folder, split
 
+pytestmark = pytest.mark.usefixtures("exported")
+
 EVENTS = {
     "dawn.wav": (Event(0.5, 1.0, "great_tit"), Event(2.0, 2.5, "wren")),
     "dusk.wav": (Event(1.0, 1.5, "great_tit"),),

@@ -15,6 +15,8 @@ from flam.hub.card import read_card
 from flam.model.checkpoint import load_checkpoint
 from flam.training.finetune.run import FinetuneConfig, finetune
 
+pytestmark = pytest.mark.usefixtures("exported")
+
 FAST = FinetuneConfig(
     held_out_share=0.25, n_scenes=48, n_held_out_scenes=24, n_takes=1, n_anchors=200, epochs=12, batch_size=8, lr=5e-3
 )
@@ -29,8 +31,9 @@ def equal(first, second):
     return all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_words_are_learnt_and_others_stay(by_class, parent, tmp_path):
+def test_words_are_learnt_and_others_stay(by_class, parent, tmp_path, exported):
     outcome = finetune(by_class, parent, tmp_path / "own", FAST, device="cpu")
+    assert exported == [tmp_path / "own"]
     learnt, known = (outcome.comparison.mean(of_known) for of_known in (False, True))
     assert outcome.labels == ("grum vik", "zorblat")
     assert (outcome.n_learnt_from, outcome.n_held_out, outcome.problems) == (8, 4, ())
