@@ -1,4 +1,4 @@
-"""What systems said, kept on the disk: asking again costs no model time, and a run that was stopped goes on."""
+"""Asking every system everything, one recording after another, and judging what came back."""
 
 from __future__ import annotations
 

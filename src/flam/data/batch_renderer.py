@@ -1,4 +1,9 @@
-"""The samples of a waveform bank where a device can reach them: in its own memory, or sent there as they are needed."""
+"""Rendering many scenes at once on a device: the scenes of ``flam.scenes.render``, for training at a higher rate.
+
+The processor decides what sounds where; the device copies, filters, weighs and mixes. Effects that are not filters are
+left to the processor: speed, stretch and pitch are resampled there and finished on the device, what a codec or a room
+changes is finished there.
+"""
 
 from __future__ import annotations
 

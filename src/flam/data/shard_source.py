@@ -1,4 +1,9 @@
-"""Clips from shards, here or elsewhere: any URL that fsspec opens is copied here once and checked."""
+"""Clips from shards, here or elsewhere: any URL that fsspec opens is copied here once and checked.
+
+The json of a sample may say ``captions`` (a list of texts; ``text``, as other projects write it, is read as well) and
+``sounds``, a list of ``{"label": ..., "texts": [...], "spans_s": [[onset_s, offset_s], ...]}``, which must then be all
+that sounds in it. Other keys are for people.
+"""
 
 from __future__ import annotations
 

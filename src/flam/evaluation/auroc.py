@@ -1,4 +1,7 @@
-"""Area under the ROC curve: per prompt and averaged, over frames, with intervals from drawing recordings again."""
+"""Area under the ROC curve: per prompt and averaged, over frames, with intervals from drawing recordings again.
+
+Over frames it is the headline measure of Wu et al., "FLAM: Frame-wise language-audio modeling", ICML 2025.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Collar-based F1 and onset errors: whether, and how far off, a detection begins where an event does."""
+"""Collar-based F1 and onset errors: whether, and how far off, a detection begins where an event does.
+
+Mesaros, Heittola and Virtanen, "Metrics for polyphonic sound event detection", Applied Sciences 6(6), 2016; the exact
+form over all thresholds is that of Ebbers et al., ICASSP 2022.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Scores and truth of segments of equal length: F1, and the partial area under the ROC curve of MAESTRO Real."""
+"""Scores and truth of segments of equal length: F1, and the partial area under the ROC curve of MAESTRO Real.
+
+F1: Mesaros, Heittola and Virtanen, "Metrics for polyphonic sound event detection", Applied Sciences 6(6), 2016. The
+partial area: DCASE 2024 task 4; the staircase curve is that of Ebbers et al., ICASSP 2022, and ``sed_scores_eval``.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,12 @@
-"""The sweep over thresholds: every detection that any threshold makes, its pairings, and what changes where."""
+"""The sweep over thresholds: every detection that any threshold makes, its pairings, and what changes where.
+
+A detection is a longest run of frames that reach the threshold. As the threshold falls, runs appear at the peaks of the
+scores, grow, and merge; two runs of one column are either nested or apart. So F frames have at most F different
+runs, each of them alive between the lowest score inside of it (its level) and the higher one of its two neighbours
+(its parent's level). Threshold-independent evaluation follows the idea of Ebbers, Serizel and Haeb-Umbach,
+"Threshold-independent evaluation of sound event detection scores", ICASSP 2022: add up the changes that each score
+brings.
+"""
 
 from __future__ import annotations
 

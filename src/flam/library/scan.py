@@ -1,4 +1,4 @@
-"""Groups that no split may cut: copies of one recording share theirs, wherever they lie."""
+"""Scanning: gathered clips are measured in several processes, and a scan that was stopped goes on where it was."""
 
 from __future__ import annotations
 

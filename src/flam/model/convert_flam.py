@@ -1,4 +1,9 @@
-"""Weights of CLAP and OpenFLAM as models of this package; every size shows in the shape of a tensor."""
+"""Weights of CLAP and OpenFLAM as models of this package; every size shows in the shape of a tensor.
+
+CLAP (Wu et al., "Large-scale Contrastive Language-Audio Pretraining with Feature Fusion and Keyword-to-Caption
+Augmentation", ICASSP 2023, arXiv 2211.06687) has no heads for a text's scale and bias: every text gets the values that
+FLAM's heads start from, alpha = 10 and beta = -8. OpenFLAM's tensors are ours under other names.
+"""
 
 from __future__ import annotations
 

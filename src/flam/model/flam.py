@@ -1,4 +1,8 @@
-"""The small layers between the towers and the joint space: projections, and the heads for scale and bias (Eq. 2)."""
+"""FLAM: an audio tower and a text tower that meet in one space, and a calibrated probability for every frame and text.
+
+Wu et al., "FLAM: Frame-Wise Language-Audio Modeling", ICML 2025 (arXiv 2505.05335). Equation numbers are the paper's.
+Shapes: B clips, N samples, T frames, K texts, L tokens, C and E embedding sizes of the towers, D joint dimension.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +17,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from flam.core import ModelError, ScoreMethod
-from flam.model.convnet import ConvEncoderConfig
 from flam.model.htsat import HTSATConfig
-from flam.model.text import LightTextConfig, RobertaTextConfig
-from flam.model.towers import AudioFeatures, TextFeatures, TwoTowers
+from flam.model.text import RobertaTextConfig
+from flam.model.towers import AudioConfig, AudioFeatures, TextConfig, TextFeatures, TwoTowers
 
 
 def projection(n_in: int, n_hidden: int, n_out: int) -> nn.Sequential:
@@ -67,9 +70,9 @@ class FLAMConfig:
 
     Parameters
     ----------
-    audio : HTSATConfig | ConvEncoderConfig, optional
+    audio : AudioConfig, optional
         the towers
-    text : RobertaTextConfig | LightTextConfig, optional
+    text : TextConfig, optional
         the towers
     joint_dim : int, default 512
         D, size of the joint space
@@ -79,8 +82,8 @@ class FLAMConfig:
         False makes alpha or beta of Eq. 2 one number for all texts, the paper's ablations
     """
 
-    audio: HTSATConfig | ConvEncoderConfig = field(default_factory=HTSATConfig)
-    text: RobertaTextConfig | LightTextConfig = field(default_factory=RobertaTextConfig)
+    audio: AudioConfig = field(default_factory=HTSATConfig)
+    text: TextConfig = field(default_factory=RobertaTextConfig)
     joint_dim: int = 512
     hidden_dim: int = 512
     per_text_scale: bool = True
@@ -100,7 +103,8 @@ class FLAM(TwoTowers):
 
     Examples
     --------
-    >>> from flam.model.text import TextTokens
+    >>> from flam.model.convnet import ConvEncoderConfig
+    >>> from flam.model.text import LightTextConfig, TextTokens
     >>> model = FLAM(FLAMConfig(audio=ConvEncoderConfig(), text=LightTextConfig(vocab_size=10))).eval()
     >>> frames, clips = model.embed_audio(torch.randn(2, 38400))
     >>> texts = model.encode_tokens(TextTokens(torch.tensor([[1, 2], [3, 4]]), torch.ones(2, 2, dtype=torch.bool)))

@@ -109,18 +109,7 @@ HTSAT_CONFIGS: Mapping[str, HTSATConfig] = MappingProxyType(
 class SpectrogramEncoder(nn.Module):
     """What surrounds the transformer, whichever way that is computed: lengths, the image it sees, the frames it gives.
 
-    Attributes
-    ----------
-    embed_dim
-        C, size of a frame embedding
-    sample_rate
-        Hz that waveforms must have
-    frame_hop_samples
-        length of a frame
-    window_samples
-        length of a window at inference
-    variable_length
-        whether other lengths than ``window_samples`` are taken
+    Its attributes are those of ``flam.model.towers.AudioEncoder``.
     """
 
     def __init__(self, config: HTSATConfig):

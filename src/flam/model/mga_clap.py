@@ -1,4 +1,9 @@
-"""Sparsemax: like softmax, but most weights are exactly 0 (Martins and Astudillo, 2016)."""
+"""MGA-CLAP, a baseline: clips and texts that belong together are sums of the same codewords; no frame is labelled.
+
+Li et al., "Advancing Multi-grained Alignment for Contrastive Language-Audio Pre-training", ACM Multimedia 2024 (arXiv
+2408.07919). Its other two parts are ``HTSATConfig.locality_aware`` and the ``hardness`` of ``losses.infonce_loss``.
+Shapes: B clips, T frames, K texts, L words, C and E embedding sizes of the towers, D joint dimension, M codewords.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +16,9 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional
 
-from flam.model.convnet import ConvEncoderConfig
 from flam.model.htsat import HTSATConfig
-from flam.model.text import LightTextConfig, RobertaTextConfig
-from flam.model.towers import AudioFeatures, TextFeatures, TwoTowers
+from flam.model.text import RobertaTextConfig
+from flam.model.towers import AudioConfig, AudioFeatures, TextConfig, TextFeatures, TwoTowers
 
 # The model has no scale and bias of a text: its frames are ranked by the cosine alone, which these turn into a score.
 LOGIT_SCALE, LOGIT_BIAS = 10.0, 0.0
@@ -58,9 +62,9 @@ class MGACLAPConfig:
 
     Parameters
     ----------
-    audio : HTSATConfig | ConvEncoderConfig, optional
+    audio : AudioConfig, optional
         the towers
-    text : RobertaTextConfig | LightTextConfig, optional
+    text : TextConfig, optional
         the towers
     joint_dim : int, default 512
         D, size of the joint space
@@ -72,8 +76,8 @@ class MGACLAPConfig:
         T of the affinities; the higher, the more codewords take part
     """
 
-    audio: HTSATConfig | ConvEncoderConfig = field(default_factory=lambda: HTSATConfig(locality_aware=True))
-    text: RobertaTextConfig | LightTextConfig = field(default_factory=RobertaTextConfig)
+    audio: AudioConfig = field(default_factory=lambda: HTSATConfig(locality_aware=True))
+    text: TextConfig = field(default_factory=RobertaTextConfig)
     joint_dim: int = 512
     hidden_dim: int = 512
     n_codewords: int = 4096
@@ -97,7 +101,8 @@ class MGACLAP(TwoTowers):
 
     Examples
     --------
-    >>> from flam.model.text import TextTokens
+    >>> from flam.model.convnet import ConvEncoderConfig
+    >>> from flam.model.text import LightTextConfig, TextTokens
     >>> config = MGACLAPConfig(audio=ConvEncoderConfig(), text=LightTextConfig(vocab_size=10), n_codewords=8)
     >>> model = MGACLAP(config).eval()
     >>> frames, clips = model.embed_audio(torch.randn(2, 38400))

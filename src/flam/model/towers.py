@@ -6,8 +6,8 @@ Shapes: B clips, N samples, T frames, K texts, L tokens, C and E embedding sizes
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from tokenizers import Tokenizer
@@ -24,6 +24,65 @@ from flam.model.text import (
     RobertaTextEncoder,
     TextTokens,
 )
+
+
+class AudioEncoder(Protocol):
+    """What embeds (B, N) waveforms as (B, T, C) frames.
+
+    Attributes
+    ----------
+    embed_dim : int
+        C, size of a frame embedding
+    sample_rate : int
+        Hz that waveforms must have
+    frame_hop_samples : int
+        length of a frame
+    window_samples : int
+        length of a window at inference
+    variable_length : bool
+        whether other lengths than ``window_samples`` are taken
+    """
+
+    embed_dim: int
+    sample_rate: int
+    frame_hop_samples: int
+    window_samples: int
+    variable_length: bool
+
+    def __call__(self, waveform: Tensor) -> Tensor:
+        """(B, N) waveform to (B, T, C) frame embeddings."""
+
+
+class TextEncoder(Protocol):
+    """What embeds (K, L) tokens as (K, E) texts, or as (K, L, E) words.
+
+    Attributes
+    ----------
+    embed_dim : int
+        E, size of a text embedding
+    max_tokens : int
+        longest text
+    pad_id : int
+        token id that fills the rows of shorter texts
+    """
+
+    embed_dim: int
+    max_tokens: int
+    pad_id: int
+
+    def __call__(self, tokens: TextTokens) -> Tensor:
+        """(K, L) tokens to (K, E) text embeddings."""
+
+
+# A new encoder is a module as ``AudioEncoder`` or ``TextEncoder`` describe it, and a frozen dataclass of its sizes with
+# a ``kind`` of its own: a line here lets every model, recipe and checkpoint name it.
+AudioConfig = HTSATConfig | ConvEncoderConfig
+TextConfig = RobertaTextConfig | LightTextConfig
+AUDIO_ENCODERS: dict[type, Callable[[Any], Any]] = {HTSATConfig: HTSAT, ConvEncoderConfig: ConvEncoder}
+TEXT_ENCODERS: dict[type, Callable[[Any, bool], Any]] = {
+    RobertaTextConfig: RobertaTextEncoder,
+    LightTextConfig: LightTextEncoder,
+}
 
 
 class AudioFeatures(NamedTuple):
@@ -46,10 +105,10 @@ class TwoTowers(nn.Module):
 
     Parameters
     ----------
-    audio : HTSATConfig | ConvEncoderConfig
-        sizes of the towers
-    text : RobertaTextConfig | LightTextConfig
-        sizes of the towers
+    audio : AudioConfig
+        sizes of the audio tower, of a type that ``AUDIO_ENCODERS`` knows
+    text : TextConfig
+        sizes of the text tower, of a type that ``TEXT_ENCODERS`` knows
     tokenizer : Tokenizer | None
         splits texts into the pieces that the text tower knows; only ``embed_text`` needs it
     per_word : bool, default False
@@ -60,19 +119,15 @@ class TwoTowers(nn.Module):
 
     def __init__(
         self,
-        audio: HTSATConfig | ConvEncoderConfig,
-        text: RobertaTextConfig | LightTextConfig,
+        audio: AudioConfig,
+        text: TextConfig,
         tokenizer: Tokenizer | None,
         per_word: bool = False,
     ):
         super().__init__()
         self.tokenizer = tokenizer
-        self.audio_encoder = ConvEncoder(audio) if isinstance(audio, ConvEncoderConfig) else HTSAT(audio)
-        self.text_encoder = (
-            LightTextEncoder(text, per_word)
-            if isinstance(text, LightTextConfig)
-            else RobertaTextEncoder(text, per_word)
-        )
+        self.audio_encoder = AUDIO_ENCODERS[type(audio)](audio)
+        self.text_encoder = TEXT_ENCODERS[type(text)](text, per_word)
         # temperature of the instance loss (Eq. 1), as its logarithm
         self.log_temperature_inverse = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
 

@@ -1,4 +1,4 @@
-"""What every combustion engine is made of: ignitions and the pipe they are heard through."""
+"""Vehicles on the road, on rails and in the air: trains of pulses, rushing air, passing by."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Boundary correction: a label holds where its event can be heard, not where its clip was placed."""
+"""What sounds when and how loud in a scene, as pure data that a line of JSON holds."""
 
 from __future__ import annotations
 

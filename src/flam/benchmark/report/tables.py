@@ -1,4 +1,4 @@
-"""What others published, read from one table that names each source."""
+"""The report as files for programs and for text: JSON, CSV and Markdown."""
 
 from __future__ import annotations
 
