@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Literal
 
 import numpy as np
 
-from flam.core import AudioError
+from flam.core import AudioError, ConfigError
 
 # "auto", "mix", or the number of a channel from 1 on
 Channel = Literal["auto", "mix"] | int
@@ -45,6 +46,26 @@ def downmix(block: np.ndarray) -> np.ndarray:
     for channel in range(1, block.shape[1]):
         mono += block[:, channel]
     return mono / np.float32(block.shape[1]) if block.shape[1] > 1 else mono
+
+
+def parse_channel(text: str) -> Channel:
+    """Understand a channel as it is written in options and settings.
+
+    Raises
+    ------
+    ConfigError
+        Neither ``auto`` nor ``mix`` nor a number from 1 on.
+
+    Examples
+    --------
+    >>> parse_channel("mix"), parse_channel("2")
+    ('mix', 2)
+    """
+    if text == "auto" or text == "mix":
+        return text
+    if not (text.isdecimal() and int(text) > 0):
+        raise ConfigError(f"--channel {text} is not auto, mix or the number of a channel; choose one of them")
+    return int(text)
 
 
 def mono_stream(
@@ -96,6 +117,79 @@ def mono_stream(
     return (_picked(block, channel) for block in blocks)
 
 
+class LiveMixer:
+    """Mix the channels of sound that is still going on, without waiting for more of it.
+
+    The rule is that of ``mono_stream``; it is decided for every block, from the half second up to its end.
+
+    Parameters
+    ----------
+    sample_rate : int
+        Hz of the blocks.
+    channel : {"auto", "mix"} or int
+        As for ``mono_stream``.
+    on_note : callable
+        Told, in one line, as soon as ``auto`` is no longer the plain mean.
+
+    Examples
+    --------
+    >>> tone = np.sin(np.arange(4800) / 10).astype(np.float32)
+    >>> np.array_equal(LiveMixer(48000).mix(np.stack([tone, -tone], axis=1)), tone)
+    True
+    """
+
+    def __init__(
+        self, sample_rate: int, channel: Channel = "auto", on_note: Callable[[str], None] = lambda note: None
+    ):
+        self._sample_rate, self._channel, self._on_note = sample_rate, channel, on_note
+        self._mixer = _Mixer(1, sample_rate)
+        self._recent: deque[tuple[int, np.ndarray]] = deque()
+
+    def mix(self, block: np.ndarray) -> np.ndarray:
+        """Mix the next samples.
+
+        Parameters
+        ----------
+        block : np.ndarray
+            (n, channels) float32, any n.
+
+        Returns
+        -------
+        np.ndarray
+            (n,) float32.
+
+        Raises
+        ------
+        AudioError
+            A channel that the block does not have.
+        """
+        if self._channel == "mix" or len(block) == 0:
+            return downmix(block)
+        if self._channel != "auto":
+            return _picked(block, self._channel)
+        if block.shape[1] == 1:
+            return block[:, 0].copy()
+        if block.shape[1] != self._mixer.n_channels:
+            self._mixer = _Mixer(block.shape[1], self._sample_rate)
+            self._recent.clear()
+        known = self._mixer.events()
+        mixed = self._mixer.mix(block, self._recent_covariance(block))
+        if self._mixer.events() != known:
+            self._on_note(self._mixer.note())
+        return mixed
+
+    def _recent_covariance(self, block: np.ndarray) -> np.ndarray | None:
+        """(channels, channels) of the last half second; None where that is too little to decide on."""
+        self._recent.append((len(block), _covariance(block)))
+        n_recent = sum(n for n, _ in self._recent)
+        while n_recent - self._recent[0][0] >= SEGMENT_S * self._sample_rate:
+            n_recent -= self._recent.popleft()[0]
+        if n_recent < LEAST_SAMPLES:
+            return None
+        total: np.ndarray = sum((n * covariance for n, covariance in self._recent), start=np.zeros(()))
+        return total / n_recent
+
+
 def _picked(block: np.ndarray, channel: int) -> np.ndarray:
     if not 1 <= channel <= block.shape[1]:
         raise AudioError(
@@ -121,18 +215,30 @@ def _automatic(blocks: Iterable[np.ndarray], sample_rate: int, on_note: Callable
             n_held += len(taken)
             position += len(taken)
             if n_held == n_segment:
-                yield mixer.mix(np.concatenate(held))
+                yield _mix_segment(mixer, np.concatenate(held))
                 held, n_held = [], 0
     if mixer is not None and held:
-        yield mixer.mix(np.concatenate(held))
+        yield _mix_segment(mixer, np.concatenate(held))
     if mixer is not None and (note := mixer.note()):
         on_note(note)
+
+
+def _mix_segment(mixer: _Mixer, segment: np.ndarray) -> np.ndarray:
+    return mixer.mix(segment, None if len(segment) < LEAST_SAMPLES else _covariance(segment))
+
+
+def _covariance(segment: np.ndarray) -> np.ndarray:
+    """(channels, channels) of a (n, channels) segment, without its constant part."""
+    centred = segment - segment.mean(axis=0, dtype=np.float64).astype(np.float32)
+    covariance: np.ndarray = (centred.T @ centred).astype(np.float64) / len(segment)
+    return covariance
 
 
 class _Mixer:
     """Weights of the channels, decided anew for each segment from its power, and faded into each other."""
 
     def __init__(self, n_channels: int, sample_rate: int):
+        self.n_channels = n_channels
         self._signs = np.ones(n_channels)
         self._is_raised = False
         self._weights = np.full(n_channels, 1 / n_channels)
@@ -142,10 +248,11 @@ class _Mixer:
         self._raised_at_s: float | None = None
         self._most_raised_db = 0.0
 
-    def mix(self, segment: np.ndarray) -> np.ndarray:
-        """(n,) mix of a (n, channels) segment."""
+    def mix(self, segment: np.ndarray, covariance: np.ndarray | None) -> np.ndarray:
+        """(n,) mix of a (n, channels) segment, by the covariance of its channels; None decides nothing."""
         before, is_first = self._weights, self._n_read == 0
-        self._decide(segment)
+        if covariance is not None:
+            self._decide(covariance)
         self._n_read += len(segment)
         is_plain = self._weights is before or np.array_equal(self._weights, before)
         if is_plain and np.array_equal(before, np.full_like(before, 1 / len(before))):
@@ -157,11 +264,7 @@ class _Mixer:
             mixed[:n_fade] = share * mixed[:n_fade] + (1 - share) * _weighted(segment[:n_fade], before)
         return mixed
 
-    def _decide(self, segment: np.ndarray) -> None:
-        if len(segment) < LEAST_SAMPLES:
-            return
-        centred = segment - segment.mean(axis=0, dtype=np.float64).astype(np.float32)
-        covariance = (centred.T @ centred).astype(np.float64) / len(segment)
+    def _decide(self, covariance: np.ndarray) -> None:
         loudest = float(np.diag(covariance).max())
         if not loudest > LEAST_POWER:
             return
@@ -184,6 +287,10 @@ class _Mixer:
                 self._raised_at_s = self._n_read / self._sample_rate
             self._most_raised_db = max(self._most_raised_db, 20 * float(np.log10(gain)))
         self._weights = self._signs * gain / n_channels
+
+    def events(self) -> tuple[float | None, float | None]:
+        """When channels were first turned round, and when first raised, seconds."""
+        return self._turned_at_s, self._raised_at_s
 
     def note(self) -> str:
         """What was done in one line, empty where it was the plain mean throughout."""

@@ -32,8 +32,8 @@ class MediaReader:
 
     Sample 0 is the start of the container's time axis, as a player shows it: the encoder's delay (priming) is cut off
     where the container states it (mp4, m4a, mov, mkv, webm), and an audio stream that starts late starts with silence.
-    Raw ``.aac`` and MPEG-TS streams do not state it; there times are late by the encoder's delay, 21 to 44 ms. Where
-    rate or channels change within the track, what follows is converted to those it began with.
+    Raw ``.aac``, MPEG-TS and mp4 without an edit list do not state it; there times are late by the encoder's delay, 21
+    to 44 ms. Where rate or channels change within the track, what follows is converted to those it began with.
 
     Parameters
     ----------

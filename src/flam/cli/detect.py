@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from flam.cli.detect_options import Events, Find, Results, Running
+from flam.cli.detect_options import Events, Find, Results, Running, RunningMany
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +35,7 @@ def detect(
     find: Annotated[Find, FLAT] = Find(),  # noqa: B008 - frozen
     results: Annotated[Results, FLAT] = Results(),  # noqa: B008
     events: Annotated[Events, FLAT] = Events(),  # noqa: B008
-    running: Annotated[Running, FLAT] = Running(),  # noqa: B008
+    running: Annotated[RunningMany, FLAT] = RunningMany(),  # noqa: B008
 ) -> int:
     """Find sounds in recordings: which, from when to when.
 
@@ -96,6 +96,7 @@ def choose_settings(recordings: tuple[str, ...], find: Find, events: Events, run
         nothing to listen to or for, or a value that is out of range
     """
     import flam
+    from flam.audio.downmix import parse_channel
     from flam.cli.prompts import collect_prompts, stripped
     from flam.core import ConfigError, from_mapping, load_yaml, to_mapping
     from flam.detection import DetectionConfig
@@ -111,17 +112,16 @@ def choose_settings(recordings: tuple[str, ...], find: Find, events: Events, run
         raise ConfigError("no recordings: name files or folders, for example flam detect walk.wav -p 'dog barking'")
     if not all(given["recordings"]):
         raise ConfigError("recording '' is an empty path; name a file or folder, or . for the one you are in")
-    channel = given.get("channel", "auto")
-    if channel not in ("auto", "mix") and not (channel.isdecimal() and int(channel) > 0):
-        raise ConfigError(f"--channel {channel} is not auto, mix or the number of a channel; choose one of them")
-    if given.get("track", 1) < 1:
-        raise ConfigError(f"--track {given['track']} must be at least 1; leave it out to hear all tracks")
     own, prompts = choose_thresholds(events, prompts)
     given["prompts"] = prompts.plain()
     given["detection"] = earlier.detection | own
     # the model's own operating point is not known yet, but what is out of range is so with any
     from_mapping(DetectionConfig, to_mapping(given["detection"]), "detection")
-    return replace(earlier, version=flam.__version__, **given)
+    settings = replace(earlier, version=flam.__version__, **given)
+    if settings.track is not None and settings.track < 1:
+        raise ConfigError(f"--track {settings.track} must be at least 1; leave it out to hear all tracks")
+    parse_channel(settings.channel)
+    return settings
 
 
 def choose_thresholds(events: Events, prompts: PromptList) -> tuple[dict[str, Any], PromptList]:

@@ -153,9 +153,6 @@ class Running:
         Literal["auto", "onnx", "torch"] | None,
         _option(RUNNING, None, "What computes: auto is onnx where the model has graphs and no GPU is asked for."),
     ] = None
-    jobs: Annotated[
-        int | None, _option(RUNNING, "N", "Processes; left out, one for few recordings and one per core for many.")
-    ] = None
     channel: Annotated[
         str | None,
         _option(
@@ -163,3 +160,12 @@ class Running:
         ),
     ] = None
     track: Annotated[int | None, _option(RUNNING, "N", "Audio track of videos to hear; all of them.")] = None
+
+
+@dataclass(frozen=True)
+class RunningMany(Running):
+    """Model and machine, for many recordings."""
+
+    jobs: Annotated[
+        int | None, _option(RUNNING, "N", "Processes; left out, one for few recordings and one per core for many.")
+    ] = None

@@ -14,6 +14,9 @@ from cyclopts import Group, Parameter
 from flam.cli.detect_options import Events, Find, Running
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flam.audio.downmix import Channel
     from flam.audio.live import LiveInput
     from flam.live import LiveConfig
     from flam.live.sinks import Sink
@@ -51,6 +54,7 @@ class Out:
     post: Annotated[float, _option(OUT, "SECONDS", "Sound after it, seconds; 2.")] = 2.0
     clips_cap: Annotated[float, _option(OUT, "MB", "Remove the oldest clips beyond this size; 1000.")] = 1000.0
     clips_a_day: Annotated[float | None, _option(OUT, "MB", "Write no more clips of a day beyond this size.")] = None
+    quiet: Annotated[bool, _option(OUT, None, "Only errors and notes on stderr.", "--quiet", "-q")] = False
 
 
 def listen(
@@ -67,14 +71,17 @@ def listen(
     running: Annotated[Running, FLAT] = Running(),  # noqa: B008
 ) -> int:
     """Find sounds while they happen: a line of JSON when one begins and when it ends."""
+    from flam.audio.downmix import parse_channel
     from flam.cli.detect import choose_settings, load_detector
     from flam.core import AudioError
     from flam.core.progress import Reporter
     from flam.live import LiveMonitor
 
-    reporter = Reporter(False)
+    reporter = Reporter(out.quiet)
     settings = choose_settings((source or "microphone",), find, events, running)
-    config, live_input = _config(sound, out), choose_input(source, sound)
+    channel, track = parse_channel(settings.channel), settings.track
+    live_input = choose_input(source, sound, channel, track, lambda note: reporter.say(f"note: {note}"))
+    config = _config(sound, out)
     settings, detector = load_detector(settings, reporter)
     prompts = settings.prompt_list
 
@@ -84,7 +91,8 @@ def listen(
     sinks = _sinks(out, prompts.names)
     monitor = LiveMonitor(live_input, begin, config, stop := threading.Event())
     latency_s = begin(48_000).latency_s
-    reporter.say(f"{live_input.name}: listening, scores follow within {latency_s:.1f} s; Ctrl-C ends")
+    if not out.quiet:
+        reporter.say(f"{live_input.name}: listening, scores follow within {latency_s:.1f} s; Ctrl-C ends")
     try:
         stop_on_signals(stop)
         for notice in monitor.run():
@@ -114,7 +122,9 @@ def stop_on_signals(stop: threading.Event) -> None:
         signal.signal(signal.SIGTERM, handle)
 
 
-def choose_input(source: str, sound: Sound) -> LiveInput:
+def choose_input(
+    source: str, sound: Sound, channel: Channel, track: int | None, on_note: Callable[[str], None]
+) -> LiveInput:
     """Standard input, an address, a file, or else a microphone by a part of its name.
 
     Raises
@@ -123,12 +133,16 @@ def choose_input(source: str, sound: Sound) -> LiveInput:
         If the source can't be used with what is installed.
     """
     from flam.audio.live import MicrophoneInput, NetworkInput, PcmInput
+    from flam.core import ConfigError
 
-    if source == "-":
-        return PcmInput(sys.stdin.buffer, sound.rate, sound.channels, sound.pcm)
     if "://" in source or Path(source).is_file():
-        return NetworkInput(source)
-    return MicrophoneInput(source)
+        return NetworkInput(source, channel, on_note, track)
+    if track is not None:
+        raise ConfigError(f"--track {track}: only addresses and files have tracks; choose a channel with --channel")
+    if source == "-":
+        rate, channels = sound.rate, sound.channels
+        return PcmInput(sys.stdin.buffer, rate, channels, sound.pcm, channel=channel, on_note=on_note)
+    return MicrophoneInput(source, channel, on_note)
 
 
 def _config(sound: Sound, out: Out) -> LiveConfig:

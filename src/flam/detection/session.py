@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 
 import numpy as np
 
+from flam.audio.downmix import LiveMixer
 from flam.audio.resample import Resampler
 from flam.core import AudioError
 from flam.detection.backends.base import Backend
@@ -14,6 +16,8 @@ from flam.detection.pieces import Piece, PieceMaker
 from flam.detection.plan import Span, WindowCutter, WindowPlan
 from flam.detection.source import mono_block
 from flam.detection.stitch import FramePiece, Stitcher
+
+logger = logging.getLogger(__name__)
 
 
 class Session:
@@ -38,6 +42,7 @@ class Session:
         self.sample_rate = backend.sample_rate if sample_rate is None else sample_rate
         self.n_samples = 0
         self._backend, self._maker = backend, maker
+        self._mixer = LiveMixer(self.sample_rate, on_note=lambda note: logger.info("live sound: %s", note))
         self._resampler = Resampler(self.sample_rate, backend.sample_rate)
         self._cutter = WindowCutter(plan)
         self._stitcher = Stitcher(plan.window_frames, plan.overlap_frames, plan.frame_samples)
@@ -49,7 +54,8 @@ class Session:
         Parameters
         ----------
         block : numpy.ndarray
-            (n,) or (n, channels) floating point, full scale 1.0, any n; channels become their plain mean.
+            (n,) or (n, channels) floating point, full scale 1.0, any n; channels become one as in recordings, see
+            ``flam.audio.downmix.LiveMixer``, and where that is not their plain mean, it is logged as information.
 
         Returns
         -------
@@ -63,7 +69,7 @@ class Session:
         """
         if self._is_finished:
             raise AudioError("this session is finished; begin another one for further sound")
-        mono = mono_block(block, self.n_samples)
+        mono = mono_block(block, self.n_samples, self._mixer)
         self.n_samples += len(mono)
         return self._analyse(self._cutter.push(self._resampler.push(mono)))
 

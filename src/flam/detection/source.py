@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 
 from flam.audio import Recording, open_recording, resample_blocks, resampled_length
-from flam.audio.downmix import downmix, mono_stream
+from flam.audio.downmix import LiveMixer, mono_stream
 from flam.core import AudioError
 
 BLOCK_SAMPLES = 65_536
@@ -181,8 +181,8 @@ def _streamed_block(block: np.ndarray) -> np.ndarray:
     return block.astype(np.float32, copy=False)
 
 
-def mono_block(block: np.ndarray, position: int) -> np.ndarray:
-    """Check a block of a live source, and take the mean of its channels.
+def mono_block(block: np.ndarray, position: int, mixer: LiveMixer) -> np.ndarray:
+    """Check a block of a live source, and mix its channels.
 
     Parameters
     ----------
@@ -190,6 +190,8 @@ def mono_block(block: np.ndarray, position: int) -> np.ndarray:
         (n,) or (n, channels) floating point, any n.
     position : int
         Samples before it, for messages.
+    mixer : LiveMixer
+        Of this source.
 
     Returns
     -------
@@ -204,7 +206,7 @@ def mono_block(block: np.ndarray, position: int) -> np.ndarray:
     block = np.asarray(block)
     if block.ndim == 2 and 1 <= block.shape[1] <= MAX_CHANNELS:
         _require_floating(block)
-        block = downmix(block.astype(np.float32, copy=False))
+        block = mixer.mix(block.astype(np.float32, copy=False))
     mono = _streamed_block(block)
     _require_finite(mono, position)
     return mono

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from flam.audio import open_recording, start_time
-from flam.audio.downmix import Channel
+from flam.audio.downmix import parse_channel
 from flam.core import Event, FrameScores, RecordingEvents, atomic_path
 from flam.core.progress import Progress
 from flam.jobs.settings import DetectSettings
@@ -56,8 +56,7 @@ def analyse(
     from flam.detection.source import audio_source
 
     prompts = settings.prompt_list
-    channel: Channel = int(settings.channel) if settings.channel.isdigit() else settings.channel  # type: ignore[assignment]
-    opened = open_recording(recording, channel=channel, track=settings.track)
+    opened = open_recording(recording, channel=parse_channel(settings.channel), track=settings.track)
     reducer = None
     audio: Any = opened
     if extras.plot is not None:
