@@ -7,12 +7,12 @@ import zlib
 import numpy as np
 
 from flam.core import ConfigError
-from flam.procedural import alarms, animals, elements, impacts, instruments, machines, noise, people, vehicles
+from flam.procedural import alarms, animals, elements, impacts, instruments, machines, people, vehicles
 from flam.procedural.generator import Generator
 
 SAMPLE_RATE = 48000
 
-MODULES = (alarms, animals, elements, impacts, instruments, machines, noise, people, vehicles)
+MODULES = (alarms, animals, elements, impacts, instruments, machines, people, vehicles)
 GENERATORS: dict[str, Generator] = {
     generator.label: generator
     for module in MODULES
