@@ -1,4 +1,4 @@
-"""Small things for tests, also of programs that use this package: sounds, recordings, a detector without a model."""
+"""Helpers for tests, also of programs that use this package: sounds, recordings, a detector without a model."""
 
 from __future__ import annotations
 

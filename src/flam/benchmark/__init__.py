@@ -1,4 +1,4 @@
-"""Systems on benchmarks: what is asked, who answers, what the answers are worth; torch only where a model is loaded."""
+"""Benchmarks, the systems that are run on them, and their figures; torch only where a model is loaded."""
 
 from flam.benchmark.benchmark import Benchmark, Item, System
 from flam.benchmark.evaluation import Evaluation, evaluate

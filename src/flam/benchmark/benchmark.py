@@ -1,4 +1,4 @@
-"""A benchmark: recordings, what is asked of them and what is right; and what a system has to do to be asked."""
+"""A benchmark (recordings, questions, ground truth), and the protocol of a system under evaluation."""
 
 from __future__ import annotations
 

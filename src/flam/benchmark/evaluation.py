@@ -1,4 +1,4 @@
-"""Asking every system everything, one recording after another, and judging what came back."""
+"""Running systems on benchmarks, one recording after another; scores are kept on disk."""
 
 from __future__ import annotations
 

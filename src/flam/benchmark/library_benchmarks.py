@@ -1,4 +1,4 @@
-"""Benchmarks made from one's own library, as a YAML file says: scenes to listen through, or clips to name."""
+"""Benchmarks made from a library of clips, as a YAML file says: scenes to detect in, or clips to name."""
 
 from __future__ import annotations
 

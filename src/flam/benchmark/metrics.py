@@ -1,4 +1,4 @@
-"""The figures of a report: what each is called, what its unit is, and which way is better."""
+"""The metrics of a report: name, unit, and which way is better."""
 
 from __future__ import annotations
 

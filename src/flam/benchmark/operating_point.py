@@ -1,4 +1,4 @@
-"""A detector's own rules on scores that are there: what it would find, whatever kind of score was asked for."""
+"""A detector's own operating point applied to stored scores, whatever kind of score they are."""
 
 from __future__ import annotations
 

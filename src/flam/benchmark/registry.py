@@ -1,4 +1,4 @@
-"""Benchmarks by name: public corpora, scenes from a library, and one that needs nothing at all."""
+"""Benchmarks by name: public corpora, scenes from a library, and one that needs no data."""
 
 from __future__ import annotations
 

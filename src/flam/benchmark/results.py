@@ -1,4 +1,4 @@
-"""What the answers of one system are worth: figures, per prompt and against the threshold."""
+"""The figures of one system on one benchmark: overall, per prompt, and against the threshold."""
 
 from __future__ import annotations
 

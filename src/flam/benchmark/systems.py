@@ -1,4 +1,4 @@
-"""Systems to compare: models by name or path, and scores or event lists that other programs made."""
+"""Systems to compare: models by name or path, and scores or event lists made by other programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON and YAML that others wrote, parsed within limits: whatever a file holds, the answer is a value or one error.
+"""JSON and YAML from elsewhere, parsed within limits: whatever a file holds, the answer is a value or one error.
 
 Every reader of the package parses here, so that deep nesting, numbers of thousands of digits, aliases of aliases
 and YAML's rarer types are refused in one place.

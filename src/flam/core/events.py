@@ -1,4 +1,4 @@
-"""What a detector finds and an annotator writes: which sound, from when to when."""
+"""Events: which sound, from when to when."""
 
 from __future__ import annotations
 

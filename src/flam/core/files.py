@@ -1,4 +1,4 @@
-"""Files that people give and get: text read whole or refused with a reason, results written whole or not at all."""
+"""Input and output files: text read whole or refused with a reason, results written whole or not at all."""
 
 from __future__ import annotations
 

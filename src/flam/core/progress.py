@@ -1,4 +1,4 @@
-"""How far a run is, on stderr: a bar on a terminal, a line now and then elsewhere, errors and warnings as they come."""
+"""Progress on stderr: a bar on a terminal, a line now and then elsewhere, errors and warnings at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one owner of the time axis: samples, frames, seconds, and the rounding between them."""
+"""The time axis: samples, frames, seconds, and the rounding between them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every source of training data gives: a clip of the model's length, its captions and the sounds in it."""
+"""Training clips: audio of the model's length, captions, and the sounds in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a training run hears: the ``data`` section of a recipe."""
+"""The ``data`` section of a recipe."""
 
 from __future__ import annotations
 

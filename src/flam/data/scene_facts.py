@@ -1,4 +1,4 @@
-"""What the json of a stored scene says: its labels and caption, its exact events, levels, plan, and sources."""
+"""The json beside a stored scene: labels and captions, exact events, levels, plan, and sources."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scenes that ``flam synth`` wrote, read back: what is known of each, and one of them with its audio."""
+"""Reading scenes that ``flam synth`` wrote: the facts of each, and single scenes with their audio."""
 
 from __future__ import annotations
 

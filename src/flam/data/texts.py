@@ -1,4 +1,4 @@
-"""Ways to say a label: pairs of texts that mean the same, and several texts for each label, drawn anew in each step."""
+"""Texts for labels: pairs that mean the same, and several ways to say a label, drawn anew in each step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a training run hears, step by step: batches of clips with captions, and of clips whose sounds have labels."""
+"""Batches of a training step: clips with captions, and clips whose sounds have labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Area under the ROC curve: per prompt and averaged, over frames, with intervals from drawing recordings again.
+"""Area under the ROC curve: per prompt and averaged, and over frames with bootstrap intervals.
 
 Over frames it is the headline measure of Wu et al., "FLAM: Frame-wise language-audio modeling", ICML 2025.
 """

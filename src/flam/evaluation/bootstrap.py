@@ -1,4 +1,4 @@
-"""Intervals from drawing recordings again, because frames and events of one recording are alike.
+"""Bootstrap intervals: recordings are drawn again, because frames and events of one recording are alike.
 
 Percentile bootstrap: Efron and Tibshirani, "An introduction to the bootstrap", 1993.
 """

@@ -1,4 +1,4 @@
-"""How far scores are from being probabilities."""
+"""Calibration: how far scores are from probabilities."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Metrics of whole clips: retrieval by caption, and naming by the nearest class text.
+"""Metrics of whole clips: retrieval and zero-shot classification.
 
 Radford et al., "Learning transferable visual models from natural language supervision", ICML 2021, for the templates;
 Elizalde et al., "CLAP: Learning audio concepts from natural language supervision", ICASSP 2023, for sounds.

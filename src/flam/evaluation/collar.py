@@ -1,4 +1,4 @@
-"""Collar-based F1 and onset errors: whether, and how far off, a detection begins where an event does.
+"""Collar-based F1 and onset errors: whether a detection begins where an event does, and how far off.
 
 Mesaros, Heittola and Virtanen, "Metrics for polyphonic sound event detection", Applied Sciences 6(6), 2016; the exact
 form over all thresholds is that of Ebbers et al., ICASSP 2022.

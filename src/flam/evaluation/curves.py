@@ -1,4 +1,4 @@
-"""Counts against the threshold: true and false positives wherever they change, and what follows from them."""
+"""Counts against the threshold: true and false positives wherever they change, and the F1 that follows."""
 
 from __future__ import annotations
 

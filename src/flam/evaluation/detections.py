@@ -1,4 +1,4 @@
-"""What a person would count: events found, missed and reported wrongly, in all and prompt by prompt."""
+"""Event counts at a detector's own settings: found, missed and falsely reported, in total and by prompt."""
 
 from __future__ import annotations
 

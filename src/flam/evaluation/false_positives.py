@@ -1,4 +1,4 @@
-"""How often a detector cries wolf: false positives per minute, by threshold and by number of prompts."""
+"""False positives per minute, by threshold and by number of prompts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Detections judged by how much they share with events, at all thresholds at once.
+"""Intersection-based counts: detections judged by their overlap with events, at all thresholds at once.
 
 The criteria are those of Bilen et al., "A framework for the robust evaluation of sound event detection", ICASSP 2020,
 in the exact form over all thresholds of Ebbers et al., ICASSP 2022, with the semantics of ``sed_scores_eval``.

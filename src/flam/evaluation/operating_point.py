@@ -1,4 +1,4 @@
-"""What a user gets at the settings a detector ships with: events found, by their length, false alarms, late onsets."""
+"""Metrics at one operating point: events found, by their length, false alarms and onset errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one input of all metrics on time: frame scores of recordings beside what is really in them."""
+"""The score table, input of all metrics on time: frame scores of recordings with their ground truth."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is really in the recordings: checked, joined where events of a prompt touch, and laid out in arrays."""
+"""Ground truth: checked, joined where events of a prompt touch, and laid out in arrays."""
 
 from __future__ import annotations
 

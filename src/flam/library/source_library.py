@@ -1,4 +1,4 @@
-"""The source library: which clips there are, what they hold, and which of them training may see."""
+"""Clips of a source library: what they hold, and which of them training may see."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the sound of clips comes from: what every store offers, and the one that reads their files when asked."""
+"""Stores of clips: the protocol, and the one that reads files when asked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all models share: an audio tower, a text tower, and the space where frames, clips and texts meet.
+"""Two towers: an audio encoder, a text encoder, and the space where frames, clips and texts meet.
 
 Shapes: B clips, N samples, T frames, K texts, L tokens, C and E embedding sizes of the towers, D joint dimension.
 """

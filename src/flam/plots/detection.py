@@ -1,4 +1,4 @@
-"""Pictures of what was found: the spectrogram above, prompts over time below, detected events outlined."""
+"""Pictures of detections: spectrogram above, prompts over time below, events outlined."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the pictures look: sizes, colours, time axes and labels."""
+"""Layout of the pictures: sizes, colours, time axes and labels."""
 
 from __future__ import annotations
 

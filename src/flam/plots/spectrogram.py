@@ -1,4 +1,4 @@
-"""A picture's worth of spectrogram: log-mel power of a recording of any length, reduced while it is read."""
+"""Log-mel spectrograms for pictures, of recordings of any length, reduced while they are read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a sound generator is: a function of a random generator, with the words that describe what it makes."""
+"""A sound generator: a function of a random generator, with the words that describe what it makes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Things hit, shut, broken and blown up: short modes and the noise of the contact."""
+"""Impacts: things hit, shut, broken and blown up."""
 
 from __future__ import annotations
 

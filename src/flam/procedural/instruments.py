@@ -1,4 +1,4 @@
-"""Things that ring and musical instruments: struck by modal synthesis, plucked and blown."""
+"""Bells and musical instruments: struck, plucked and blown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people do: cry, clap, walk, whistle, live."""
+"""Sounds that people make: crying, clapping, walking, whistling, a heartbeat."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a class name and a seed to a take."""
+"""Takes by class name and seed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Vehicles on the road, on rails and in the air: trains of pulses, rushing air, passing by."""
+"""Vehicles on the road, on rails and in the air."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which clip an event is taken from, and where it may begin so that never too many sound at once."""
+"""Choosing the clip of an event, and an onset that keeps the polyphony within its limit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many plans: drawn when they are asked for, or read one by one from a file of JSON lines."""
+"""Lists of plans: drawn when they are asked for, or read one by one from a file of JSON lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What rendering a plan gives: the waveform and everything that is known of it."""
+"""The result of rendering a plan: the waveform and its labels, levels and sources."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What sounds when and how loud in a scene, as pure data that a line of JSON holds."""
+"""Scene plans: which sounds, when and how loud, as pure data that fits a line of JSON."""
 
 from __future__ import annotations
 

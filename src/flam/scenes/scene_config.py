@@ -1,4 +1,4 @@
-"""How scenes are drawn: the recipe of the paper unless told otherwise."""
+"""Configuration of scenes; the defaults are the paper's."""
 
 from __future__ import annotations
 

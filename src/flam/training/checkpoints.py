@@ -1,4 +1,4 @@
-"""The moving average of the weights, and checkpoints: all that it takes to go on as if a run had never stopped.
+"""The moving average of the weights, and checkpoints that resume a run bit for bit.
 
 A checkpoint is written whole or not at all. Nothing of random generators or of the place in the data is kept: both are
 functions of the seed and the step.

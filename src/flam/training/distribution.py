@@ -1,4 +1,4 @@
-"""One process or many: how they find each other, how the model is wrapped for them, and what they share.
+"""Distributed training: how processes find each other, how the model is wrapped, and what they share.
 
 ``torchrun`` starts the processes and tells each its place through the environment; without it there is one.
 """

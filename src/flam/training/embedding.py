@@ -1,4 +1,4 @@
-"""What a step computes with weights, as one forward pass: clips and texts in, features out.
+"""One forward pass of a training step: clips and texts in, features out.
 
 That is what DistributedDataParallel and FSDP want to see, and what gradient accumulation repeats piece by piece.
 Shapes: B clips, N samples, T frames, K texts, D joint dimension.

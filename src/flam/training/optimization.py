@@ -1,4 +1,4 @@
-"""How weights move: the optimizer, what each group of weights learns at, and the learning rate over the steps."""
+"""Optimizer, learning rates of groups of weights, and the schedule."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models at both ends of a run: before its first step, and packaged for ``flam detect --model``.
+"""Initial models, and models packaged for ``flam detect --model``.
 
 What is trained beside a model, such as the heads of a distillation, is kept in ``training.safetensors`` of the packaged
 folder, so that a later run can go on with it.

@@ -1,4 +1,4 @@
-"""What can be trained: a task says what a batch is, what is computed from it, which losses there are, how good it is.
+"""The interface of training tasks, and the registry of losses.
 
 The trainer knows no task. A new one is one file in ``tasks/``, named for its kind; a new loss is one function marked
 with ``objective``. Recipes name both.

@@ -1,4 +1,4 @@
-"""What a distillation learns from: scenes with a teacher's answers, and ways to say every label.
+"""Data of a distillation: scenes with a teacher's answers, and several texts for every label.
 
 Shapes: B scenes, T frames, F mel bands, W windows of the teacher, E its embedding, C its classes, K labels, S sounds.
 """

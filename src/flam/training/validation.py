@@ -1,4 +1,4 @@
-"""How well a model finds held-out sounds while it is trained."""
+"""Validation on held-out sounds during training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report as one page that needs nothing else: tables, charts, and the worst scenes to look at and hear."""
+"""The report as one self-contained page: tables, charts, and the worst scenes to look at and hear."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The recordings that a system understood least: picture, sound, what is there and what it was taken for."""
+"""The worst recordings of a system: picture, sound, ground truth, and what was detected instead."""
 
 from __future__ import annotations
 

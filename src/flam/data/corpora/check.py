@@ -1,4 +1,4 @@
-"""What of a corpus is on the disk: present, missing, damaged, and rows of its tables that can't be understood."""
+"""Checking a corpus on disk: present, missing and damaged files, and rows that can't be understood."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every corpus offers: its splits, recordings with captions and events, classes and their prompts."""
+"""What every corpus offers: splits, recordings with captions and events, classes and their prompts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Captions for the clips of a library: by a language model where one is named, else or where it fails by rule."""
+"""Captions of library clips: by a language model where one is named, else or where it fails by rule."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The caption of a scene: by rule from what happens in it, or reworded by a language model that may lose no sound."""
+"""Captions of scenes: by rule, or reworded by a language model that may lose no sound."""
 
 from __future__ import annotations
 

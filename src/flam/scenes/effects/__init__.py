@@ -1,4 +1,4 @@
-"""What may happen to a sound before it is mixed: one file per effect, drawn in the plan, applied by the renderer."""
+"""Effects applied to a sound before mixing: one file per effect, drawn in the plan, applied by the renderer."""
 
 from flam.scenes.effects.chain import (
     Effects,

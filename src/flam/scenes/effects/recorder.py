@@ -1,4 +1,4 @@
-"""What a recorder does to a whole scene: room, microphone, noise, level, clipping, sample rate, telephone and codec.
+"""Recorders: room, microphone, noise, level, clipping, sample rate, telephone and codec of a whole scene.
 
 Drawn without regard to what sounds, so that nothing can be learnt from it about what sounds.
 """

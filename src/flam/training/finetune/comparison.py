@@ -1,4 +1,4 @@
-"""What a fine-tuning came to: frame AUROC before and after on held-out clips, and thresholds for the new words."""
+"""Frame AUROC before and after a fine-tuning on held-out clips, and thresholds for the new words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is learnt from and compared on: texts and anchors, and clips, each heard once by a frozen audio side."""
+"""Training examples of a fine-tuning: texts and anchors, and clips, each embedded once by the frozen audio tower."""
 
 from __future__ import annotations
 

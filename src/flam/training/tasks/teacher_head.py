@@ -1,4 +1,4 @@
-"""The bridge of a distillation: a head that carries the teacher's embedding into the joint space.
+"""A head that carries the teacher's embedding into the joint space.
 
 It is learnt from labels in minutes; the student then copies what it says of every window, labelled or not: a dense
 target, where labels are few. Unmixed clips teach what a label sounds like, scenes what is left of it in a mixture and
