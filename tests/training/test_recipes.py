@@ -30,14 +30,14 @@ def test_a_recipe_loads_and_its_first_lines_run_it(path):
         assert CONFIGS.parent / arguments[1] == path
         assert arguments[2:4] == ["-o", f"runs/{path.stem}"]
         changes = tuple(arguments[5:]) if "--set" in arguments else ()
-        assert load_recipe(path, changes).wanted == config.wanted
+        assert load_recipe(path, changes).enabled == config.enabled
 
 
 def test_the_papers_numbers():
     stage_1 = load_recipe(CONFIGS / "flam_global.yaml")
     assert (stage_1.data.caption_clips, stage_1.optim.lr, stage_1.optim.steps) == (768, 1e-4, 50_000)
     assert (stage_1.augment.time_masks, stage_1.augment.band_masks) == (2, 2)
-    assert stage_1.wanted == {"clip"}
+    assert stage_1.enabled == {"clip"}
     assert (BASE.data.frame_clips, BASE.optim.lr, BASE.optim.steps) == (512, 1e-4, 120_000)
     assert (BASE.augment.time_masks, BASE.augment.band_masks) == (0, 2)
     assert BASE.losses == {"clip": 1.0, "frame": 200.0, "prior": 1.0}

@@ -99,7 +99,7 @@ class Stage:
     text_lr_share: float = 1.0
 
     @property
-    def wanted(self) -> frozenset[str]:
+    def enabled(self) -> frozenset[str]:
         """Names of the losses that have a weight."""
         return frozenset(name for name, weight in self.losses.items() if weight > 0)
 

@@ -163,7 +163,7 @@ class Recipe:
             unknown = sorted(stage.losses.keys() - known.keys())
             if unknown:
                 raise ValueError(f"losses: unknown loss {unknown[0]!r}; known losses: {', '.join(sorted(known))}")
-            if not stage.wanted:
+            if not stage.enabled:
                 raise ValueError(f"losses: none has a weight above 0; give one of {', '.join(sorted(known))} some")
         if not 0 <= self.ema_decay < 1:
             raise ValueError(f"ema_decay {self.ema_decay} must be at least 0 and below 1")
@@ -181,9 +181,9 @@ class Recipe:
         return self.stages or (Stage("", optim.steps, optim.lr, self.losses, optim.text_lr_share),)
 
     @property
-    def wanted(self) -> frozenset[str]:
+    def enabled(self) -> frozenset[str]:
         """Names of the losses that have a weight in any stage."""
-        return frozenset().union(*(stage.wanted for stage in self.resolved_stages))
+        return frozenset().union(*(stage.enabled for stage in self.resolved_stages))
 
     @property
     def n_steps(self) -> int:
@@ -194,7 +194,7 @@ class Recipe:
 def needed_data(recipe: Recipe) -> DataConfig:
     """Give the training data without the sources that no loss asks for."""
     assert recipe.data is not None  # the tasks that ask have checked it
-    needed = needed_for(recipe.task_class, recipe.wanted)
+    needed = needed_for(recipe.task_class, recipe.enabled)
     captions = recipe.data.captions if "captions" in needed else ()
     frames = recipe.data.frames if "frames" in needed else ()
     return replace(recipe.data, captions=captions, frames=frames)

@@ -147,10 +147,10 @@ class Task(ABC):
     def step(self, features: Any, batch: Any, n_pieces: int) -> Any:
         """Put features and batch together into what the losses look at."""
 
-    def losses(self, features: Any, batch: Any, wanted: frozenset[str], n_pieces: int = 1) -> dict[str, Tensor]:
+    def losses(self, features: Any, batch: Any, enabled: frozenset[str], n_pieces: int = 1) -> dict[str, Tensor]:
         """Compute the losses of a step, each under a name that ends in ``_loss``."""
         step, known = self.step(features, batch, n_pieces), self.known_losses()
-        return {f"{name}_loss": known[name].function(step) for name in known if name in wanted}
+        return {f"{name}_loss": known[name].function(step) for name in known if name in enabled}
 
     def validate(self, n_batches: int) -> dict[str, Any]:
         """Measure the model on held-out data; the module is in evaluation mode and holds the averaged weights."""
@@ -161,9 +161,9 @@ class Task(ABC):
         """Give what to save of a batch that led to a loss that is no number: tensors, lists and numbers."""
 
 
-def needed_for(task: type[Task], wanted: frozenset[str]) -> frozenset[str]:
+def needed_for(task: type[Task], enabled: frozenset[str]) -> frozenset[str]:
     """Collect what a task has to read or compute for some of its losses."""
-    return frozenset().union(*(found.needs for name, found in task.known_losses().items() if name in wanted))
+    return frozenset().union(*(found.needs for name, found in task.known_losses().items() if name in enabled))
 
 
 def task_kinds() -> list[str]:

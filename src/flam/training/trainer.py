@@ -268,7 +268,7 @@ def take_step(run: TrainingRun, batch: Any) -> float:
     losses = accumulate_gradients(
         run.module,
         task.pieces(batch, n_pieces),
-        lambda features: task.losses(features, batch, stage.wanted, n_pieces),
+        lambda features: task.losses(features, batch, stage.enabled, n_pieces),
         lambda parts: weighted_sum(parts, stage.losses),
         seed=_seed(recipe.seed, run.step, run.world.rank),
         without_sync=lambda: without_sync(run.module),

@@ -254,7 +254,7 @@ def test_twenty_steps_are_those_of_the_loop_that_was_here_before(work, phrase_se
 @pytest.mark.parametrize("recipe", STAGES, ids=lambda path: path.stem)
 def test_a_stage_loads_and_says_how_it_is_run(recipe, monkeypatch):
     monkeypatch.chdir(FOLDER.parents[1])
-    assert load_recipe(recipe).wanted
+    assert load_recipe(recipe).enabled
     assert recipe.read_text(encoding="utf-8").startswith(f"# flam train recipes/flam_mini/{recipe.name} -o runs/")
 
 

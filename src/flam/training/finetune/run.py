@@ -214,8 +214,8 @@ def finetune(
     epochs = learn(model, own, texts, config, work, should_stop, lambda *told: progress("learning", *told))
     after = frame_aurocs(model, compared, cache.texts)
     comparison = compare(before, after, compared, cache.texts, len(learnt)) if len(compared.valid) else None
-    habit = from_mapping(DetectionConfig, checkpoint.detection, f"{parent_folder}/config.json: detection")
-    detection = with_thresholds(model, habit, heard, cache.texts, len(learnt))
+    parent_config = from_mapping(DetectionConfig, checkpoint.detection, f"{parent_folder}/config.json: detection")
+    detection = with_thresholds(model, parent_config, heard, cache.texts, len(learnt))
     _write(checkpoint, output, learnt, len(to_learn_from), epochs, comparison, detection)
     shutil.rmtree(work, ignore_errors=True)
     return FinetuneOutcome(

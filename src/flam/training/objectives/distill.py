@@ -20,9 +20,9 @@ def embedding_loss(step: DistillStep) -> Tensor:
     """Compute how far the student's reading is from the teacher's embedding, by angle and by smooth L1."""
     assert step.features.embedding is not None
     taught = step.scenes.taught
-    predicted, wanted = step.features.embedding[taught], step.scenes.embedding[taught]
-    distance = 1 - functional.cosine_similarity(predicted, wanted, dim=-1).mean()
-    return distance + functional.smooth_l1_loss(predicted, wanted)
+    predicted, target = step.features.embedding[taught], step.scenes.embedding[taught]
+    distance = 1 - functional.cosine_similarity(predicted, target, dim=-1).mean()
+    return distance + functional.smooth_l1_loss(predicted, target)
 
 
 @objective("tag", DistillStep, needs=["scores"])
@@ -218,5 +218,5 @@ def class_loss(
     logits = log_temperature_inverse.exp() * features[heard] @ text_features.T
     if not len(logits):
         return features.sum() * 0
-    wanted = scores[heard] / scores[heard].sum(dim=-1, keepdim=True)
-    return functional.cross_entropy(logits, wanted)
+    target = scores[heard] / scores[heard].sum(dim=-1, keepdim=True)
+    return functional.cross_entropy(logits, target)

@@ -54,7 +54,7 @@ def copy_loss(step: TextStep) -> Tensor:
 @objective("similarity", TextStep)
 def similarity_loss(step: TextStep) -> Tensor:
     """Compute how far cosines between reference texts are from those of the larger model."""
-    reference, wanted = step.features.reference, step.reference_cosines
+    reference, target = step.features.reference, step.reference_cosines
     assert reference is not None
-    assert wanted is not None
-    return functional.mse_loss(reference @ reference.T, wanted)
+    assert target is not None
+    return functional.mse_loss(reference @ reference.T, target)

@@ -169,7 +169,7 @@ class Student(nn.Module):
         frames = frames.float()
         # (B, W, C): the student's embedding averaged over each window of the teacher
         windows = window_means(frames, batch.scenes.embedding.shape[1], self._hop_frames)
-        spoken = functional.normalize(model.audio_projection(windows), dim=-1) if "windows" in needed else None
+        projected = functional.normalize(model.audio_projection(windows), dim=-1) if "windows" in needed else None
         named = None if batch.classes is None else model.encode_tokens(batch.classes).text_features
         described = None if batch.texts is None else model.encode_tokens(batch.texts)
         near = None if batch.near is None else model.encode_tokens(batch.near).text_features
@@ -180,7 +180,7 @@ class Student(nn.Module):
         return DistillFeatures(
             self.readings.embedding(windows) if "embedding" in needed else None,
             self.readings.scores(windows) if "scores" in needed else None,
-            spoken,
+            projected,
             None if heard is None else heard.frame_features,
             heard.audio_features if heard is not None and "audio_features" in needed else None,
             named,
@@ -216,11 +216,11 @@ class DistillTask(Task):
         if not isinstance(recipe.model.audio, ConvEncoderConfig):
             raise ConfigError("task distill needs an audio tower that takes any length; set model.audio.kind to conv")
         scenes = recipe.task.scenes
-        if "class" in recipe.wanted and scenes.teacher_classes is None:
+        if "class" in recipe.enabled and scenes.teacher_classes is None:
             raise ConfigError(
                 "the loss class needs the names of the teacher's classes; set task.scenes.teacher_classes"
             )
-        if "near" in recipe.wanted and scenes.phrases is None:
+        if "near" in recipe.enabled and scenes.phrases is None:
             raise ConfigError("the loss near needs near misses; set task.scenes.phrases to phrase sets that name some")
 
     @classmethod
@@ -250,7 +250,7 @@ class DistillTask(Task):
         pool, step = self._scenes.training, first_step
         stages = self._recipe.resolved_stages
         while step < self._recipe.n_steps:
-            needed = needed_for(type(self), stage_at(stages, step)[0].wanted)
+            needed = needed_for(type(self), stage_at(stages, step)[0].enabled)
             if step % REFRESH_STEPS == 0:
                 pool.refresh()
             rng = np.random.Generator(np.random.PCG64([self._recipe.seed, step]))

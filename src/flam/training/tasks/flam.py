@@ -133,7 +133,7 @@ class FlamTask(Task):
         self._data = TrainingData(needed_data(recipe), model.grid)
         self._held_out = TrainingData(replace(recipe.validation_data, captions=()), model.grid)
         augment_in_training(model.audio_encoder.logmel, recipe.augment)
-        compute, with_sigmoid = recipe.compute, "sigmoid" in needed_for(type(self), recipe.wanted)
+        compute, with_sigmoid = recipe.compute, "sigmoid" in needed_for(type(self), recipe.enabled)
         self.module = Embedder(model, compute.precision == "bf16", compute.frozen_norms, with_sigmoid)
         start_beside_model(self.module, recipe)
         self.module.to(world.device)
@@ -143,7 +143,7 @@ class FlamTask(Task):
         """Refuse a recipe whose data is not that of its losses."""
         if recipe.data is None or recipe.validation_data is None:
             raise ConfigError(f"task {recipe.task.kind} needs the sections data and validation_data; add them")
-        needed = needed_for(cls, recipe.wanted)
+        needed = needed_for(cls, recipe.enabled)
         if ("captions" in needed and not recipe.data.captions) or ("frames" in needed and not recipe.data.frames):
             raise ConfigError(
                 "losses: clip needs sources in data.captions, as sigmoid does; frame and prior in data.frames"

@@ -256,7 +256,7 @@ class TeacherHeadTask(Task):
     @classmethod
     def check(cls, recipe: Recipe) -> None:
         """As ``Task``."""
-        if "class" in recipe.wanted and recipe.task.scenes.teacher_classes is None:
+        if "class" in recipe.enabled and recipe.task.scenes.teacher_classes is None:
             raise ConfigError(
                 "the loss class needs the names of the teacher's classes; set task.scenes.teacher_classes"
             )

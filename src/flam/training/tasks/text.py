@@ -195,9 +195,9 @@ class TextTask(Task):
         """As ``Task``."""
         if not isinstance(recipe.model.text, LightTextConfig):
             raise ConfigError("task text pretrains the light text tower; set model.text.kind to light")
-        if "copy" in recipe.wanted and recipe.task.earlier is None:
+        if "copy" in recipe.enabled and recipe.task.earlier is None:
             raise ConfigError("the loss copy needs a model to copy; name it in task.earlier")
-        if "similarity" in recipe.wanted and recipe.task.reference_texts is None:
+        if "similarity" in recipe.enabled and recipe.task.reference_texts is None:
             raise ConfigError("the loss similarity needs texts of a larger model; name them in task.reference_texts")
 
     @classmethod
