@@ -138,9 +138,7 @@ class LiveMixer:
     True
     """
 
-    def __init__(
-        self, sample_rate: int, channel: Channel = "auto", on_note: Callable[[str], None] = lambda note: None
-    ):
+    def __init__(self, sample_rate: int, channel: Channel = "auto", on_note: Callable[[str], None] = lambda note: None):
         self._sample_rate, self._channel, self._on_note = sample_rate, channel, on_note
         self._mixer = _Mixer(1, sample_rate)
         self._recent: deque[tuple[int, np.ndarray]] = deque()

@@ -1,4 +1,4 @@
-"""Layout of the pictures: sizes, colours, time axes and labels."""
+"""FigureLayout of the pictures: sizes, colours, time axes and labels."""
 
 from __future__ import annotations
 
