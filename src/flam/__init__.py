@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,9 @@ if TYPE_CHECKING:
     from flam.core import Event, FrameScores
     from flam.detection.load import load
     from flam.search import Archive
+
+# ONNX Runtime reports its use to its makers, and keeps an identifier on disk, unless this is set before its import
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __all__ = ["Archive", "Event", "FrameScores", "load"]
 __version__ = "0.1.0"

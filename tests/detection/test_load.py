@@ -1,6 +1,9 @@
 """From a folder to a detector, and the interface of the OpenFLAM release on top of it."""
 
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -52,6 +55,14 @@ def test_unknown_models_and_operating_points_are_refused(folder, tmp_path):
     (broken / "config.json").write_text(json.dumps({**config, "detection": {"threshold": 7}}))
     with pytest.raises(ConfigError, match=r"threshold 7\.0 must be within"):
         flam.load(broken, device="cpu")
+
+
+def test_onnx_runtime_keeps_no_identifier_and_reports_nothing(tmp_path):
+    code = "import flam, numpy; flam.load('flam-mini').detect(numpy.zeros(48_000, numpy.float32), ['rain'])"
+    home = {name: str(tmp_path) for name in ("HOME", "USERPROFILE", "LOCALAPPDATA", "XDG_CACHE_HOME", "XDG_DATA_HOME")}
+    environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    subprocess.run([sys.executable, "-c", code], env=environment | home, check=True)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_names_of_the_package_are_there():

@@ -8,8 +8,10 @@ from typing import Literal
 import numpy as np
 
 from flam.audio.mel import LogMelConfig, slaney_mel_filters
+from flam.core.matmul import matmul_in_thread
 
 POWER_FLOOR = 1e-10
+FRAMES_AT_ONCE = 128  # their spectra stay in the processor's cache
 
 
 def log_mel(waveforms: np.ndarray, config: LogMelConfig | None = None) -> np.ndarray:
@@ -41,9 +43,16 @@ def log_mel(waveforms: np.ndarray, config: LogMelConfig | None = None) -> np.nda
     frames = np.lib.stride_tricks.sliding_window_view(padded, config.n_fft, axis=1)[:, :: config.hop_samples]
     bands = np.empty((*frames.shape[:2], config.n_mels), np.float32)
     for clip, clip_frames in zip(bands, frames, strict=True):
-        spectrum = np.fft.rfft(clip_frames * window)[:, first_bin : first_bin + len(filters)]
-        np.matmul(np.square(spectrum.real) + np.square(spectrum.imag), filters, out=clip)
-    return 10.0 * np.log10(np.maximum(bands, np.float32(POWER_FLOOR)))
+        for start in range(0, len(clip), FRAMES_AT_ONCE):
+            rows = slice(start, start + FRAMES_AT_ONCE)
+            spectrum = np.fft.rfft(clip_frames[rows] * window)[:, first_bin : first_bin + len(filters)]
+            power = np.square(spectrum.real)
+            power += np.square(spectrum.imag)
+            matmul_in_thread(power, filters, out=clip[rows])
+    np.maximum(bands, np.float32(POWER_FLOOR), out=bands)
+    np.log10(bands, out=bands)
+    bands *= 10
+    return bands
 
 
 @functools.lru_cache(maxsize=8)

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from flam.core.errors import OutputError
 
 
@@ -40,6 +38,8 @@ def output_lock(output: str | Path, beside: bool = False) -> Iterator[None]:
     Traceback (most recent call last):
     flam.core.errors.OutputError: ...events.csv: process ... writes there; wait until it is done, or name another output
     """
+    from filelock import FileLock, Timeout  # only those who write files wait for this import
+
     path = _lock_path(Path(output), beside)
     if not path.parent.is_dir():
         raise OutputError(f"{output}: can't be written; folder {path.parent} does not exist, make it or choose another")

@@ -272,7 +272,7 @@ def median_filter(rows: np.ndarray, half_median: np.ndarray, margin: int) -> np.
     """(T + 2 margin, A) to (T, A): each column's median over its own odd number of rows, centred."""
     n_frames = len(rows) - 2 * margin
     smoothed = np.empty((n_frames, rows.shape[1]), rows.dtype)
-    for half in np.unique(half_median):
+    for half in sorted(set(half_median.tolist())):  # numpy.unique imports numpy.ma
         columns = half_median == half
         around = rows[margin - half : margin + n_frames + half, columns]
         windows = np.lib.stride_tricks.sliding_window_view(around, 2 * half + 1, axis=0)

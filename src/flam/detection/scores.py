@@ -7,6 +7,7 @@ from typing import get_args
 import numpy as np
 
 from flam.core import ModelError, ScoreMethod
+from flam.core.matmul import matmul_in_thread
 from flam.detection.backends.base import TextFeatures
 
 
@@ -40,7 +41,8 @@ def score(frame_features: np.ndarray, texts: TextFeatures, method: ScoreMethod) 
     >>> score(frames, texts, "unbiased").round(3)
     array([[1. , 0.5]])
     """
-    logits = frame_features @ texts.text_features.T
+    rows = frame_features.reshape(-1, frame_features.shape[-1])
+    logits = matmul_in_thread(rows, texts.text_features.T).reshape(*frame_features.shape[:-1], len(texts.text_features))
     logits *= texts.logit_scale
     if method == "unbiased":
         # Eq. 7, sigmoid(h) / (sigmoid(h) + sigmoid(beta)), as a logit: no quotient of two numbers near 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -72,6 +71,8 @@ def _receive(url: str, part: Path, n_bytes: int) -> Iterator[int]:
 
     The hub's own client starts from nothing in every new process (huggingface_hub pull request 4228).
     """
+    import urllib.request  # takes as long as loading a small model
+
     here = part.stat().st_size if part.exists() else 0
     if here > n_bytes:
         part.unlink()
