@@ -69,7 +69,7 @@ def count(
         with atomic_text(output) as file:
             write_counts(rows, by, file)
     if plot is not None:
-        from flam.plots.activity import plot_activity
+        from flam.plots.archive import plot_activity
 
         plot_activity(_cells(found), recorded, plot)
         reporter.say(f"activity map: {plot}")

@@ -22,7 +22,7 @@ from flam.search.filters import clock_time
 
 if TYPE_CHECKING:
     from flam.core.progress import Reporter
-    from flam.plots.contact_sheet import Thumbnail
+    from flam.plots.archive import Thumbnail
 
 SHEET_SPANS = 60
 SHEET_AROUND_S, SHEET_SHORTEST_S, SHEET_LONGEST_S = 0.5, 2.0, 10.0
@@ -112,7 +112,7 @@ def _cut(spans: Sequence[Span], answers: Answers, folder: Path, reporter: Report
 
 
 def _draw_sheet(spans: Sequence[Span], path: Path, reporter: Reporter) -> None:
-    from flam.plots.contact_sheet import plot_contact_sheet
+    from flam.plots.archive import plot_contact_sheet
 
     thumbnails = []
     for rank, span in enumerate(spans[:SHEET_SPANS], start=1):
@@ -131,7 +131,7 @@ def _thumbnail(rank: int, span: Span) -> Thumbnail:
     import numpy as np
 
     from flam.audio.downmix import downmix
-    from flam.plots.contact_sheet import Thumbnail
+    from flam.plots.archive import Thumbnail
 
     event = span.event
     around_s = max(SHEET_AROUND_S, (SHEET_SHORTEST_S - event.duration_s) / 2)

@@ -1,9 +1,10 @@
-"""The activity map: days across, hours of the day upwards, and how often a sound was found in each."""
+"""Pictures of an archive: the activity map of days and hours, and contact sheets of what was found."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -11,12 +12,17 @@ import numpy as np
 
 from flam.core import ConfigError
 from flam.core.extras import require_extra
-from flam.plots.layout import INK, POSITIVE_COLOURS, save_figure, shortened
+from flam.plots.layout import INK, OUTLINE, POSITIVE_COLOURS, save_figure, shortened
+from flam.plots.spectrogram import reduced_spectrogram
 
 PANEL_IN, LABEL_IN = 2.1, 0.55
 MOST_PANELS = 24
 NOT_RECORDED = "#dde3e8"
 Cell = tuple[date, int]
+SHEET_COLUMNS = 5
+SHEET_CELL_IN = (2.5, 1.35)
+SHEET_TITLE_IN, SHEET_FOOT_IN = 0.36, 0.1
+SHEET_RANGE_DB = 60.0
 
 
 def plot_activity(counts: Mapping[str, Mapping[Cell, int]], recorded_s: Mapping[Cell, float], path: str | Path) -> None:
@@ -105,3 +111,100 @@ def _label_days(axes: object, first: date, n_days: int, is_last: bool) -> None:
     places = list(range(0, n_days, step))
     labels = [f"{first + timedelta(days=place):%d %b}" for place in places] if is_last else [""] * len(places)
     axes.set_xticks([place + 0.5 for place in places], labels)  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True, eq=False)
+class Thumbnail:
+    """One sound of a sheet.
+
+    Parameters
+    ----------
+    waveform : numpy.ndarray
+        (N,) float32, the sound with some of what surrounds it.
+    sample_rate : int
+        Hz.
+    onset_s, offset_s : float
+        Where the sound itself lies in the waveform.
+    title, subtitle : str
+        Two lines above it.
+    """
+
+    waveform: np.ndarray
+    sample_rate: int
+    onset_s: float
+    offset_s: float
+    title: str
+    subtitle: str
+
+
+def plot_contact_sheet(thumbnails: Sequence[Thumbnail], path: str | Path, title: str = "") -> None:
+    """Draw spectrograms in rows, the sound itself marked by lines, and write the picture.
+
+    Parameters
+    ----------
+    thumbnails : sequence of Thumbnail
+        In the order in which they are drawn, at least one.
+    path : str or Path
+        The suffix tells the kind of picture.
+    title : str
+        Above the sheet.
+
+    Raises
+    ------
+    MissingExtraError
+        matplotlib is not installed.
+    ConfigError
+        A suffix of no kind of picture.
+    OutputError
+        The picture can't be written.
+    """
+    require_extra("matplotlib", "plot", "for pictures")
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    n_columns = min(SHEET_COLUMNS, len(thumbnails))
+    n_rows = math.ceil(len(thumbnails) / n_columns)
+    cell_width, cell_height = SHEET_CELL_IN[0], SHEET_CELL_IN[1] + SHEET_TITLE_IN + SHEET_FOOT_IN
+    width, height = n_columns * cell_width + 0.2, n_rows * cell_height + (0.4 if title else 0.1)
+    figure = Figure(figsize=(width, height), facecolor="white")
+    FigureCanvasAgg(figure)
+    if title:
+        figure.text(0.12 / width, 1 - 0.27 / height, shortened(title, 110), fontsize=11, color=INK, parse_math=False)
+    top = height - (0.4 if title else 0.1)
+    for number, thumbnail in enumerate(thumbnails):
+        row, column = divmod(number, n_columns)
+        left, bottom = 0.12 + column * cell_width, top - row * cell_height - SHEET_TITLE_IN - SHEET_CELL_IN[1]
+        axes = figure.add_axes((left / width, bottom / height, (cell_width - 0.12) / width, SHEET_CELL_IN[1] / height))
+        spectrogram = reduced_spectrogram((thumbnail.waveform, thumbnail.sample_rate), n_columns=160)
+        level_db = spectrogram.level_db - spectrogram.level_db.max()
+        duration_s = level_db.shape[1] * spectrogram.column_s
+        axes.imshow(
+            level_db,
+            origin="lower",
+            aspect="auto",
+            cmap="magma",
+            vmin=-SHEET_RANGE_DB,
+            vmax=0.0,
+            extent=(0.0, duration_s, 0.0, 1.0),
+            interpolation="bilinear",
+        )
+        for second in (thumbnail.onset_s, thumbnail.offset_s):
+            axes.axvline(second, color=OUTLINE, linewidth=1.0)
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.set_xlim(0.0, duration_s)
+        for spine in axes.spines.values():
+            spine.set_visible(False)
+        axes.text(
+            0, 1.16, shortened(thumbnail.title, 40), transform=axes.transAxes, fontsize=7.5, color=INK, parse_math=False
+        )
+        axes.text(
+            0,
+            1.03,
+            shortened(thumbnail.subtitle, 46),
+            transform=axes.transAxes,
+            fontsize=6.5,
+            color="#5b6875",
+            parse_math=False,
+        )
+    save_figure(figure, Path(path))
