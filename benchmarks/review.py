@@ -2,14 +2,15 @@
 
     python benchmarks/review.py --library MANIFEST --work FOLDER
 
-Scenes of 30 s hold 4 to 8 clips, which the model has not heard, of 50 labels, 12 to 24 dB above a real ambience. One
-half of them is reviewed, with answers from the truth; the other half, of other recordings, is judged. Printed are
+Scenes of 30 s hold 4 to 8 clips, which the model has not heard, of 50 labels, 12 to 24 dB above a real ambience. Some
+are reviewed, with answers from the truth. Judged are two others: further mixtures of the same clips ("again"), and
+scenes of other recordings, clips and ambience alike ("new"). Printed are
 
 * event F1 of 30 prompts: with one threshold for all, with thresholds from answers, and with a model that was fine-tuned
   with the same answers (mean over prompts; the 95 % interval is of a bootstrap over prompts),
-* the precision asked for and got,
+* the precision asked for and got: of the reviewed candidates themselves, again, and in new recordings,
 * how often the number of right candidates lies within its 80 % interval,
-* the false alarms asked for and got with 1, 10 and 50 prompts, in the judged scenes and in ambience.
+* the false alarms asked for and got with 1, 10 and 50 prompts, in new scenes and in ambience.
 
 Priors of the logistic come from the fits of the other prompts to all their candidates ("measured"), unless they are
 said to be the shipped one. What is rendered, encoded and learnt stays in the folder.
@@ -38,7 +39,9 @@ from flam.review.examples import write_examples
 from flam.review.logistic import SHIPPED_PRIOR, Prior
 
 N_REVIEWED = 30
+JUDGED = ("again", "new")
 NUMBERS = (5, 10, 20, 30)
+GRID = [1 - 10**-x for x in np.linspace(0.6, 3, 13)]
 FLAT = Prior(0.0, 10.0, 1.0, 10.0)
 
 
@@ -53,28 +56,25 @@ def main() -> None:
     detector = flam.load(arguments.model, n_threads=1)
     arguments.work.mkdir(parents=True, exist_ok=True)
     scenes = material(arguments.library, arguments.work, detector, arguments.scenes)
-    minutes = [sum(scene.n_samples for scene in part) / detector.sample_rate / 60 for part in parts(scenes)]
-    n_events = [sum(len(scene.events) for scene in part) for part in parts(scenes)]
-    print(f"minutes of scenes reviewed and judged, and of ambience: {[round(m) for m in minutes]}; events {n_events}")
+    for part in ("reviewed", "again", "new", "ambience"):
+        own = getattr(scenes, part)
+        minutes = sum(scene.n_samples for scene in own) / detector.sample_rate / 60
+        print(f"{part}: {minutes:.0f} minutes, {sum(len(scene.events) for scene in own)} events")
     prompts = scenes.prompts[:N_REVIEWED]
-    judged = Judged(scenes, detector, prompts)
-    plain, known = Reviewed(scenes, detector, prompts), SHIPPED_PRIOR
-    priors = plain.priors()
-    print(f"prior of these prompts {prior_of(plain.full_fits())}; shipped {known}")
-    f1_table(plain, judged, priors, arguments, scenes)
-    precision_table(plain, judged, priors)
+    judged = {part: Judged(scenes, detector, prompts, part) for part in JUDGED}
+    reviewed = Reviewed(scenes, detector, prompts)
+    priors = reviewed.priors()
+    print(f"prior of these prompts {prior_of(reviewed.full_fits())}; shipped {SHIPPED_PRIOR}")
+    f1_table(reviewed, judged, priors, arguments, scenes)
+    precision_table(reviewed, judged, priors)
     budget_table(detector, scenes)
     print(f"{time.process_time() - begun:.0f} CPU s")
-
-
-def parts(scenes: Material) -> tuple[tuple[Scene, ...], ...]:
-    return scenes.reviewed, scenes.judged, scenes.ambience
 
 
 class Judged:
     """Scored scenes, and what settings find in them."""
 
-    def __init__(self, scenes: Material, detector: Detector, prompts: tuple[str, ...], part: str = "judged"):
+    def __init__(self, scenes: Material, detector: Detector, prompts: tuple[str, ...], part: str):
         self.detector, self.prompts = detector, prompts
         self.scenes: tuple[Scene, ...] = getattr(scenes, part)
         self.scores = [scene.scored(detector, prompts) for scene in self.scenes]
@@ -153,6 +153,15 @@ class Reviewed(Judged):
         numbers = self.full_fits()
         return {prompt: prior_of(np.delete(numbers, k, axis=0)) for k, prompt in enumerate(self.prompts)}
 
+    def judged_candidates(self, thresholds: dict[str, float]) -> np.ndarray:
+        """(P, 3) right candidates, and right and wrong ones that reach the threshold, of each prompt that has one."""
+        rows = []
+        for prompt, threshold in thresholds.items():
+            is_right = np.array(list(self.answers[prompt].values()))
+            is_found = np.array([candidate.score >= threshold for candidate in self.candidates[prompt]])
+            rows.append((is_right.sum(), (is_found & is_right).sum(), (is_found & ~is_right).sum()))
+        return np.array(rows, float).reshape(-1, 3)
+
     def session(
         self, prompt: str, target: Target, n_answers: int, prior: Prior, labels: Sequence[Label] = ()
     ) -> ReviewSession:
@@ -179,56 +188,52 @@ def with_interval(values: np.ndarray) -> str:
 
 
 def f1_table(
-    reviewed: Reviewed, judged: Judged, priors: dict[str, Prior], arguments: argparse.Namespace, scenes: Material
+    reviewed: Reviewed,
+    judged: dict[str, Judged],
+    priors: dict[str, Prior],
+    arguments: argparse.Namespace,
+    scenes: Material,
 ) -> None:
     """Print event F1 of every way to a threshold, and what it has over the model's own."""
-    own = judged.f1(judged.settled())
+    prompts, f1 = reviewed.prompts, Target("f1")
+    plain = {part: half.f1(half.settled()) for part, half in judged.items()}
 
-    def row(name: str, f1: np.ndarray) -> None:
-        print(f"| {name} | {with_interval(f1)} | {with_interval(f1 - own)} |", flush=True)
+    def row(name: str, config_of: Callable[[Judged], DetectionConfig], halves: dict[str, Judged] = judged) -> None:
+        found = {part: half.f1(config_of(half)) for part, half in halves.items()}
+        cells = [f"{f1.mean():.3f} | {with_interval(f1 - plain[part])}" for part, f1 in found.items()]
+        print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
-    print("| threshold | event F1 | more than the model's own |\n|---|---|---|")
-    row(f"the model's own for {len(judged.prompts)} prompts, {judged.settled().threshold:.4f}", own)
-    grid = [1 - 10**-x for x in np.linspace(0.6, 3, 13)]
+    def fitted(sessions: Sequence[ReviewSession]) -> Callable[[Judged], DetectionConfig]:
+        return lambda half: half.with_thresholds({session.prompt: session.threshold.score for session in sessions})
 
     def best_of(half: Judged) -> float:
-        return max(grid, key=lambda threshold: half.f1(half.with_threshold(threshold)).mean())
+        return max(GRID, key=lambda threshold: half.f1(half.with_threshold(threshold)).mean())
 
+    print("| threshold | again: F1 | more than the model's own | new: F1 | more than the model's own |")
+    print("|---|---|---|---|---|")
+    row(f"the model's own for {len(prompts)} prompts, {reviewed.settled().threshold:.4f}", Judged.settled)
     best = best_of(reviewed)
-    row(f"one for all, best in the reviewed half, {best:.4f}", judged.f1(judged.with_threshold(best)))
-    sessions: dict[str, ReviewSession] = {}
-    for n_answers in NUMBERS:
-        f1 = Target("f1")
-        if n_answers == 20:
-            shipped = [reviewed.session(prompt, f1, n_answers, SHIPPED_PRIOR) for prompt in judged.prompts]
-            row("from 20 answers, shipped prior", judged.f1(judged.with_thresholds(thresholds(shipped))))
-        own_sessions = [reviewed.session(prompt, f1, n_answers, priors[prompt]) for prompt in judged.prompts]
-        row(f"from {n_answers} answers", judged.f1(judged.with_thresholds(thresholds(own_sessions))))
-        if n_answers == 20:
-            sessions = {session.prompt: session for session in own_sessions}
-    everything = [reviewed.session(prompt, Target("f1"), 10**6, FLAT) for prompt in judged.prompts]
-    row("from answers to all candidates", judged.f1(judged.with_thresholds(thresholds(everything))))
-    tuned = flam.load(fine_tuned(sessions, arguments, scenes), n_threads=1)
-    tuned_judged, tuned_reviewed = Judged(scenes, tuned, judged.prompts), Reviewed(scenes, tuned, judged.prompts)
-    row("fine-tuned with 20 answers, its own thresholds", tuned_judged.f1(tuned_judged.settled()))
-    best = best_of(tuned_reviewed)
-    row(f"fine-tuned, one for all, {best:.4f}", tuned_judged.f1(tuned_judged.with_threshold(best)))
-    tuned_priors = tuned_reviewed.priors()
-    found = [prompt for prompt in judged.prompts if tuned_reviewed.candidates[prompt]]
-    again = [
-        tuned_reviewed.session(prompt, Target("f1"), 20, tuned_priors[prompt], sessions[prompt].labels)
-        for prompt in found
-    ]
-    row("fine-tuned, fitted to the same 20 answers", tuned_judged.f1(tuned_judged.with_thresholds(thresholds(again))))
-    fresh = [tuned_reviewed.session(prompt, Target("f1"), 20, tuned_priors[prompt]) for prompt in found]
-    row("fine-tuned, fitted to 20 further answers", tuned_judged.f1(tuned_judged.with_thresholds(thresholds(fresh))))
+    row(f"one for all, best in the reviewed scenes, {best:.4f}", lambda half: half.with_threshold(best))
+    by_number = {n: [reviewed.session(p, f1, n, priors[p]) for p in prompts] for n in NUMBERS}
+    for n_answers, sessions in by_number.items():
+        row(f"from {n_answers} answers", fitted(sessions))
+    row("from 20 answers, shipped prior", fitted([reviewed.session(p, f1, 20, SHIPPED_PRIOR) for p in prompts]))
+    row("from answers to all candidates", fitted([reviewed.session(p, f1, 10**6, FLAT) for p in prompts]))
+    tuned = flam.load(fine_tuned(by_number[20], arguments), n_threads=1)
+    halves = {part: Judged(scenes, tuned, prompts, part) for part in JUDGED}
+    again = Reviewed(scenes, tuned, prompts)
+    tuned_priors = again.priors()
+    row("fine-tuned with 20 answers, its own thresholds", Judged.settled, halves)
+    best_tuned = best_of(again)
+    row(f"fine-tuned, one for all, {best_tuned:.4f}", lambda half: half.with_threshold(best_tuned), halves)
+    known = {session.prompt: session.labels for session in by_number[20]}
+    found = [prompt for prompt in prompts if again.candidates[prompt]]
+    same = [again.session(p, f1, 20, tuned_priors[p], known[p]) for p in found]
+    row("fine-tuned, fitted to the same 20 answers", fitted(same), halves)
+    row("fine-tuned, fitted to 20 more", fitted([again.session(p, f1, 20, tuned_priors[p]) for p in found]), halves)
 
 
-def thresholds(sessions: Sequence[ReviewSession]) -> dict[str, float]:
-    return {session.prompt: session.threshold.score for session in sessions}
-
-
-def fine_tuned(sessions: dict[str, ReviewSession], arguments: argparse.Namespace, scenes: Material) -> Path:
+def fine_tuned(sessions: Sequence[ReviewSession], arguments: argparse.Namespace) -> Path:
     """The model that learnt from the answers, as ``flam finetune --reviews`` does."""
     from flam.training.finetune.run import FinetuneConfig, finetune
 
@@ -237,43 +242,40 @@ def fine_tuned(sessions: dict[str, ReviewSession], arguments: argparse.Namespace
         begun = time.process_time()
         examples = arguments.work / "examples"
         shutil.rmtree(examples, ignore_errors=True)
-        n_clips = write_examples([label for session in sessions.values() for label in session.labels], examples, print)
+        n_clips = write_examples([label for session in sessions for label in session.labels], examples, print)
         finetune(examples, arguments.model, folder, FinetuneConfig(), device="cpu")
         print(f"learnt from {n_clips} clips in {time.process_time() - begun:.0f} CPU s", flush=True)
     return folder
 
 
-def precision_table(reviewed: Reviewed, judged: Judged, priors: dict[str, Prior]) -> None:
+def precision_table(reviewed: Reviewed, judged: dict[str, Judged], priors: dict[str, Prior]) -> None:
     """Print the precision got where one was asked for, and how good the counts are."""
-    print("| answers | prior | asked | at quantile | prompts promised | their precision | below by .1 | recall |")
+    print("| answers | asked | at quantile | prompts promised | reviewed | again | new | recall, new |")
     print("|---|---|---|---|---|---|---|---|")
     within: dict[int, list[bool]] = {number: [] for number in NUMBERS}
-    cases = [(number, "measured", 0.9, quantile) for number in NUMBERS for quantile in (0.2, 0.5)]
-    cases += [(20, "measured", precision, 0.2) for precision in (0.7, 0.8)] + [(20, "shipped", 0.9, 0.2)]
-    prior_named: dict[str, Callable[[str], Prior]] = {
-        "measured": lambda prompt: priors[prompt],
-        "shipped": lambda prompt: SHIPPED_PRIOR,
-    }
-    for n_answers, prior, asked, quantile in cases:
+    cases = [(number, 0.9, quantile) for number in NUMBERS for quantile in (0.2, 0.5)]
+    for n_answers, asked, quantile in [*cases, (20, 0.7, 0.2), (20, 0.8, 0.2)]:
         target = Target(precision=asked, quantile=quantile)
-        sessions = [reviewed.session(p, target, n_answers, prior_named[prior](p)) for p in judged.prompts]
-        table = judged.counts(judged.with_thresholds(thresholds(sessions)))
-        is_promised = np.array([session.threshold.is_reached for session in sessions])
-        n_events, n_found, n_false = table[is_promised].T
-        precision = n_found / np.maximum(n_found + n_false, 1)
-        missed = int(np.sum((precision < asked - 0.1) & (n_found + n_false > 0)))
-        pooled = n_found.sum() / max(n_found.sum() + n_false.sum(), 1)
-        recall = n_found.sum() / max(n_events.sum(), 1)
-        print(
-            f"| {n_answers} | {prior} | {asked} | {quantile} | {is_promised.sum()} of {len(sessions)} | {pooled:.2f} "
-            f"| {missed} | {recall:.2f} |",
-            flush=True,
-        )
-        if prior == "measured" and asked == 0.9 and quantile == 0.2:
+        sessions = [reviewed.session(prompt, target, n_answers, priors[prompt]) for prompt in reviewed.prompts]
+        promised = {session.prompt: session.threshold.score for session in sessions if session.threshold.is_reached}
+        tables = [reviewed.judged_candidates(promised)]
+        for half in judged.values():
+            own = [half.prompts.index(prompt) for prompt in promised]
+            tables.append(half.counts(half.with_thresholds(promised))[own])
+        cells = []
+        for table in tables:
+            _, n_found, n_false = table[table[:, 1] + table[:, 2] > 0].T
+            n_missed = int(np.sum(n_found / (n_found + n_false) < asked - 0.1))
+            cells.append(f"{n_found.sum() / (n_found + n_false).sum():.2f}, {n_missed} of {len(n_found)} below by .1")
+        recall = tables[-1][:, 1].sum() / tables[-1][:, 0].sum()
+        shown = f"{len(promised)} of {len(sessions)} | {' | '.join(cells)} | {recall:.2f}"
+        print(f"| {n_answers} | {asked} | {quantile} | {shown} |", flush=True)
+        if (asked, quantile) == (0.9, 0.2):
             for session in sessions:
                 estimate, n_right = session.count(), sum(reviewed.answers[session.prompt].values())
                 within[n_answers].append(estimate.low <= n_right <= estimate.high)
-    print({number: f"count within its interval: {np.mean(hits):.2f}" for number, hits in within.items()})
+    shares = ", ".join(f"{np.mean(hits):.2f} with {number}" for number, hits in within.items())
+    print(f"the number of right candidates lies within its 80 % interval: {shares} answers")
 
 
 def budget_table(detector: Detector, scenes: Material) -> None:
@@ -281,7 +283,7 @@ def budget_table(detector: Detector, scenes: Material) -> None:
     curve = detector.config.false_alarm_curve
     if curve is None:
         return
-    halves = [Judged(scenes, detector, scenes.prompts, part) for part in ("judged", "ambience")]
+    halves = [Judged(scenes, detector, scenes.prompts, part) for part in ("new", "ambience")]
     n_prompts_all = len(scenes.prompts)
     print("| prompts | asked, an hour | threshold | got in scenes | got in ambience |\n|---|---|---|---|---|")
     for n_prompts in (1, 10, 50):

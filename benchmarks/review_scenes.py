@@ -1,6 +1,8 @@
 """Scenes to review and scenes to judge a review by, of held-out clips: rendered and encoded once, then kept.
 
-No recording is in both: the groups of each label are dealt out to the two halves, as are those of the ambience.
+The groups of each label are dealt out to two halves, as are those of the ambience. Of the first half are the scenes to
+review and further mixtures of the same clips (as if the same place were recorded again), of the second half scenes in
+which every recording is new.
 """
 
 from __future__ import annotations
@@ -30,7 +32,8 @@ from recipes.flam_mini.judgement import JUDGED_SCENES, heard_in
 SPLIT = Path(__file__).parent.parent / "recipes" / "flam_mini" / "scenes.yaml"
 PHRASES = Path(__file__).parent.parent / "configs" / "phrases"
 N_LABELS = 50
-HALVES = ("reviewed", "judged")
+# name, half, seed
+PARTS = (("reviewed", 0, 0), ("again", 0, 1), ("new", 1, 2))
 
 
 @dataclass(frozen=True)
@@ -65,11 +68,12 @@ class Scene:
 
 @dataclass(frozen=True)
 class Material:
-    """The prompts, most frequent first, and the recordings: scenes of both halves, and ambience."""
+    """The prompts, most frequent first, and the recordings: scenes of each part, and ambience."""
 
     prompts: tuple[str, ...]
     reviewed: tuple[Scene, ...]
-    judged: tuple[Scene, ...]
+    again: tuple[Scene, ...]
+    new: tuple[Scene, ...]
     ambience: tuple[Scene, ...]
 
 
@@ -85,7 +89,7 @@ def material(manifest: Path, folder: Path, detector: Detector, n_scenes: int) ->
     detector : Detector
         Encodes them.
     n_scenes : int
-        Of each half.
+        Of each part.
     """
     kept = folder / "material.pickle"
     if kept.exists():
@@ -111,15 +115,15 @@ def material(manifest: Path, folder: Path, detector: Detector, n_scenes: int) ->
         n_samples = round(len(waveform) * detector.sample_rate / bank.sample_rate)
         return Scene(path, features, n_samples, tuple(events), heard_in(background, prompts, phrase_sets))
 
-    halves = []
-    for half, name in enumerate(HALVES):
+    made_parts = []
+    for name, half, seed in PARTS:
         own = [clip for clip in clips if half_of[clip.group] == half]
         by_id = {clip.clip_id: clip for clip in own}
         drawer = SceneDrawer(own, bank, replace(JUDGED_SCENES, label_power=0.0))
         renderer = Renderer(bank, {clip.clip_id: clip.label for clip in own if clip.kind != "background"})
         scenes = []
         for number in range(n_scenes):
-            plan = drawer.draw(half, number)
+            plan = drawer.draw(seed, number)
             rendered = renderer.render(plan)
             path = folder / name / f"{number:04d}.wav"
             if name == "reviewed":
@@ -127,10 +131,10 @@ def material(manifest: Path, folder: Path, detector: Detector, n_scenes: int) ->
                 write_audio(path, rendered.waveform, bank.sample_rate)
             background = None if plan.background is None else by_id[plan.background.clip_id]
             scenes.append(heard(rendered.waveform, rendered.events, background, str(path)))
-        halves.append(tuple(scenes))
+        made_parts.append(tuple(scenes))
     backgrounds = [clip for clip in clips if clip.kind == "background"]
     ambience = tuple(heard(bank.waveform(clip.clip_id), (), clip) for clip in backgrounds)
-    made = Material(prompts, *halves, ambience)
+    made = Material(prompts, *made_parts, ambience)
     kept.write_bytes(pickle.dumps(made))
     return made
 

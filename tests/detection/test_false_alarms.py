@@ -29,10 +29,19 @@ def test_more_prompts_for_the_same_false_alarms_need_a_higher_threshold():
     assert len(set(thresholds)) == 4
 
 
-def test_beyond_the_measured_ends_nothing_is_made_up():
+def test_more_than_was_measured_gives_the_first_threshold():
     assert CURVE.threshold(1e6) == pytest.approx(0.9)
-    assert CURVE.threshold(1e-6) == pytest.approx(0.99)
     assert CURVE.threshold(60.0, n_prompts=0) == pytest.approx(0.9)
+    assert CURVE.per_hour(0.5) == pytest.approx(60.0)
+
+
+def test_less_than_was_measured_follows_the_line_through_both_ends():
+    slope = math.log(60.0 / 5.0) / math.log(0.1 / 0.01)
+    for rate in (2.0, 0.5):
+        threshold = CURVE.threshold(rate)
+        assert math.log(1 - threshold) == pytest.approx(math.log(0.01) + math.log(rate / 5.0) / slope)
+        assert CURVE.per_hour(threshold) == pytest.approx(rate)
+    assert 0.999 < CURVE.threshold(1e-9) < 1  # no threshold that float32 scores can't reach
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,10 @@ import time
 from pathlib import Path
 
 import pytest
+import soundfile
+
+import flam
+from flam.audio import read_audio
 
 pytest.importorskip("fastapi", reason="the extra serve is not installed")
 pytest.importorskip("uvicorn", reason="the extra serve is not installed")
@@ -28,8 +32,6 @@ FLAGS = [
 
 @pytest.fixture(scope="session")
 def detector():
-    import flam
-
     return flam.load()
 
 
@@ -64,7 +66,6 @@ def client(detector):
 @pytest.fixture(scope="session")
 def archive(tmp_path_factory):
     """An archive of the three bundled recordings."""
-    import flam
     from flam.cli.main import main
 
     folder = tmp_path_factory.mktemp("archives")
@@ -101,18 +102,27 @@ def address(detector, archive):
 
 
 @pytest.fixture(scope="session")
-def browser(tmp_path_factory):
+def microphone(tmp_path_factory):
+    """What the browser's microphone hears, again and again: the siren of the street."""
+    path = tmp_path_factory.mktemp("microphone") / "siren.wav"
+    street = Path(flam.__file__).parent / "assets" / "demo" / "street.ogg"
+    soundfile.write(path, read_audio(street, 48_000)[7 * 48_000 : 19 * 48_000], 48_000)
+    return path
+
+
+@pytest.fixture(scope="session")
+def browser(microphone):
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     if CHROMIUM is None:
         pytest.skip("no Chromium on this machine: apt-get install chromium")
     with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS)
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, headless=True, args=[*FLAGS, f"--use-file-for-fake-audio-capture={microphone}"]
+        )
         yield browser
         browser.close()
 
 
 @pytest.fixture
 def demo() -> Path:
-    import flam
-
     return Path(flam.__file__).parent / "assets" / "demo" / "street.ogg"

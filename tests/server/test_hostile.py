@@ -2,6 +2,8 @@
 
 import asyncio
 import io
+import socket
+import urllib.request
 
 import numpy as np
 import pytest
@@ -151,6 +153,45 @@ def test_file_names_are_shown_as_text_and_never_opened(client, demo):
         client.delete(f"/v1/recordings/{info['id']}")
     for path in ("/../pyproject.toml", "/%2e%2e/config.py", "/assets/..%2f..%2fconfig.py"):
         assert client.get(path).status_code in (400, 404)
+
+
+def test_refusals_are_logged_without_control_characters(client, caplog):
+    with caplog.at_level("WARNING"):
+        assert client.post("/v1/recordings/open", json={"path": "../\x1b[31m/etc/passwd"}).status_code == 403
+        body = {"recording": {"demo": "street"}, "prompts": ["\x1b[2Jrain"], "suppress": ["\x1b[2Jrain"]}
+        assert client.post("/v1/detect", json=body).status_code == 400
+    assert len(caplog.records) == 2
+    assert all("refused POST" in record.getMessage() for record in caplog.records)
+    assert "\x1b" not in caplog.text
+
+
+MASKED_TEXT_WITH_BAD_UTF8 = b"\x81\x82\0\0\0\0\xff\xfe"
+ANNOUNCED_TOO_LARGE = b"\x82\xff\x7f\xff\xff\xff\xff\xff\xff\xff\0\0\0\0"
+RESERVED_BITS, UNMASKED, NOT_A_FRAME = b"\xf1\x80\0\0\0\0", b"\x81\x02hi", b"GET / HTTP/1.1\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "frame", [MASKED_TEXT_WITH_BAD_UTF8, ANNOUNCED_TOO_LARGE, RESERVED_BITS, UNMASKED, NOT_A_FRAME, b"\x88"]
+)
+def test_broken_frames_close_the_connection_only(address, frame):
+    host, port = address.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), 5) as connection:
+        lines = [
+            "GET /v1/live HTTP/1.1",
+            f"Host: {host}:{port}",
+            "Upgrade: websocket",
+            "Connection: Upgrade",
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+            "Sec-WebSocket-Version: 13",
+        ]
+        connection.sendall("\r\n".join([*lines, "", ""]).encode())
+        assert b"101" in connection.recv(4096)
+        connection.sendall(frame)
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(4096):
+            pass  # the server says why, or nothing, and closes
+    with urllib.request.urlopen(f"{address}/v1/health", timeout=5) as answer:
+        assert answer.status == 200
 
 
 def test_pages_may_run_nothing_from_elsewhere(client):

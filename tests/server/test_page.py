@@ -215,23 +215,63 @@ def test_live(page):
     page.wait_for_function(
         "() => (document.querySelector('canvas[aria-label^=\"Heat map of the last\"]')?.width ?? 0) > 10"
     )
+    page.get_by_role("cell", name="siren").first.wait_for()
     shot(page, "live")
     page.get_by_role("button", name="Stop").click()
 
 
-@pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_width_and_colour(browser, address, width, height, scheme):
-    context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
-    page = context.new_page()
-    page.set_default_timeout(PATIENCE_MS)
-    page.goto(address)
+def show_detect(page):
     page.get_by_label("or a bundled one").select_option("street")
     page.get_by_text("kHz").wait_for()
     keep(page, "siren", "car horn", "rain")
     page.locator('[aria-label^="Heat map of rain: "]').wait_for()
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert page.evaluate("document.documentElement.dataset.theme") == scheme
-    page.wait_for_timeout(300)
-    shot(page, f"page-{width}-{scheme}")
+    wait_for_colours(page, "siren")
+
+
+def show_search(page):
+    page.get_by_role("tab", name="Search").click()
+    page.get_by_label("Sounds, separated by commas").fill("siren, dog barking")
+    page.get_by_role("button", name="Search", exact=True).click()
+    page.get_by_role("row", name="siren").first.wait_for()
+
+
+def show_review(page):
+    page.get_by_role("tab", name="Review").click()
+    page.locator("[aria-label='What to review'] select").nth(1).select_option("archive demos")
+    page.get_by_role("button", name="Begin").click()
+    page.get_by_text("Is this").wait_for()
+    page.keyboard.press("y")
+    page.get_by_text("1 of at most").wait_for()
+
+
+def show_live(page):
+    page.get_by_role("tab", name="Live").click()
+    page.get_by_role("button", name="Listen to the microphone").click()
+    page.get_by_role("cell", name="siren").first.wait_for()
+
+
+TABS = {"detect": show_detect, "search": show_search, "review": show_review, "live": show_live}
+AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
+SERIOUS = """async () => (await axe.run()).violations.filter(rule => ["serious", "critical"].includes(rule.impact))
+    .map(rule => `${rule.id}: ${rule.nodes.map(node => node.html).slice(0, 3)}`)"""
+
+
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_tab_at_every_width_and_colour(browser, address, width, height, scheme):
+    context = browser.new_context(
+        viewport={"width": width, "height": height}, color_scheme=scheme, bypass_csp=True, permissions=["microphone"]
+    )
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    page.goto(address)
+    for name, show in TABS.items():
+        show(page)
+        page.wait_for_timeout(300)
+        shot(page, f"{name}-{width}-{scheme}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+        assert page.evaluate("document.documentElement.dataset.theme") == scheme
+        if AXE.exists():  # make page fetches it
+            page.add_script_tag(path=AXE)
+            assert page.evaluate(SERIOUS) == [], name
     context.close()

@@ -7,13 +7,17 @@ from itertools import pairwise
 
 import numpy as np
 
+# Of thresholds; scores are float32 and hardly tell more.
+HIGHEST = 1 - 1e-6
+
 
 @dataclass(frozen=True)
 class FalseAlarmCurve:
     """False alarms of a model against its threshold, measured on recordings it was not trained on.
 
     It holds for the kind of score, the smoothing and the merging of the ``DetectionConfig`` it stands in. Between the
-    points it is read along straight lines of log rate against log(1 - threshold).
+    points it is read along straight lines of log rate against log(1 - threshold). Beyond the last point it goes on
+    along the line through the first and the last one: a guess, on the careful side in scenes.
 
     Parameters
     ----------
@@ -52,7 +56,7 @@ class FalseAlarmCurve:
     def threshold(self, per_hour: float, n_prompts: int = 1) -> float:
         """The lowest threshold at which all prompts together have so many false alarms an hour.
 
-        Rates beyond the ends of the curve give its first or its last threshold.
+        Rates above those of the curve give its first threshold.
 
         Parameters
         ----------
@@ -65,13 +69,19 @@ class FalseAlarmCurve:
             raise ValueError(f"per_hour {per_hour} must be above 0; 1.0 is one false alarm an hour")
         rate = per_hour / max(n_prompts, 1)
         log_rates, log_misses = self._logs()
-        return 1 - float(np.exp(np.interp(np.log(rate), log_rates[::-1], log_misses[::-1])))
+        return min(1 - float(np.exp(np.interp(np.log(rate), log_rates[::-1], log_misses[::-1]))), HIGHEST)
 
     def per_hour(self, threshold: float, n_prompts: int = 1) -> float:
-        """Expected false alarms an hour of all prompts together; beyond the ends that of the first or last point."""
+        """Expected false alarms an hour of all prompts together; below the first threshold those of the first."""
         log_rates, log_misses = self._logs()
         log_miss = np.log(max(1 - threshold, 1e-12))
         return float(np.exp(np.interp(log_miss, log_misses[::-1], log_rates[::-1]))) * n_prompts
 
     def _logs(self) -> tuple[np.ndarray, np.ndarray]:
-        return np.log(self.per_prompt_per_hour), np.log1p(-np.array(self.thresholds))
+        log_rates, log_misses = np.log(self.per_prompt_per_hour), np.log1p(-np.array(self.thresholds))
+        lowest = np.log1p(-HIGHEST)
+        slope = (log_rates[-1] - log_rates[0]) / (log_misses[-1] - log_misses[0])
+        if lowest < log_misses[-1]:
+            log_rates = np.append(log_rates, log_rates[-1] + slope * (lowest - log_misses[-1]))
+            log_misses = np.append(log_misses, lowest)
+        return log_rates, log_misses
