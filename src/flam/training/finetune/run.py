@@ -197,7 +197,7 @@ def finetune(
 
     def examples(name: str, part: Sequence[LabelledRecording], n_scenes: int, n_takes: int, seed: int) -> Examples:
         jobs = _jobs(model, part, others, n_scenes, n_takes, seed, config, problems.append)
-        return cache.embed(name, jobs, lambda done, total: progress(name, done, total, {}))
+        return cache.embed(name, jobs, lambda done, _: progress(name, done, len(jobs), {}))
 
     compared = examples("hearing held-out clips", held_out, config.n_held_out_scenes, 1, config.seed + 1)
     heard = examples("hearing clips", to_learn_from, config.n_scenes, config.n_takes, config.seed)
