@@ -114,7 +114,7 @@ def label_variants(clips, tokenizer):
 
 
 @pytest.fixture(scope="session")
-def labels():
+def sound_labels():
     return LABELS
 
 

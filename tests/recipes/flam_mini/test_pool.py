@@ -96,9 +96,9 @@ def test_the_losses_of_the_teacher_leave_out_what_it_has_not_heard(pool_folder, 
     assert torch.allclose(joint_loss(step), 1 - (windows[:4] * teacher[:4]).sum(dim=-1).mean())
 
 
-def test_labels_that_are_withheld_are_neither_right_nor_wrong(labels, clips, pool_folder, tokenizer):
-    texts = LabelVariants(labels, clips, {}, tokenizer, withheld={"siren"})
-    siren = labels.index("siren")
+def test_labels_that_are_withheld_are_neither_right_nor_wrong(sound_labels, clips, pool_folder, tokenizer):
+    texts = LabelVariants(sound_labels, clips, {}, tokenizer, withheld={"siren"})
+    siren = sound_labels.index("siren")
 
     def holds_siren(labels):
         return (labels == siren).any(axis=1)
@@ -139,7 +139,7 @@ def test_the_event_loss_hears_every_sound_in_its_own_frames(pool_folder, label_v
     assert torch.allclose(event_loss(step), expected, atol=1e-6)
 
 
-def test_the_near_loss_compares_each_sound_with_its_label_and_its_near_misses(labels, pool_folder, label_variants):
+def test_the_near_loss_compares_each_sound_with_its_label_and_its_near_misses(sound_labels, pool_folder, label_variants):
     texts = label_variants
     assert texts.near_misses.ways == [["siren"], ["howling", "wolf howl"]]
     batch = make_batch(ScenePool(pool_folder).take(np.arange(20)), texts, lambda value: value, None)
@@ -148,7 +148,7 @@ def test_the_near_loss_compares_each_sound_with_its_label_and_its_near_misses(la
         torch.nn.functional.normalize(torch.randn(*shape, 16, generator=generator), dim=-1)
         for shape in ((20, 32), (3,), (2,))
     )
-    bark, siren = labels.index("dog bark"), labels.index("siren")
+    bark, siren = sound_labels.index("dog bark"), sound_labels.index("siren")
     losses = []
     for scene in range(20):
         for active, label in zip(batch.active[scene], batch.label[scene], strict=True):

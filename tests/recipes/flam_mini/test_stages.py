@@ -199,7 +199,7 @@ def test_text_pretraining_brings_phrases_of_one_sound_together(text_run):
     assert min(cosines[0, 1], cosines[4, 5]) > max(cosines[0, 4], cosines[1, 5])
 
 
-def test_a_new_text_tower_says_what_an_earlier_model_says(labels, work, text_run, tmp_path):
+def test_a_new_text_tower_says_what_an_earlier_model_says(sound_labels, work, text_run, tmp_path):
     recipe = yaml.safe_load((work / "text.yaml").read_text())
     recipe["task"]["earlier"] = str(text_run / "final")
     recipe["losses"] = {"pair": 1.0, "phrase": 1.0, "copy": 2.0}
@@ -207,8 +207,8 @@ def test_a_new_text_tower_says_what_an_earlier_model_says(labels, work, text_run
     trainer.train(stage(work, tmp_path / "text.yaml", **recipe), tmp_path / "run")
     earlier, now = (load_checkpoint(run / "final").model for run in (text_run, tmp_path / "run"))
     with torch.no_grad():
-        expected = earlier.embed_text(labels)
-        for texts in (labels, ["barking dog", "the sound of rain", "a siren wails"]):
+        expected = earlier.embed_text(sound_labels)
+        for texts in (sound_labels, ["barking dog", "the sound of rain", "a siren wails"]):
             said = now.embed_text(texts)
             assert ((said.text_features * expected.text_features).sum(dim=1) > 0.95).all()
             assert torch.allclose(said.logit_scale, expected.logit_scale, rtol=0.2)
