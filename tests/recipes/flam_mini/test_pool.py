@@ -139,7 +139,9 @@ def test_the_event_loss_hears_every_sound_in_its_own_frames(pool_folder, label_v
     assert torch.allclose(event_loss(step), expected, atol=1e-6)
 
 
-def test_the_near_loss_compares_each_sound_with_its_label_and_its_near_misses(sound_labels, pool_folder, label_variants):
+def test_the_near_loss_compares_each_sound_with_its_label_and_its_near_misses(
+    sound_labels, pool_folder, label_variants
+):
     texts = label_variants
     assert texts.near_misses.ways == [["siren"], ["howling", "wolf howl"]]
     batch = make_batch(ScenePool(pool_folder).take(np.arange(20)), texts, lambda value: value, None)
