@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import flam
 from flam.core import AudioError, ConfigError, FrameScores
 from flam.detection import DetectionConfig, Detector, PromptSettings
 from flam.detection.plan import lowest_latency_s
@@ -61,6 +62,18 @@ def test_one_sample_at_a_time(detector, make_noise):
     pieces = push_all(detector.session(PROMPTS, latency_s=1.2), waveform, 1)
     whole = list(detector.stream(waveform, PROMPTS, latency_s=1.2))
     np.testing.assert_allclose(joined(pieces).scores, joined(whole).scores, atol=1e-5)
+
+
+@pytest.mark.parametrize("block_samples", [BLOCK_20_MS, 99_991, 25 * RATE])
+def test_a_session_of_the_shipped_model_gives_what_detect_gives(make_noise, block_samples):
+    detector = flam.load("flam-mini")
+    waveform = make_noise(25 * RATE)
+    pieces = push_all(detector.session(["rain", "siren"]), waveform, block_samples)
+    whole = list(detector.stream(waveform, ["rain", "siren"]))
+    np.testing.assert_allclose(joined(pieces).scores, joined(whole).scores, atol=1e-5)
+    features = np.concatenate([piece.features for piece in pieces])
+    np.testing.assert_allclose(features, np.concatenate([piece.features for piece in whole]), atol=1e-5)
+    assert events_of(pieces) == events_of(whole)
 
 
 def test_without_a_latency_the_numbers_are_those_of_whole_windows(detector, make_noise):

@@ -85,7 +85,10 @@ def _mp3_layout(file: BinaryIO) -> Layout:
     n_skipped = sum(part.n_skipped_bytes for part in found)
     problems = [f"{n_skipped} bytes within it are no MP3 and are left out, so that later times may be early"]
     notes = [_joined(len(found))] if len(found) > 1 else []
-    return Layout([part.parts() for part in found], notes, problems if n_skipped else [])
+    recordings: list[list[Part] | None] = [part.parts() for part in found]
+    if recordings == [[(0, file.seek(0, 2))]]:
+        recordings = [None]
+    return Layout(recordings, notes, problems if n_skipped else [])
 
 
 def _chain_starts(file: BinaryIO) -> list[int]:

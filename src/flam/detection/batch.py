@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from flam.core import Event, FlamError, ModelError, from_mapping, to_mapping
+from flam.core import Event, FlamError, from_mapping, to_mapping
 from flam.core.progress import Progress
 from flam.detection.backends.base import Backend
 from flam.detection.config import DetectionConfig, overridden
 from flam.detection.frames import encode_spans
 from flam.detection.pieces import PieceMaker
 from flam.detection.plan import Span, WindowCutter, WindowPlan, plan_windows
+from flam.detection.question import ask
 from flam.detection.source import Audio, audio_source
-from flam.detection.stitch import FramePiece, Stitcher
+from flam.detection.stitch import FramePiece, stitch
 
 if TYPE_CHECKING:
     from flam.detection.detector import Detector
@@ -75,17 +76,13 @@ def detect_clips(
     backend = detector.backend
     config = from_mapping(DetectionConfig, overridden(to_mapping(detector.config), to_mapping(overrides)), "detection")
     unique = prompts if isinstance(prompts, str) else list(dict.fromkeys(prompts))
-    texts, rivals = detector.embed_text(unique), detector.embed_text(suppress)
-    for prompt in unique:
-        if prompt in suppress:
-            raise ModelError(f"prompt {prompt!r} is asked for and suppressed; take it out of one of the two")
-    config = detector.operating_point(unique, config)
+    question = ask(detector.embed_text, unique, suppress, config)
     plan = plan_windows(backend, config)
     found: list[list[Event]] = [[] for _ in clips]
     complete = _encoded_together(backend, clips, plan, windows_together, on_error)
     for n_done, (number, frames) in enumerate(complete, start=1):
-        maker = PieceMaker(backend, list(unique), list(suppress), texts, rivals, config)
-        pieces = [*(maker.push(part) for part in _stitched(frames, plan)), maker.finish()]
+        stitched = stitch(frames, plan.window_frames, plan.overlap_frames, plan.frame_samples)
+        pieces = PieceMaker(backend, question).stream(stitched)
         found[number] = sorted(event for piece in pieces for event in piece.events)
         if progress is not None:
             progress(n_done, len(clips))
@@ -135,14 +132,3 @@ def _spans(clip: Audio, sample_rate: int, plan: WindowPlan) -> list[Span]:
     cutter = WindowCutter(plan)
     spans = [span for block in audio_source(clip, sample_rate).blocks for span in cutter.push(block)]
     return [*spans, *cutter.finish()]
-
-
-def _stitched(frames: Sequence[FramePiece], plan: WindowPlan) -> Iterator[FramePiece]:
-    stitcher = Stitcher(plan.window_frames, plan.overlap_frames, plan.frame_samples)
-    for piece in frames:
-        joined = stitcher.push(piece)
-        if joined is not None:
-            yield joined
-    last = stitcher.finish()
-    if last is not None:
-        yield last

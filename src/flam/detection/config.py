@@ -62,8 +62,9 @@ class DetectionConfig:
         shorter events are dropped, after merging, seconds
     merge_gap_s : float, default 0.2
         events of one prompt with this or a shorter gap between them become one, seconds
-    overlap : float, default 0.2
-        share of a window that it has in common with the next, in [0, 0.5]
+    overlap : float, default 0.18
+        share of a window that it has in common with the next, in [0, 0.5]; with the default, windows of flam-mini are
+        the same in a session of 2 s latency
     silence_db : float, default -80.0
         a frame whose level is below it scores 0 for every prompt, dB relative to full scale, in [-120, 0]
     prompts : dict[str, PromptSettings], optional
@@ -97,7 +98,7 @@ class DetectionConfig:
     median_s: float = 0.24
     min_duration_s: float = 0.0
     merge_gap_s: float = 0.2
-    overlap: float = 0.2
+    overlap: float = 0.18
     silence_db: float = -80.0
     prompts: dict[str, PromptSettings] = field(default_factory=dict)
     false_alarm_curve: FalseAlarmCurve | None = None
@@ -108,7 +109,7 @@ class DetectionConfig:
 
     def __post_init__(self) -> None:
         _require_valid_rule(self)
-        _require(0 <= self.overlap <= 0.5, "overlap", self.overlap, "within [0, 0.5]", "0.2 is a good value")
+        _require(0 <= self.overlap <= 0.5, "overlap", self.overlap, "within [0, 0.5]", "0.18 is a good value")
         _require(
             -120 <= self.silence_db <= 0, "silence_db", self.silence_db, "within [-120, 0]", "-120 spares all but zeros"
         )

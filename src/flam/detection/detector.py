@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from flam.core import Event, FrameScores, ModelError, ScoreMethod, TimeGrid, from_mapping, to_mapping
+from flam.core import Event, FrameScores, ScoreMethod, TimeGrid, from_mapping, to_mapping
 from flam.core.progress import Progress
 from flam.detection.backends.base import Backend, TextFeatures
 from flam.detection.config import DetectionConfig, overridden
 from flam.detection.frames import stream_frames
-from flam.detection.operating_point import operating_point
 from flam.detection.pieces import Piece, PieceMaker
-from flam.detection.plan import WindowPlan, lowest_latency_s, plan_windows
-from flam.detection.prompt_file import PromptList
+from flam.detection.plan import lowest_latency_s, plan_windows
+from flam.detection.question import Prompts, ask, settled
 from flam.detection.session import Session
-from flam.detection.source import Audio, AudioSource, audio_source
+from flam.detection.source import Audio, audio_source
 from flam.detection.text_cache import TextCache
 from flam.hub.card import ModelCard
 
@@ -28,13 +26,7 @@ if TYPE_CHECKING:
     from flam.model.checkpoint import Checkpoint
     from flam.model.towers import TwoTowers
 
-GPU_BATCH_WINDOWS = 4
 LIVE_LATENCY_S = 2.0
-
-# Plain texts, or what a prompts file says of each: alternatives, negatives, thresholds and fitted probabilities.
-Prompts = Sequence[str] | PromptList
-
-logger = logging.getLogger(__name__)
 
 
 class Detector:
@@ -111,10 +103,10 @@ class Detector:
         self.config = from_mapping(DetectionConfig, operating_point, "detection") if config is None else config
         self.grid: TimeGrid = self.backend.grid
         plan_windows(self.backend, replace(self.config, latency_s=None))  # a window that does not fit fails here
-        self._texts = TextCache(self._embed_new)
+        self._texts = TextCache(self.backend.embed_text, self.backend.text_problems)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuilt, (self.backend, self.config, self.card)
+        return Detector, (self.backend, self.config, self.backend.device, "auto", self.card)
 
     @property
     def sample_rate(self) -> int:
@@ -233,9 +225,9 @@ class Detector:
         >>> detector = flam.load("flam-mini")
         >>> for piece in detector.stream(np.zeros(20 * 48_000, np.float32), ["siren"]):
         ...     print(piece.start_frame, piece.features.shape, piece.scores.scores.shape, piece.events)
-        0 (102, 256) (102, 1) ()
-        102 (102, 256) (102, 1) ()
-        204 (46, 256) (46, 1) ()
+        0 (105, 256) (105, 1) ()
+        105 (105, 256) (105, 1) ()
+        210 (40, 256) (40, 1) ()
         250 (0, 256) (0, 1) ()
         """
         return self._pieces(audio, prompts, suppress, self._with(overrides, config), progress, show_suppress, True)
@@ -290,12 +282,11 @@ class Detector:
         [59520, 0]
         """
         config = self._with(overrides, config)
-        if latency_s is None:
-            latency_s = config.latency_s
+        latency_s = config.latency_s if latency_s is None else latency_s
         if latency_s is None:
             latency_s = max(LIVE_LATENCY_S, lowest_latency_s(self.backend))
         config = self._with({"latency_s": latency_s}, config)
-        maker = self._maker(prompts, suppress, config, show_suppress, True)
+        maker = PieceMaker(self.backend, ask(self.embed_text, prompts, suppress, config), show_suppress)
         return Session(self.backend, plan_windows(self.backend, config), maker, latency_s, sample_rate)
 
     def score(
@@ -329,10 +320,8 @@ class Detector:
 
         Raises
         ------
-        AudioError, ModelError
+        AudioError, ModelError, ConfigError
             As ``stream``.
-        ConfigError
-            An unknown method.
         """
         config = self._with({} if method is None else {"score": method})
         pieces = self._pieces(audio, prompts, suppress, config, progress, show_suppress)
@@ -387,37 +376,11 @@ class Detector:
         DetectionConfig
             What ``detect`` uses for these prompts.
         """
-        config = self.config if config is None else config
-        if isinstance(prompts, PromptList):
-            config, prompts = prompts.configure(config), prompts.names
-        return operating_point(config, prompts, lambda texts: self.embed_text(texts).text_features)
+        return settled(self.embed_text, prompts, self.config if config is None else config)
 
     def _with(self, overrides: dict[str, Any], config: DetectionConfig | None = None) -> DetectionConfig:
         config = self.config if config is None else config
         return from_mapping(DetectionConfig, overridden(to_mapping(config), to_mapping(overrides)), "detection")
-
-    def _embed_new(self, texts: Sequence[str]) -> TextFeatures:
-        features = self.backend.embed_text(texts)
-        for problem in self.backend.text_problems(texts):
-            logger.warning(problem)
-        return features
-
-    def _maker(
-        self,
-        prompts: Prompts,
-        suppress: Sequence[str],
-        config: DetectionConfig,
-        show_suppress: bool,
-        find_events: bool,
-    ) -> PieceMaker:
-        scored = prompts.texts if isinstance(prompts, PromptList) else prompts
-        texts, rival_texts = self.embed_text(scored), self.embed_text(suppress)
-        for prompt in scored:
-            if prompt in suppress:
-                raise ModelError(f"prompt {prompt!r} is asked for and suppressed; take it out of one of the two")
-        config = self.operating_point(prompts, config)
-        given = prompts if isinstance(prompts, PromptList) else list(prompts)
-        return PieceMaker(self.backend, given, list(suppress), texts, rival_texts, config, show_suppress, find_events)
 
     def _pieces(
         self,
@@ -431,26 +394,7 @@ class Detector:
     ) -> Iterator[Piece]:
         """Check everything that can be checked before reading, then hand over to the stream."""
         config = self.config if config is None else config
-        maker = self._maker(prompts, suppress, config, show_suppress, find_events)
-        plan = plan_windows(self.backend, config)
-        return self._run(audio_source(audio, self.sample_rate), plan, maker, config.batch_windows, progress)
-
-    def _run(
-        self,
-        source: AudioSource,
-        plan: WindowPlan,
-        maker: PieceMaker,
-        batch_windows: int | None,
-        progress: Progress | None,
-    ) -> Iterator[Piece]:
-        if batch_windows is None:
-            batch_windows = 1 if self.device == "cpu" else GPU_BATCH_WINDOWS
-        for frames in stream_frames(self.backend, source, plan, batch_windows):
-            if progress is not None:
-                progress(frames.start_frame * self.grid.hop_samples + frames.n_samples, source.n_samples)
-            yield maker.push(frames)
-        yield maker.finish()
-
-
-def _rebuilt(backend: Backend, config: DetectionConfig, card: ModelCard) -> Detector:
-    return Detector(backend, config, card=card)
+        question = ask(self.embed_text, prompts, suppress, config)
+        maker, plan = PieceMaker(self.backend, question, show_suppress, find_events), plan_windows(self.backend, config)
+        source = audio_source(audio, self.sample_rate)
+        return maker.stream(stream_frames(self.backend, source, plan, config.batch_windows, progress))

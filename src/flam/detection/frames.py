@@ -8,14 +8,23 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 
+from flam.core.progress import Progress
 from flam.detection.backends.base import Backend
 from flam.detection.plan import Span, WindowCutter, WindowPlan
 from flam.detection.silence import frame_power
 from flam.detection.source import AudioSource
-from flam.detection.stitch import FramePiece, Stitcher
+from flam.detection.stitch import FramePiece, stitch
+
+GPU_BATCH_WINDOWS = 4
 
 
-def stream_frames(backend: Backend, source: AudioSource, plan: WindowPlan, batch_windows: int) -> Iterator[FramePiece]:
+def stream_frames(
+    backend: Backend,
+    source: AudioSource,
+    plan: WindowPlan,
+    batch_windows: int | None = None,
+    progress: Progress | None = None,
+) -> Iterator[FramePiece]:
     """Embed a recording; reading it and joining its windows goes on while the model computes.
 
     Parameters
@@ -26,8 +35,10 @@ def stream_frames(backend: Backend, source: AudioSource, plan: WindowPlan, batch
         The recording.
     plan : WindowPlan
         How it is cut.
-    batch_windows : int
-        Windows that the model gets at once.
+    batch_windows : int, optional
+        Windows that the model gets at once; None is 1 on a processor and 4 elsewhere.
+    progress : callable, optional
+        Called with the samples that are done, and those of the whole recording or None.
 
     Returns
     -------
@@ -35,14 +46,13 @@ def stream_frames(backend: Backend, source: AudioSource, plan: WindowPlan, batch
         Blended where windows overlap, each as soon as it is final, with (T, C + 1) values: the embedding, then the
         power of the frame's samples.
     """
-    stitcher = Stitcher(plan.window_frames, plan.overlap_frames, plan.frame_samples)
-    for piece in _encoded(backend, source, plan, batch_windows):
-        joined = stitcher.push(piece)
-        if joined is not None:
-            yield joined
-    last = stitcher.finish()
-    if last is not None:
-        yield last
+    if batch_windows is None:
+        batch_windows = 1 if backend.device == "cpu" else GPU_BATCH_WINDOWS
+    encoded = _encoded(backend, source, plan, batch_windows)
+    for piece in stitch(encoded, plan.window_frames, plan.overlap_frames, plan.frame_samples):
+        if progress is not None:
+            progress(piece.start_frame * plan.frame_samples + piece.n_samples, source.n_samples)
+        yield piece
 
 
 def encode_spans(backend: Backend, spans: Sequence[Span]) -> list[FramePiece]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +10,8 @@ import numpy as np
 from flam.core import Event, FrameScores
 from flam.detection.backends.base import Backend, TextFeatures
 from flam.detection.binarize import Binarizer, Onset
-from flam.detection.config import DetectionConfig
 from flam.detection.prompt_file import PromptList
+from flam.detection.question import Question
 from flam.detection.scores import score
 from flam.detection.silence import power_of_db
 from flam.detection.stitch import FramePiece
@@ -61,33 +61,18 @@ class PieceMaker:
     ----------
     backend : Backend
         Projects frames.
-    prompts : sequence of str or PromptList
-        What to find; of a list with alternatives and negatives the scores of all its texts are made and combined.
-    rivals : sequence of str
-        Texts that suppress them.
-    texts, rival_texts : TextFeatures
-        Features of the prompts' texts and of the rivals.
-    config : DetectionConfig
-        Kind of score, silence, and how scores become events.
+    question : Question
+        What to find, and how.
     show_rivals : bool
-        Add the scores of ``rivals`` as further columns.
+        Add the scores of the rivals as further columns.
     find_events : bool
         False leaves onsets and events empty.
     """
 
-    def __init__(
-        self,
-        backend: Backend,
-        prompts: Sequence[str] | PromptList,
-        rivals: Sequence[str],
-        texts: TextFeatures,
-        rival_texts: TextFeatures,
-        config: DetectionConfig,
-        show_rivals: bool = False,
-        find_events: bool = True,
-    ):
+    def __init__(self, backend: Backend, question: Question, show_rivals: bool = False, find_events: bool = True):
+        prompts, rivals, config = question.prompts, question.rivals, question.config
         self._backend, self._config = backend, config
-        self._texts, self._rival_texts = texts, rival_texts
+        self._texts, self._rival_texts = question.texts, question.rival_texts
         self._prompts = prompts if isinstance(prompts, PromptList) else None
         scored = prompts.texts if isinstance(prompts, PromptList) else tuple(prompts)
         names = prompts.names if isinstance(prompts, PromptList) else tuple(prompts)
@@ -95,10 +80,16 @@ class PieceMaker:
         self._scored = (*scored, *rivals) if show_rivals else scored
         self._columns = (*names, *rivals) if show_rivals else names
         self._silence_power = power_of_db(config.silence_db)
-        self._next_frame, self._widths = 0, (0, texts.text_features.shape[1])
+        self._next_frame, self._widths = 0, (0, question.texts.text_features.shape[1])
         unique = tuple(dict.fromkeys(names))
         self._event_columns = [names.index(prompt) for prompt in unique]
         self._binarizer = Binarizer(unique, backend.grid, config) if find_events and unique else None
+
+    def stream(self, stitched: Iterable[FramePiece]) -> Iterator[Piece]:
+        """All pieces of a recording, the last one without frames."""
+        for frames in stitched:
+            yield self.push(frames)
+        yield self.finish()
 
     def push(self, frames: FramePiece) -> Piece:
         """Take the next frames of (T, C + 1) embeddings and power."""

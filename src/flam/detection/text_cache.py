@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -13,6 +14,8 @@ from flam.detection.backends.base import TextFeatures
 
 DEFAULT_CAPACITY = 16_384
 
+logger = logging.getLogger(__name__)
+
 
 class TextCache:
     """Remembers the features of the texts used last; any number may be asked for at once.
@@ -21,6 +24,8 @@ class TextCache:
     ----------
     embed : callable
         Gives the features of K texts, K may be 0.
+    problems : callable
+        Gives a line for each text that can be read only in part, or not at all; logged as a warning, once.
     capacity : int
         Texts that are remembered; a text takes 1 to 2 kB.
 
@@ -30,15 +35,20 @@ class TextCache:
     >>> def embed(texts):
     ...     asked.extend(texts)
     ...     return TextFeatures(np.ones((len(texts), 2)), np.ones(len(texts)), np.zeros(len(texts)))
-    >>> cache = TextCache(embed)
+    >>> cache = TextCache(embed, lambda texts: [])
     >>> cache(["dog", "rain"]).text_features.shape, cache(["rain", "wind", "rain"]).logit_scale.shape
     ((2, 2), (3,))
     >>> asked
     ['dog', 'rain', 'wind']
     """
 
-    def __init__(self, embed: Callable[[Sequence[str]], TextFeatures], capacity: int = DEFAULT_CAPACITY):
-        self._embed = embed
+    def __init__(
+        self,
+        embed: Callable[[Sequence[str]], TextFeatures],
+        problems: Callable[[Sequence[str]], list[str]],
+        capacity: int = DEFAULT_CAPACITY,
+    ):
+        self._embed, self._problems = embed, problems
         self._capacity = capacity
         self._rows: OrderedDict[str, TextFeatures] = OrderedDict()
         self._lock = threading.Lock()
@@ -62,6 +72,8 @@ class TextCache:
             missing = [text for text in unique if text not in rows]
             if missing or not unique:
                 fresh = self._embed(missing)
+                for problem in self._problems(missing):
+                    logger.warning(problem)
                 if not unique:
                     return fresh
                 rows |= {text: TextFeatures(*(part[k].copy() for part in fresh)) for k, text in enumerate(missing)}
