@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from flam.annotations import FORMATS, read_events, write_events
-from flam.annotations.writing import single_line
+from flam.annotations.format import single_line
 from flam.core import AnnotationError, Event, RecordingEvents
 
 READABLE = sorted(name for name, format in FORMATS.items() if format.read is not None)

@@ -10,11 +10,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TextIO
 
-from flam.annotations.format import Format, only_recording, recording_name
+from flam.annotations.format import STRICT, Format, ReadOptions, decimal, only_recording, recording_name, single_line
 from flam.annotations.parsing import by_onset, parse_event
-from flam.annotations.reading import STRICT, ReadOptions
 from flam.annotations.rows import track_cells
-from flam.annotations.writing import decimal, single_line
 from flam.core import AnnotationError, Event, RecordingEvents
 
 

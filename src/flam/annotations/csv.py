@@ -8,12 +8,18 @@ from pathlib import Path
 from typing import TextIO
 
 from flam.annotations.columns import Columns
-from flam.annotations.delimited import delimited_row, spreadsheet_plain, spreadsheet_safe
-from flam.annotations.format import Format, recording_name
+from flam.annotations.format import CLOCK_COLUMNS, STRICT, Format, ReadOptions, clock_times, decimal, recording_name
 from flam.annotations.parsing import group_by_recording
-from flam.annotations.reading import STRICT, ReadOptions
-from flam.annotations.rows import Layout, Row, event_rows, find_layout, open_table
-from flam.annotations.writing import CLOCK_COLUMNS, clock_times, decimal
+from flam.annotations.rows import (
+    Layout,
+    Row,
+    delimited_row,
+    event_rows,
+    find_layout,
+    open_table,
+    spreadsheet_plain,
+    spreadsheet_safe,
+)
 from flam.core import AnnotationError, Event, RecordingEvents
 
 COLUMNS = ("recording", "onset_s", "offset_s", "prompt", "mean_score", "max_score")

@@ -6,9 +6,8 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from flam.annotations.format import STRICT, ReadOptions, single_line
 from flam.annotations.parsing import parse_event
-from flam.annotations.reading import STRICT, ReadOptions
-from flam.annotations.writing import single_line
 from flam.core import AnnotationError, Event, round_half_up
 
 _TIME = r"(?:(\d{1,9}):)?(\d{1,2}):(\d{1,2})[.,](\d{1,3})"

@@ -10,12 +10,9 @@ from pathlib import Path
 from typing import TextIO
 
 from flam.annotations.columns import Columns
-from flam.annotations.delimited import delimited_row
-from flam.annotations.format import Format
+from flam.annotations.format import CLOCK_COLUMNS, STRICT, Format, ReadOptions, clock_times, decimal
 from flam.annotations.parsing import group_by_recording
-from flam.annotations.reading import STRICT, ReadOptions
-from flam.annotations.rows import DCASE_HEADER, TRACK_HEADER, Layout, event_rows, find_layout, open_table
-from flam.annotations.writing import CLOCK_COLUMNS, clock_times, decimal
+from flam.annotations.rows import DCASE_HEADER, TRACK_HEADER, Layout, delimited_row, event_rows, find_layout, open_table
 from flam.core import AnnotationError, RecordingEvents
 
 COLUMNS = ["filename", "onset", "offset", "event_label"]

@@ -11,10 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TextIO
 
-from flam.annotations.format import Format, only_recording, recording_name
+from flam.annotations.format import STRICT, Format, ReadOptions, only_recording, recording_name, rounded, rounded_score
 from flam.annotations.parsing import by_onset, load_json, object_under, objects_under, parse_duration, parse_event
-from flam.annotations.reading import STRICT, ReadOptions
-from flam.annotations.writing import rounded, rounded_score
 from flam.core import AnnotationError, Event, RecordingEvents
 
 SCHEMA_VERSION = "0.3.5"

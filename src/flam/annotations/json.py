@@ -8,10 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-from flam.annotations.format import Format
+from flam.annotations.format import STRICT, Format, ReadOptions, event_mapping, rounded
 from flam.annotations.parsing import by_onset, load_json, objects_under, parse_duration, parse_event
-from flam.annotations.reading import STRICT, ReadOptions
-from flam.annotations.writing import event_mapping, rounded
 from flam.core import AnnotationError, Event, RecordingEvents
 
 

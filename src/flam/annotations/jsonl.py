@@ -7,11 +7,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TextIO
 
-from flam.annotations.format import Format
+from flam.annotations.format import STRICT, Format, ReadOptions, event_mapping
 from flam.annotations.json import event_from_mapping
 from flam.annotations.parsing import group_by_recording
-from flam.annotations.reading import STRICT, ReadOptions
-from flam.annotations.writing import event_mapping
 from flam.core import AnnotationError, Event, RecordingEvents, parse_json
 
 

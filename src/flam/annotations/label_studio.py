@@ -19,10 +19,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TextIO
 
-from flam.annotations.format import Format
+from flam.annotations.format import STRICT, Format, ReadOptions, rounded, rounded_score
 from flam.annotations.parsing import by_onset, load_json, object_under, objects_under, parse_duration, parse_event
-from flam.annotations.reading import STRICT, ReadOptions
-from flam.annotations.writing import rounded, rounded_score
 from flam.core import AnnotationError, Event, RecordingEvents
 
 # a name with a suffix, or what a URL holds of one

@@ -13,11 +13,9 @@ from pathlib import Path
 from typing import TextIO
 
 from flam.annotations.columns import LABEL_NAMES, Columns, require_label_column
-from flam.annotations.format import Format, only_recording, recording_name
+from flam.annotations.format import STRICT, Format, ReadOptions, decimal, only_recording, recording_name, single_line
 from flam.annotations.parsing import group_by_recording
-from flam.annotations.reading import STRICT, ReadOptions
 from flam.annotations.rows import Layout, Row, event_rows, find_layout, open_table
-from flam.annotations.writing import decimal, single_line
 from flam.core import AnnotationError, RecordingEvents
 
 BEGIN, END = "Begin Time (s)", "End Time (s)"

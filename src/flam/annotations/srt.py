@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import TextIO
 
 from flam.annotations.cues import cue_text, cue_timing, parse_cues
-from flam.annotations.format import Format, only_recording, recording_name
+from flam.annotations.format import STRICT, Format, ReadOptions, only_recording, recording_name
 from flam.annotations.parsing import by_onset
-from flam.annotations.reading import STRICT, ReadOptions
 from flam.core import AnnotationError, RecordingEvents
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TextIO
 
-from flam.annotations.format import Format
-from flam.annotations.writing import single_line
+from flam.annotations.format import Format, single_line
 from flam.core import Event, RecordingEvents, round_half_up
 from flam.core.terminal import printable
 

@@ -93,7 +93,7 @@ def _cells(row: PromptComparison) -> list[str]:
 
 
 def _csv(rows: list[PromptComparison]) -> str:
-    from flam.annotations.delimited import spreadsheet_safe
+    from flam.annotations.rows import spreadsheet_safe
 
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import numpy as np
 
-from flam.annotations.delimited import spreadsheet_safe
+from flam.annotations.rows import spreadsheet_safe
 from flam.core import atomic_text
 from flam.core.progress import Progress
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from flam.annotations.delimited import spreadsheet_plain, spreadsheet_safe
+from flam.annotations.rows import spreadsheet_plain, spreadsheet_safe
 from flam.core import ConfigError, atomic_path, atomic_text, read_text
 from flam.library.measure import LIBRARY_RATE, USABLE, Measures
 from flam.library.source_library import KINDS, SourceClip

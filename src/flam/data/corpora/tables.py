@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from flam.annotations.delimited import numbered_rows
 from flam.annotations.parsing import by_onset, parse_event
+from flam.annotations.rows import numbered_rows
 from flam.core import AnnotationError, Event, read_text
 from flam.data.corpora.corpus import CorpusError, OnProblem
 
