@@ -8,11 +8,11 @@ import sys
 import pytest
 
 from flam.core import OutputError
-from flam.core.locks import output_lock
+from flam.core.files import output_lock
 
 HOLD = """
 import sys, time
-from flam.core.locks import output_lock
+from flam.core.files import output_lock
 with output_lock(sys.argv[1]):
     print("held", flush=True)
     time.sleep(100)

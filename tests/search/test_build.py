@@ -174,7 +174,7 @@ def test_a_search_keeps_what_it_opened(archive, folder, build, detector, monkeyp
 
 
 def test_two_builds_at_once_are_refused(archive, folder, build):
-    from flam.core.locks import output_lock
+    from flam.core.files import output_lock
 
     archive, encoder = archive
     with output_lock(archive.path), pytest.raises(OutputError, match="writes there"):

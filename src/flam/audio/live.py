@@ -12,7 +12,7 @@ import numpy as np
 
 from flam.audio.downmix import Channel, LiveMixer
 from flam.core import AudioError, ConfigError
-from flam.core.extras import require_extra
+from flam.core.errors import require_extra
 
 BLOCK_S = 0.1
 # A network that says nothing for so long has gone.

@@ -49,7 +49,7 @@ def embed(
 
     import flam
     from flam.core import FlamError, to_mapping
-    from flam.core.locks import output_lock
+    from flam.core.files import output_lock
     from flam.core.progress import Reporter
     from flam.hub.hub import resolve
     from flam.search.axes import FILE_NAME

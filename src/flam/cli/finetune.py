@@ -57,7 +57,7 @@ def finetune(
 
     from flam.annotations import FORMATS
     from flam.core import ConfigError, output_lock
-    from flam.core.extras import require_extra
+    from flam.core.errors import require_extra
     from flam.core.progress import Reporter
     from flam.hub.hub import own_folder
     from flam.jobs.manifest import make_folder

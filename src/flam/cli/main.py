@@ -139,7 +139,7 @@ def _run(arguments: list[str]) -> int:
         return _report(f"error: {' '.join(str(error).split())}", USAGE)
     except Exception as error:
         from flam.core import FlamError, OutputError  # only now: they bring numpy, which help does without
-        from flam.core.extras import missing_extra
+        from flam.core.errors import missing_extra
 
         if isinstance(error, ModuleNotFoundError):
             error = missing_extra(error) or error

@@ -19,7 +19,7 @@ def mcp(
 
     For example, as a command of an MCP client: flam mcp --root recordings/
     """
-    from flam.core.extras import require_extra
+    from flam.core.errors import require_extra
 
     require_extra("mcp", "mcp", "to serve the Model Context Protocol")
     from flam.cli.serve import make_service

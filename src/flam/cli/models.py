@@ -77,7 +77,7 @@ def convert(
 
     For example: flam models convert open_flam_oct17.pth models/openflam --tokenizer tokenizer.json
     """
-    from flam.core.extras import require_extra
+    from flam.core.errors import require_extra
 
     require_extra("torch", "base", "to convert models")
     from flam.model.convert import convert as convert_model
@@ -103,7 +103,7 @@ def export(
 
     For example: flam models export my-birds --to onnx
     """
-    from flam.core.extras import require_extra
+    from flam.core.errors import require_extra
     from flam.hub import hub
 
     require_extra("torch", "torch", "to export models")

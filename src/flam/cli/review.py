@@ -121,7 +121,7 @@ def _ask(session: ReviewSession, others: Sequence[Label], labels_path: Path) -> 
 def _play(recording: str, onset_s: float, offset_s: float) -> None:
     """Play a candidate with a second around it, where there is something to play with."""
     from flam.audio.live import import_sounddevice
-    from flam.core.extras import is_installed
+    from flam.core.errors import is_installed
 
     if not is_installed("sounddevice"):
         return

@@ -37,7 +37,7 @@ def serve(
     For example: flam serve
     """
     from flam.core import ConfigError
-    from flam.core.extras import require_extra
+    from flam.core.errors import require_extra
     from flam.server.config import ServerConfig
 
     for package in ("fastapi", "uvicorn", "websockets", "prometheus_client"):

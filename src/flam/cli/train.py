@@ -38,7 +38,7 @@ def train(
     GPUs: torchrun --nproc-per-node 8 -m flam train RECIPE -o FOLDER
     """
     from flam.core import output_lock
-    from flam.core.extras import require_extra
+    from flam.core.errors import require_extra
     from flam.core.progress import Reporter
     from flam.jobs.manifest import make_folder
 

@@ -4,8 +4,7 @@ from flam.core.config import from_mapping, load_yaml, save_yaml, to_mapping
 from flam.core.documents import parse_json, parse_yaml
 from flam.core.errors import AnnotationError, AudioError, ConfigError, FlamError, ModelError, OutputError
 from flam.core.events import Event, RecordingEvents, spans_by_prompt
-from flam.core.files import atomic_path, atomic_text, file_sha256, read_text
-from flam.core.locks import output_lock
+from flam.core.files import atomic_path, atomic_text, file_sha256, output_lock, read_text
 from flam.core.scores import FrameScores, ScoreMethod
 from flam.core.timegrid import TimeGrid, round_half_up, seconds_to_samples
 

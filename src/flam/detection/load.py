@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from flam.core import ModelError, from_mapping, to_mapping
-from flam.core.extras import require_extra
+from flam.core.errors import require_extra
 from flam.detection.backends.base import Backend
 from flam.detection.config import DetectionConfig, overridden
 from flam.detection.detector import Detector

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from flam.core import ConfigError
-from flam.core.extras import require_extra
+from flam.core.errors import require_extra
 from flam.live.notices import LiveNotice
 
 PORT = 1883

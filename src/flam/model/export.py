@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from flam.core import ModelError, OutputError
-from flam.core.extras import MissingExtraError, require_extra
+from flam.core.errors import MissingExtraError, require_extra
 from flam.hub.graphs import (
     AUDIO_GRAPH,
     GRAPH_FILES,

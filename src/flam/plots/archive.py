@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from flam.core import ConfigError
-from flam.core.extras import require_extra
+from flam.core.errors import require_extra
 from flam.plots.layout import INK, OUTLINE, POSITIVE_COLOURS, save_figure, shortened
 from flam.plots.spectrogram import reduced_spectrogram
 

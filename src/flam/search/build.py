@@ -12,7 +12,7 @@ from typing import Any
 from flam.audio import find_recordings
 from flam.audio.start_time import start_time
 from flam.core import AudioError, OutputError, to_mapping
-from flam.core.locks import output_lock
+from flam.core.files import output_lock
 from flam.core.processes import each_file
 from flam.core.progress import Progress
 from flam.search.catalogue import Catalogue

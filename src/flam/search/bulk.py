@@ -21,7 +21,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from flam.audio import RECORDING_SUFFIXES
 from flam.core import AudioError, FlamError
-from flam.core.extras import require_extra
+from flam.core.errors import require_extra
 from flam.core.processes import each_file
 from flam.search.encode import Encoder
 from flam.search.segment import HEADER, Segment, SegmentWriter

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flam.core import FlamError, OutputError, to_mapping
-from flam.core.locks import output_lock
+from flam.core.files import output_lock
 from flam.core.progress import Progress
 from flam.search.axes import SearchAxes
 from flam.search.catalogue import ArchiveSettings, Catalogue

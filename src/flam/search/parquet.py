@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from flam.core import FlamError, OutputError, atomic_path, from_mapping, to_mapping
-from flam.core.extras import require_extra
-from flam.core.locks import output_lock
+from flam.core.errors import require_extra
+from flam.core.files import output_lock
 from flam.core.progress import Progress
 from flam.search.archive import Archive
 from flam.search.axes import SearchAxes, fit_axes
