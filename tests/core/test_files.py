@@ -1,11 +1,23 @@
-"""Text is read whole or refused with the place of the fault; a file appears whole, or what was there stays."""
+"""Files are read and written whole or not at all, and an output has one writer."""
 
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from flam.core import AnnotationError, ConfigError, OutputError, atomic_path, atomic_text, read_text
+from flam.core.files import output_lock
+
+HOLD = """
+import sys, time
+from flam.core.files import output_lock
+with output_lock(sys.argv[1]):
+    print("held", flush=True)
+    time.sleep(100)
+"""
 
 
 def test_text_comes_without_the_mark_of_some_editors(tmp_path):
@@ -108,3 +120,39 @@ def test_error_about_another_file_passes_unchanged(tmp_path):
     with pytest.raises(FileNotFoundError):
         read_while_writing()
     assert list(tmp_path.iterdir()) == []
+
+
+def holder(output):
+    child = subprocess.Popen([sys.executable, "-c", HOLD, str(output)], stdout=subprocess.PIPE, text=True)
+    assert child.stdout.readline() == "held\n"
+    return child
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_second_writer_is_refused_and_a_dead_one_is_not_waited_for(kind, tmp_path):
+    output = tmp_path / "out"
+    if kind == "folder":
+        output.mkdir()
+    child = holder(output)
+    with pytest.raises(OutputError, match=rf"out: process {child.pid} writes there; wait"), output_lock(output):
+        pass
+    with pytest.raises(OutputError, match=str(child.pid)), output_lock(output):  # the first refusal changed nothing
+        pass
+    child.send_signal(signal.SIGKILL if os.name == "posix" else signal.SIGTERM)
+    child.communicate()
+    with output_lock(output), pytest.raises(OutputError, match=str(os.getpid())), output_lock(output):
+        pass
+    assert [path for path in tmp_path.rglob("*") if path != output] == []  # nothing is left
+
+
+def test_a_link_and_what_it_points_to_are_one_output(tmp_path):
+    (tmp_path / "real.csv").touch()
+    (tmp_path / "link.csv").symlink_to("real.csv")
+    with output_lock(tmp_path / "real.csv"), pytest.raises(OutputError), output_lock(tmp_path / "link.csv"):
+        pass
+
+
+def test_no_place_to_write_is_told(tmp_path):
+    output = tmp_path / "none" / "out.csv"
+    with pytest.raises(OutputError, match=r"none/out\.csv: can't be written"), output_lock(output):
+        pass
