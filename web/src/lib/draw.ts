@@ -53,6 +53,17 @@ function tileAt(cache: TileCache, key: (level: number, tile: number) => string, 
   return undefined;
 }
 
+// The same for unit after unit: the keys of tiles are only made where a new tile begins.
+function tileFinder(cache: TileCache, key: (level: number, tile: number) => string, level: number) {
+  let index = -1;
+  let found: ReturnType<typeof tileAt>;
+  return (unit: number) => {
+    const wanted = Math.floor(unit / (TILE * 2 ** level));
+    if (wanted !== index) [index, found] = [wanted, tileAt(cache, key, level, unit)];
+    return found;
+  };
+}
+
 export function drawWaveform(
   context: CanvasRenderingContext2D,
   cache: TileCache,
@@ -64,12 +75,12 @@ export function drawWaveform(
 ): void {
   const level = levelFor(view.s_per_px / info.peak_s);
   const middle = top + height / 2;
-  const key = (at: number, tile: number) => `peaks|${at}|${tile}`;
+  const find = tileFinder(cache, (at, tile) => `peaks|${at}|${tile}`, level);
   context.fillStyle = colour("--wave", theme);
   for (let x = 0; x < view.width; x++) {
     const unit = Math.floor(secondsAt(view, x) / info.peak_s);
     const last = Math.max(unit + 1, Math.floor(secondsAt(view, x + 1) / info.peak_s));
-    const found = tileAt(cache, key, level, unit);
+    const found = find(unit);
     if (!found) continue;
     let low = 127;
     let high = -127;
@@ -155,10 +166,10 @@ function heatLine(cache: TileCache, info: RecordingInfo, view: Sight, prompt: st
   const colours = heatColours(theme);
   const image = new ImageData(width, 1);
   const pixels = new Uint32Array(image.data.buffer);
-  const key = (at: number, tile: number) => heatKey(prompt, at, tile);
+  const find = tileFinder(cache, (at, tile) => heatKey(prompt, at, tile), level);
   for (let x = 0; x < width; x++) {
     const unit = Math.floor(secondsAt(view, x) / info.hop_s);
-    const found = tileAt(cache, key, level, unit);
+    const found = find(unit);
     if (!found) continue;
     const last = Math.max(unit + 1, Math.floor(secondsAt(view, x + 1) / info.hop_s));
     let value = -1;

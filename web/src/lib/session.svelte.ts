@@ -38,7 +38,7 @@ export class Session {
   prompts = $state<PromptState[]>(load("prompts", []));
   draft = $state("");
   negatives = $state<string[]>(load("negatives", []));
-  events = $state<Record<string, SoundEvent[]>>({});
+  events = $state.raw<Record<string, SoundEvent[]>>({}); // thousands: replaced, never changed
   rules = $state<Record<string, Required<Rule>>>({});
   selected = $state<string | null>(null);
   span = $state<[number, number] | null>(null);
@@ -61,13 +61,14 @@ export class Session {
     return isNew ? [{ text: draft, threshold: null }, ...this.prompts] : this.prompts;
   }
 
-  get allEvents(): SoundEvent[] {
+  // Sorted once for each change: the overview asks for them whenever a tile arrives.
+  allEvents = $derived.by((): SoundEvent[] => {
     const shown = new Set(this.rows.map((row) => row.text));
     return Object.entries(this.events)
       .filter(([prompt]) => shown.has(prompt))
       .flatMap(([, events]) => events)
       .sort((a, b) => a.onset_s - b.onset_s || a.offset_s - b.offset_s);
-  }
+  });
 
   what(rows = this.rows): What {
     const rules: Record<string, Rule> = {};
@@ -216,7 +217,7 @@ export class Session {
 
   removePrompt(text: string): void {
     this.prompts = this.prompts.filter((prompt) => prompt.text !== text);
-    delete this.events[text];
+    this.events = Object.fromEntries(Object.entries(this.events).filter(([prompt]) => prompt !== text));
     this.remember();
     void this.refresh();
   }
@@ -260,11 +261,13 @@ export class Session {
       await this.attempt(async () => {
         const answer = await postJson<EventsAnswer>(`/v1/recordings/${recording.id}/events`, this.what(group));
         if (this.recording?.id !== recording.id) return;
+        const events = { ...this.events };
         group.forEach((row, place) => {
           if (this.asked[row.text] !== tickets[place]) return;
-          this.events[row.text] = answer.events.filter((event) => event.prompt === row.text);
+          events[row.text] = answer.events.filter((event) => event.prompt === row.text);
           this.rules[row.text] = answer.rules[row.text];
         });
+        this.events = events;
       });
     }
   }
