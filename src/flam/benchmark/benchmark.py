@@ -176,7 +176,7 @@ class System(Protocol):
     fingerprint: str
 
     def frame_scores(self, audio: Path, prompts: Sequence[str]) -> FrameScores:
-        """Scores in [0, 1] of every frame of a recording, whole, for K prompts; its errors are told per recording."""
+        """Scores in [0, 1] of all frames of a recording for K prompts; its errors are reported per recording."""
 
     def audio_features(self, audio: Path) -> np.ndarray:
         """(D,) vector of a recording; its product with a text's is their similarity."""

@@ -200,7 +200,7 @@ def evaluate(
     show_progress : ShowProgress, optional
         context for one system on one benchmark that gives a callback (recordings done, in all)
     on_problem : Callable[[str], None], optional
-        told of each recording that a system can't take
+        called with a line for each recording that a system can't take
 
     Raises
     ------

@@ -64,7 +64,7 @@ CORPUS_BENCHMARKS = {
 
 
 def corpus_benchmark(name: str, data_root: Path | None) -> Benchmark:
-    """The benchmark of a corpus, as far as it is on the disk; what is not there is told in its problems.
+    """The benchmark of a corpus, as far as it is on the disk; what is missing is listed in its problems.
 
     Parameters
     ----------

@@ -95,7 +95,7 @@ class ClipSource:
     Parameters
     ----------
     clips : Sequence[SourceClip]
-        the library; clips of which nothing is said are left out
+        the library; clips without any text are left out
     waveforms : ClipStore | None
         where their waveforms come from; None to read their files
     n_samples, sample_rate : int
@@ -106,7 +106,7 @@ class ClipSource:
     Raises
     ------
     ConfigError
-        nothing is said of any clip
+        no clip has a text
     """
 
     def __init__(

@@ -182,7 +182,7 @@ def choose_texts(
     clips : Sequence[ClipSounds]
         the sounds of B clips; None for a clip that can't be read
     texts : LabelTexts
-        what may be said of a sound
+        texts of each sound
     per_clip : int
         texts drawn for a clip at most
     rngs : Sequence[np.random.Generator]

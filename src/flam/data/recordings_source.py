@@ -104,10 +104,10 @@ def labelled_recordings(
     config : RecordingsConfig
         Where they are.
     on_problem : callable
-        Told, in one line each, of event lists and rows that can't be read, of recordings that aren't there, of events
-        behind the end of their recording, and of events without a label.
+        Called with a line for each event list or row that can't be read, recording that is missing, event behind the
+        end of its recording, and event without a label.
     on_note : callable
-        Told, in one line, what was assumed.
+        Called with a line for each assumption.
 
     Returns
     -------

@@ -90,7 +90,7 @@ class SceneSource:
     Parameters
     ----------
     clips : Sequence[SourceClip]
-        the library; clips of which nothing is said can only be backgrounds
+        the library; clips without any text can only be backgrounds
     waveforms : ClipStore
         measures and waveforms of the clips
     config : SceneConfig
@@ -105,7 +105,7 @@ class SceneSource:
     Attributes
     ----------
     label_captions : dict[str, set[str]]
-        what is said of the clips of each label
+        captions of the clips of each label
 
     Raises
     ------

@@ -60,7 +60,7 @@ def stored_config(path: Path) -> SceneConfig | None:
 
 
 def stored_scenes(path: Path, reporter: Reporter) -> Iterator[tuple[ScenePlan, dict[str, Any] | None]]:
-    """Each plan of a folder or a plan file, with the facts of a rendered scene; damage is told and skipped.
+    """Plans of a folder or plan file, with the facts of rendered scenes; damaged scenes are reported and skipped.
 
     Raises
     ------

@@ -31,7 +31,7 @@ class FalsePositives:
 
     @property
     def total_per_minute(self) -> np.ndarray:
-        """(N,) of all prompts together, as one who asks for all of them gets them."""
+        """(N,) of all prompts together."""
         return self.per_minute.sum(axis=1)
 
     def for_prompt_counts(self, counts: Sequence[int], n_draws: int = 200, seed: int = 0) -> np.ndarray:

@@ -126,7 +126,7 @@ def gather_clips(
     config : LibraryConfig
         rules for what folders and files don't say
     on_problem : Callable[[str], None], optional
-        told, in one line, of what can't be read; the rest is gathered
+        called with a line for what can't be read; the rest is gathered
 
     Returns
     -------

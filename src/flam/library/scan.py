@@ -115,7 +115,7 @@ def scan_library(
     progress : Progress | None, optional
         called with (clips measured, clips in all)
     on_problem : Callable[[str], None], optional
-        told of what can't be gathered; damaged, silent and empty files are rows of the table with a remark
+        called with a line for what can't be gathered; damaged, silent and empty files are rows with a remark
 
     Returns
     -------

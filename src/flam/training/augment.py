@@ -1,7 +1,7 @@
 """Augmentation of log-mel spectrograms: SpecAugment (Park et al., arXiv 1904.08779), and other recorders and rooms.
 
-Degradation is what a recorder does and can be said of band powers alone, drawn anew each time a scene is heard and
-without regard to its labels; what needs samples (codecs, clipping, telephones) is in the pool.
+Degradation is what a recorder does to band powers, drawn anew each time a scene is used, independently of
+its labels; what needs samples (codecs, clipping, telephones) is in the pool.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ from flam.training.start import package
 from flam.training.task import Notify, Task
 
 FIRST_VALIDATION_BATCHES = 2
-# told of steps done, steps in all, and the newest figures
+# called with steps done, steps in all, and the newest figures
 TrainingProgress = Callable[[int, int, dict[str, Any]], None]
 
 

@@ -151,7 +151,7 @@ class Corpus:
         split : str
             one of ``splits``
         on_problem : OnProblem, optional
-            told, in one line, of each row that can't be understood; by default a logged warning
+            called with a line for each row that can't be understood; by default a logged warning
 
         Raises
         ------

@@ -32,7 +32,7 @@ def write_manifest(
     path : str | Path
         the CSV file; paths of recordings below its folder are relative to it, others absolute
     on_problem : OnProblem, optional
-        told, in one line, of a recording whose name is not Unicode and so can't be written
+        called with a line for each recording whose name is not Unicode and so can't be written
 
     Returns
     -------

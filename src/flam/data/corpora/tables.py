@@ -42,7 +42,7 @@ def read_table(
     columns : Sequence[str]
         the columns that are needed; without a header, all columns in order
     on_problem : OnProblem
-        told of each row that is left out
+        called with a line for each row that is skipped
     keeps_spaces : bool, default False
         whether spaces at both ends of a cell are a part of it
 
@@ -207,7 +207,7 @@ def read_strong_file(path: Path, n_cells: int) -> tuple[Event, ...]:
 def readable(
     paths: Iterable[Path], read: Callable[[Path], tuple[Event, ...]], on_problem: OnProblem
 ) -> Iterator[tuple[Path, tuple[Event, ...]]]:
-    """Each file of one recording with its events; a file that can't be understood is told and left out.
+    """Each file of one recording with its events; a file that can't be understood is reported and skipped.
 
     Examples
     --------

@@ -26,7 +26,7 @@ class YoutubeClips:
     folder : Path
         searched with all folders below it
     on_problem : OnProblem
-        told of folders and links that can't be followed
+        called with a line for each folder or link that can't be followed
 
     Raises
     ------

@@ -170,7 +170,7 @@ def answers(
     questions : Iterable[Question]
         each is asked unless its answer is remembered
     prompt : str
-        what the model is told first
+        the system prompt
     endpoint : ChatEndpoint
         whom to ask, and where answers are kept
     memory : AnswerMemory
@@ -243,7 +243,7 @@ class _UnusableError(Exception):
 
 
 def _asked(question: Question, prompt: str, endpoint: ChatEndpoint) -> str:
-    """An answer without a problem; the model is told what is wrong with one that has."""
+    """An answer without a problem; the model is asked again, with what is wrong, where one has."""
     messages = [{"role": "system", "content": prompt}, {"role": "user", "content": question.message}]
     problem = ""
     for _ in range(endpoint.config.attempts):

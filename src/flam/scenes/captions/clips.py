@@ -185,7 +185,7 @@ def _by_model(
 
 
 def _notes(row: LibraryRow) -> str:
-    """What the model is told of a clip; empty where nothing is known."""
+    """The notes on a clip that the model is given; empty where nothing is known."""
     path = PurePosixPath(row.clip.clip_id)
     told = {
         "label": row.clip.label,

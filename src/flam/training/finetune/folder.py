@@ -71,9 +71,9 @@ def read_folder(
     folder : str or Path
         The recordings and their labels.
     on_problem : callable
-        Told, in one line each, of lists, rows and recordings that are left out.
+        Called with a line for each list, row and recording that is skipped.
     on_note : callable
-        Told, in one line each, what was assumed: which folders are labels, and which hold none.
+        Called with a line for each assumption: which folders are labels, and which hold none.
     format : str, optional
         Of the event lists, a key of ``flam.annotations.FORMATS``; None to tell it from each file.
     label_column : str, optional

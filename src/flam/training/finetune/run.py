@@ -177,7 +177,7 @@ def finetune(
     problems: list[str] = []
     parent_folder = resolve(parent, notify=notify)  # first, as reading a large folder takes a while
     format, label_column = config.annotations_format, config.label_column
-    # what is assumed is told before the work, not after it
+    # assumptions are reported before the work, not after it
     recordings = read_folder(
         recordings_folder, problems.append, lambda note: notify(f"note: {note}"), format, label_column
     )

@@ -115,7 +115,7 @@ def cut_sounds(
     most_s : float
         so much of each label is kept, seconds
     on_problem : Callable[[str], None], optional
-        told of recordings that can't be read or are silent
+        called with a line for each recording that can't be read or is silent
     """
     clips: list[SourceClip] = []
     kept_s: dict[str, float] = {}
