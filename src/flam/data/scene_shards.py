@@ -91,7 +91,7 @@ class SceneSetSettings:
             raise ValueError(f"loose is {self.loose!r}; it must be one of {known}")
 
     def fingerprint(self) -> str:
-        """A short text that is equal for two sets if their shards are."""
+        """Hash of the settings: equal for two sets if their shards are."""
         decisive = {name: value for name, value in to_mapping(self).items() if name != "clips_from"}
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
 
