@@ -15,10 +15,9 @@ import numpy as np
 from flam.audio.live import LiveInput
 from flam.core import AudioError, ConfigError
 from flam.detection.pieces import Piece
-from flam.live.clips import ClipConfig, ClipWriter
+from flam.live.clips import ClipConfig, ClipWriter, RingBuffer
 from flam.live.clock import WallClock
 from flam.live.notices import LiveNotice, NoticeKind
-from flam.live.ring import RingBuffer
 from flam.live.schedule import Schedule
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
