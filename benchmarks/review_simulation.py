@@ -16,7 +16,7 @@ import numpy as np
 
 from flam.review.candidates import Pool
 from flam.review.logistic import Prior, fit_logistic
-from flam.review.selection import BIN_EDGES, bin_of, next_question
+from flam.review.session import BIN_EDGES, bin_of, next_question
 from flam.review.thresholds import Target, choose_threshold
 
 N_PROMPTS, N_CANDIDATES = 110, 1500

@@ -20,7 +20,7 @@ from flam.review import (
     write_labels,
     write_questions,
 )
-from flam.review.selection import BIN_EDGES, bin_of, first_questions, next_question
+from flam.review.session import BIN_EDGES, bin_of, first_questions, next_question
 
 
 def some_candidates(n=60, shift=0.0, seed=0):

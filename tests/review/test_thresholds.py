@@ -5,10 +5,9 @@ import pytest
 
 from flam.core import ConfigError
 from flam.review.candidates import Pool
-from flam.review.counts import call_density, count_right
 from flam.review.logistic import LogisticFit, fit_logistic, sigmoid
-from flam.review.selection import BIN_EDGES
-from flam.review.thresholds import Target, choose_threshold, precision_interval
+from flam.review.session import BIN_EDGES
+from flam.review.thresholds import Target, call_density, choose_threshold, count_right, precision_interval
 
 CERTAIN = 1e-10 * np.eye(2)
 

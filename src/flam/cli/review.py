@@ -143,7 +143,7 @@ def _write_clips(
     from flam.live.mqtt import slug
     from flam.review import write_questions
     from flam.review.examples import read_span
-    from flam.review.selection import spread_questions
+    from flam.review.session import spread_questions
 
     folder.mkdir(parents=True, exist_ok=True)
     chosen = [session.candidates[place] for place in spread_questions(session.pool, session.config.max_answers)]

@@ -1,20 +1,18 @@
 """From a few answers to a threshold, a probability and a count of each prompt; numpy only."""
 
-from flam.review.archive_events import archive_events
 from flam.review.candidates import (
     Candidate,
     Pool,
     RecordingHashes,
+    archive_events,
     candidate_floor,
     find_candidates,
     recording_hash,
 )
-from flam.review.counts import Estimate, call_density, count_right
-from flam.review.labels import Label, Verdict, match_labels, read_labels, write_labels, write_questions
+from flam.review.labels import Label, Verdict, answers_of, match_labels, read_labels, write_labels, write_questions
 from flam.review.logistic import SHIPPED_PRIOR, LogisticFit, Prior, fit_logistic
-from flam.review.reference import answers_of
 from flam.review.session import ReviewConfig, ReviewSession
-from flam.review.thresholds import ChosenThreshold, Target, choose_threshold
+from flam.review.thresholds import ChosenThreshold, Estimate, Target, call_density, choose_threshold, count_right
 
 __all__ = [
     "SHIPPED_PRIOR",

@@ -6,11 +6,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from flam.core import AudioError, Event, RecordingEvents, file_sha256
 from flam.detection.config import DetectionConfig
+from flam.detection.prompt_file import PromptList
+
+if TYPE_CHECKING:
+    from flam.search import Archive
 
 PER_RECORDING = 2
 # Of long recordings, so many of each stretch: a day of one microphone is as good as many short recordings.
@@ -222,3 +227,32 @@ class RecordingHashes(Mapping[str, str]):
 
     def __len__(self) -> int:
         return len(self._paths)
+
+
+def archive_events(
+    archive: Archive, prompts: PromptList, floor: float, suppress: Sequence[str] = ()
+) -> list[RecordingEvents]:
+    """Events of an archive's recordings that reach a low threshold, as ``detect`` finds them with it.
+
+    Parameters
+    ----------
+    archive : Archive
+        Where to look.
+    prompts : PromptList
+        What is reviewed; thresholds of its own don't count.
+    floor : float
+        Score that events reach at least.
+    suppress : sequence of str
+        Sounds that must not be mistaken for a prompt.
+
+    Returns
+    -------
+    list of RecordingEvents
+        By path; recordings without events are left out.
+    """
+    plain = prompts.without_thresholds()
+    config = plain.configure(archive.detection_config(threshold=floor, low_threshold=floor))
+    found: dict[str, list[Event]] = defaultdict(list)
+    for span in archive.spans(archive.queries(plain, suppress, config), config.silence_db):
+        found[span.recording.path].append(span.event)
+    return [RecordingEvents(path, None, tuple(sorted(events))) for path, events in sorted(found.items())]
