@@ -11,16 +11,17 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
 import flam
 from flam.core import FlamError
 from flam.server import live, routes_detect, routes_recordings, routes_review, routes_search, routes_status
 from flam.server.errors import Refused
-from flam.server.metrics import Metrics
 from flam.server.reviews import Reviews
 from flam.server.searching import ArchiveShelf
 from flam.server.security import Gate
 from flam.server.service import Service
+from flam.server.store import StoredRecording
 from flam.server.uploads import Uploads
 
 logger = logging.getLogger(__name__)
@@ -99,3 +100,31 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
 def _text(error: Exception) -> str:
     """The message, as any JSON can hold it."""
     return str(error).encode("utf-8", "replace").decode()
+
+
+class Metrics:
+    """Counters of one server."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.responses = Counter("flam_responses", "Responses by status.", ["status"], registry=self.registry)
+        self.uploaded = Counter("flam_uploaded_bytes", "Bytes received as recordings.", registry=self.registry)
+        self.analyses = Counter("flam_analyses", "Analyses by outcome.", ["outcome"], registry=self.registry)
+        self.audio = Counter("flam_analysed_audio_seconds", "Seconds of audio analysed.", registry=self.registry)
+        self.stored = Gauge("flam_stored_recordings", "Recordings held.", registry=self.registry)
+        self.stored_bytes = Gauge("flam_stored_bytes", "Disk space of uploads and analyses.", registry=self.registry)
+        self.waiting = Gauge("flam_waiting_recordings", "Recordings that wait for analysis.", registry=self.registry)
+        self.live = Gauge("flam_live_sessions", "Live sessions open.", registry=self.registry)
+
+    def count_analysis(self, recording: StoredRecording) -> None:
+        """Count an analysis that ended."""
+        self.analyses.labels(recording.state).inc()
+        self.audio.inc(recording.analysed_s)
+
+    def text(self, service: Service) -> bytes:
+        """All metrics in Prometheus' text format."""
+        recordings = list(service.store)
+        self.stored.set(len(recordings))
+        self.stored_bytes.set(sum(recording.n_bytes() for recording in recordings))
+        self.waiting.set(service.analyser.n_waiting)
+        return generate_latest(self.registry)

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, StreamingResponse
 
+from flam.server.analysis import row_edges_hz
 from flam.server.dependencies import ServiceDep
 from flam.server.errors import NotReady
 from flam.server.schemas import (
@@ -27,7 +28,6 @@ from flam.server.schemas import (
 )
 from flam.server.service import Service
 from flam.server.store import N_ROWS, StoredRecording
-from flam.server.timeline import row_edges_hz
 from flam.server.wav import HEADER_BYTES, wav_bytes
 
 router = APIRouter(prefix="/v1/recordings", tags=["recordings"])
