@@ -35,8 +35,7 @@ from flam.search.axes import SearchAxes
 from flam.search.build import BuildReport, build_archive
 from flam.search.catalogue import ArchiveSettings, Catalogue
 from flam.search.encode import Encoder, fit_on_recordings
-from flam.search.layout import ArchiveFolder
-from flam.search.models import model_axes, model_id
+from flam.search.layout import ArchiveFolder, model_axes, model_id
 from flam.search.scan import Scanner
 from flam.search.segment import HEADER, Segment, SegmentHeader
 

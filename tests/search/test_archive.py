@@ -80,7 +80,7 @@ def test_frames_come_back(archive_paths, sounds, detector):
 
 
 def test_another_model_is_refused(archive_paths, monkeypatch, tmp_path):
-    monkeypatch.setattr("flam.search.models.resolve", lambda name: tmp_path)
-    monkeypatch.setattr("flam.search.models.model_id", lambda folder: "another")
+    monkeypatch.setattr("flam.search.layout.resolve", lambda name: tmp_path)
+    monkeypatch.setattr("flam.search.layout.model_id", lambda folder: "another")
     with pytest.raises(ModelError, match="features of two models can't be compared"):
         Archive(archive_paths["exact"]).search(["tone 1000"])

@@ -22,8 +22,8 @@ def run(capsys, monkeypatch, tmp_path, detector, model_id):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(flam, "load", type(detector), raising=False)
     monkeypatch.setattr(flam.hub.hub, "resolve", lambda name, notify=None: tmp_path)
-    monkeypatch.setattr("flam.search.models.resolve", lambda name: tmp_path)
-    monkeypatch.setattr("flam.search.models.model_id", lambda folder: model_id)
+    monkeypatch.setattr("flam.search.layout.resolve", lambda name: tmp_path)
+    monkeypatch.setattr("flam.search.layout.model_id", lambda folder: model_id)
 
     def call(*arguments):
         code = main([str(argument) for argument in arguments])
@@ -75,7 +75,7 @@ def test_build_tells_of_bad_files_and_refuses_what_does_not_fit(run, sounds, tmp
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "letter.txt").write_text("dear")
     assert "letter.txt" in run("index", "build", folder, "-o", "other").err
-    monkeypatch.setattr("flam.search.models.model_id", lambda folder: "fedcba9876543210")
+    monkeypatch.setattr("flam.search.layout.model_id", lambda folder: "fedcba9876543210")
     refused = run("index", "build", folder, "-o", "archive")
     assert refused.code == 2
     assert "features of two models can't be compared" in refused.err

@@ -9,9 +9,9 @@ import pytest
 from flam.core import ConfigError, Event
 from flam.detection.prompt_file import Probability, PromptEntry, PromptList
 from flam.search import Archive, Filters, Recording, Span
-from flam.search.clips import near_duplicates, rank_clips, text_similarities
 from flam.search.combine import all_of, any_of, followed_by
 from flam.search.counts import count, found_in_archive, recorded_hours, with_probability, write_counts
+from flam.search.examples import near_duplicates, rank_clips, text_similarities
 from flam.search.filters import parse_moment, parse_range, parse_time_of_day
 
 

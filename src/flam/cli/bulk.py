@@ -57,9 +57,8 @@ def embed(
     from flam.search.catalogue import ArchiveSettings
     from flam.search.codec import Codec
     from flam.search.encode import Encoder
-    from flam.search.layout import ArchiveFolder
+    from flam.search.layout import ArchiveFolder, model_axes, model_id
     from flam.search.maintain import adopt_segments
-    from flam.search.models import model_axes, model_id
 
     reporter = Reporter(store.quiet)
     urls = find_urls(store.input)

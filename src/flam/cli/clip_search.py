@@ -11,8 +11,7 @@ from flam.cli.detect_options import Find
 from flam.cli.search_options import Answers, Keep, Together, choose_filters
 from flam.core import ConfigError, atomic_text
 from flam.search import Archive
-from flam.search.clips import near_duplicates, rank_clips
-from flam.search.examples import Example
+from flam.search.examples import Example, near_duplicates, rank_clips
 
 DEFAULT_TOP = 20
 

@@ -242,7 +242,7 @@ def _encoder(archive: ArchiveFolder, folders: tuple[Path, ...], options: BuildOp
     from flam.hub.registry import DEFAULT_MODEL
     from flam.search.catalogue import ArchiveSettings, Catalogue
     from flam.search.encode import Encoder, fit_on_recordings
-    from flam.search.models import model_axes, model_id, require_model
+    from flam.search.layout import model_axes, model_id, require_model
 
     if archive.exists():
         with Catalogue.open(archive.catalogue_path) as catalogue:

@@ -60,8 +60,7 @@ def collect(sources: Sequence[str], prompts: PromptList, model: str, floor: floa
     from flam.jobs.settings import model_identity
     from flam.review import RecordingHashes, archive_events, candidate_floor, recording_hash
     from flam.search import Archive
-    from flam.search.layout import ArchiveFolder
-    from flam.search.models import require_model
+    from flam.search.layout import ArchiveFolder, require_model
 
     lists = [source for source in sources if source.lower().endswith(EVENT_SUFFIXES)]
     archives = [source for source in sources if ArchiveFolder(Path(source)).exists()]

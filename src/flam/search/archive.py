@@ -109,7 +109,7 @@ class Archive:
             The model can't be found, or is not the one that the archive was made with.
         """
         if self._detector is None:
-            from flam.search.models import load_model
+            from flam.search.layout import load_model
 
             self._detector = load_model(self.settings.model, self.settings.model_id, self.path)
         return self._detector

@@ -1,16 +1,10 @@
-"""Searching by example: a clip, or a part of one, alone or together with words.
-
-All frames of a model share a direction, which says nothing about what they hold. The query is what the frames of the
-example have beyond it: their mean less the mean of the archive. How near is near depends on the example, so the scores
-are calibrated on the archive: 0.5 lies four standard deviations above the middle of its frames' cosines, and the
-threshold halfway from there to what the example's own frames reach. Middle and deviation are the median and the median
-distance from it, which a sound that is common in the archive does not move.
-"""
+"""Searching by example, a clip or a part of one, alone or with words; and among whole files."""
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +15,9 @@ from flam.core import ConfigError
 from flam.detection import DetectionConfig
 from flam.detection.backends.base import TextFeatures
 from flam.detection.silence import power_of_db
+from flam.search.archive import Archive
 from flam.search.query import Query
+from flam.search.recordings import Recording
 
 if TYPE_CHECKING:
     from flam.detection import Detector
@@ -33,6 +29,7 @@ BACKGROUND_DEVIATIONS = 4.0
 DEVIATION_OF_DISTANCE = 1.4826  # standard deviation of a normal distribution, by the median distance
 FRAMES_IN_A_ROW = 50
 NARROWEST = 0.05  # of the cosine, between background and example
+ROWS_AT_ONCE = 4_096
 
 
 @dataclass(frozen=True)
@@ -161,3 +158,53 @@ def _frames(detector: Detector, example: Example, config: DetectionConfig) -> np
 
 def _unit(vector: np.ndarray) -> np.ndarray:
     return (vector / max(float(np.linalg.norm(vector)), 1e-9)).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class RankedClip:
+    """A recording and its cosine with what was asked for."""
+
+    recording: Recording
+    cosine: float
+
+
+def clip_vectors(archive: Archive) -> tuple[list[Recording], np.ndarray]:
+    """All recordings of an archive with their (R, D) float32 vectors, ordered by path."""
+    rows = [(row, segment.clips[row.clip_row]) for segment, recordings in archive.segments for row in recordings]
+    rows.sort(key=lambda pair: pair[0].path)
+    vectors = np.stack([vector for _, vector in rows]) if rows else np.zeros((0, archive.dim), np.float32)
+    return [recording for recording, _ in rows], vectors
+
+
+def rank_clips(archive: Archive, vector: np.ndarray, n: int | None = None) -> list[RankedClip]:
+    """Order recordings by how well they fit a vector.
+
+    Parameters
+    ----------
+    archive : Archive
+        Archive
+    vector : numpy.ndarray
+        (D,), of a text or of a clip.
+    n : int, optional
+        How many; None for all.
+    """
+    recordings, vectors = clip_vectors(archive)
+    cosines = vectors @ np.asarray(vector, np.float32)
+    order = np.argsort(-cosines, kind="stable")[:n]
+    return [RankedClip(recordings[row], float(cosines[row])) for row in order.tolist()]
+
+
+def near_duplicates(archive: Archive, min_cosine: float = 0.98) -> Iterator[tuple[Recording, Recording, float]]:
+    """Pairs of recordings whose vectors are almost the same, with their cosine."""
+    recordings, vectors = clip_vectors(archive)
+    for start in range(0, len(vectors), ROWS_AT_ONCE):
+        cosines = vectors[start : start + ROWS_AT_ONCE] @ vectors.T
+        for row, other in zip(*np.nonzero(cosines >= min_cosine), strict=True):
+            if start + row < other:
+                yield recordings[start + row], recordings[other], float(cosines[row, other])
+
+
+def text_similarities(archive: Archive, texts: Sequence[str]) -> np.ndarray:
+    """(R, K) cosines of all recordings, ordered by path, with texts: what ``flam.evaluation.clips`` takes."""
+    features = np.asarray(archive.detector.embed_text(list(texts)).text_features)
+    return clip_vectors(archive)[1] @ features.T

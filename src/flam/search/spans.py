@@ -12,9 +12,8 @@ from flam.core import Event, FrameScores, TimeGrid
 from flam.detection import DetectionConfig
 from flam.detection.binarize import ROUNDING_FRAMES, Binarizer, median_filter, median_frames
 from flam.detection.config import EventRule
-from flam.search.query import Query
+from flam.search.query import Query, highest_score
 from flam.search.recordings import Recording
-from flam.search.scores import highest_score
 from flam.search.segment import Segment
 
 FEWEST_BLOCK_FRAMES = 64
