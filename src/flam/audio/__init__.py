@@ -9,10 +9,9 @@ from flam.audio.loudness import (
     spans_of_levels_s,
 )
 from flam.audio.recording import Recording, mono_blocks, open_recording, read_audio
-from flam.audio.resample import resample, resample_blocks, resampled_length
+from flam.audio.resample import Window, resample, resample_blocks, resampled_length, windows
 from flam.audio.start_time import parse_time_zone, start_time
 from flam.audio.walk import RECORDING_SUFFIXES, find_recordings
-from flam.audio.windows import Window, windows
 from flam.audio.write import write_audio
 
 __all__ = [

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from flam.audio.byte_source import ByteSource, Part
-from flam.audio.conform import conform, reblock
+from flam.audio.combined import conform, reblock
 from flam.core import AudioError, round_half_up
 
 if TYPE_CHECKING:

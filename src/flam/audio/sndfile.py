@@ -6,20 +6,27 @@ import importlib.util
 import os
 import re
 import sys
+import tempfile
+import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import soundfile
 
 from flam.audio.byte_source import ByteSource, Part
-from flam.audio.conform import reblock
-from flam.audio.native_stderr import caught_stderr
-from flam.audio.ogg import ogg_is_complete
+from flam.audio.combined import reblock
 from flam.core import AudioError
 
+# how libmpg123 begins its lines; everything else that reaches the terminal meanwhile is passed on
+_MPG123 = re.compile(rb"^(?:Warning: |Note: |\[src/libmpg123/|Illegal Audio-MPEG|big_values|\s*$)")
+_lock = threading.RLock()
+# RFC 3533, section 6: 27 bytes, then a table of up to 255 lengths, then what they add up to
+CAPTURE_PATTERN, FLAGS_AT, TABLE_LENGTH_AT, TABLE_AT = b"OggS", 5, 26, 27
+END_OF_STREAM = 4
+LARGEST_PAGE_BYTES = 65_307
 # libsndfile notes in its log where a chunk claims more bytes than the file has left; from this size on, the claim is
 # the "unknown length" that programs write into a pipe.
 CHUNK_SHORTAGE = re.compile(r"^ *(?:data|SSND|Data Size) *: (\d+) \(should be (\d+)\)", re.MULTILINE)
@@ -27,6 +34,49 @@ UNKNOWN_LENGTH_BYTES = 0x7FFF_F000
 UNKNOWN_LENGTH_SAMPLES = 1 << 62
 # The last page of an Ogg states its end, and encoders round it: up to as many samples as a packet holds at most.
 VORBIS_PACKET_SAMPLES = 4096
+
+
+@contextmanager
+def caught_stderr(lines: list[str]) -> Iterator[None]:
+    """Add what libmpg123 prints within the block to ``lines``; what others print appears when the block ends.
+
+    One thread at a time catches; file descriptors belong to the whole process, so keep the block short.
+    """
+    with _lock:
+        try:
+            kept = os.dup(2)
+        except OSError:  # a program without a terminal
+            yield
+            return
+        try:
+            with tempfile.TemporaryFile() as caught:
+                os.dup2(caught.fileno(), 2)
+                try:
+                    yield
+                finally:
+                    os.dup2(kept, 2)
+                    caught.seek(0)
+                    for line in caught.read().splitlines(keepends=True):
+                        if _MPG123.match(line):
+                            lines.append(line.decode("utf-8", "replace").strip())
+                        else:
+                            os.write(2, line)
+        finally:
+            os.close(kept)
+
+
+def ogg_is_complete(file: BinaryIO) -> bool:
+    """Say whether the last page of an Ogg file is whole and marked as the end of its stream; closes the file."""
+    with file:
+        n_bytes = file.seek(0, 2)
+        file.seek(max(0, n_bytes - LARGEST_PAGE_BYTES))
+        tail = file.read()
+    page = tail[max(0, tail.rfind(CAPTURE_PATTERN)) :]
+    if len(page) < TABLE_AT:
+        return False
+    table = page[TABLE_AT : TABLE_AT + page[TABLE_LENGTH_AT]]
+    is_whole = len(page) >= TABLE_AT + page[TABLE_LENGTH_AT] + sum(table)
+    return is_whole and bool(page[FLAGS_AT] & END_OF_STREAM)
 
 
 class SequentialFile(soundfile.SoundFile):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from flam.audio.chunks import riff_chunks
+from flam.audio.unfinished import riff_chunks
 from flam.core import ConfigError
 
 # Old AudioMoths name a recording by its second of Unix time in hexadecimal; they were first sold in 2017.

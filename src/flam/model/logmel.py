@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from flam.audio.mel import LogMelConfig, slaney_mel_filters
+from flam.audio.logmel import LogMelConfig, slaney_mel_filters
 
 POWER_FLOOR = 1e-10
 

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from flam.audio.mel import LogMelConfig, slaney_mel_filters
+from flam.audio.logmel import LogMelConfig, slaney_mel_filters
 from flam.core import AudioError
 
 N_MELS = 96

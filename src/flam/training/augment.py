@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from flam.audio.mel import LogMelConfig, mel_band_centres_hz
+from flam.audio.logmel import LogMelConfig, mel_band_centres_hz
 from flam.model.logmel import POWER_FLOOR
 
 FLOOR_DB = 10 * np.log10(POWER_FLOOR)

@@ -11,8 +11,7 @@ import numpy as np
 import onnxruntime
 from tokenizers import Tokenizer
 
-from flam.audio.logmel import log_mel
-from flam.audio.mel import LogMelConfig
+from flam.audio.logmel import LogMelConfig, log_mel
 from flam.core import ModelError, TimeGrid, from_mapping
 from flam.core.processor import available_cores
 from flam.detection.backends.base import Backend, TextFeatures
