@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 
 import flam
-from flam.detection.everyday import everyday_prompts
+from flam.detection.kinds import everyday_prompts
 from flam.detection.prompt_file import PromptList
 from flam.hub.hub import resolve
 from flam.search import Archive, Query

@@ -9,9 +9,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from flam.data.phrases import PhraseSet
-from flam.detection.config import DetectionConfig
+from flam.detection.config import DetectionConfig, FalseAlarmCurve
 from flam.detection.detector import Detector
-from flam.detection.false_alarms import FalseAlarmCurve
 from flam.detection.kinds import SoundKind
 from flam.library.bank import WaveformBank
 from flam.library.source_library import SourceClip

@@ -9,7 +9,7 @@ from flam.audio import resample
 from flam.core import AudioError, ConfigError, FrameScores, ModelError
 from flam.detection import DetectionConfig, Detector
 from flam.detection.binarize import binarize
-from flam.detection.stitch import border_weights
+from flam.detection.plan import border_weights
 from flam.model.checkpoint import Checkpoint
 from flam.model.flam import FLAM, score
 

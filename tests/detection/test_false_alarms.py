@@ -5,8 +5,7 @@ import math
 import pytest
 
 from flam.core import from_mapping, to_mapping
-from flam.detection.config import DetectionConfig
-from flam.detection.false_alarms import FalseAlarmCurve
+from flam.detection.config import DetectionConfig, FalseAlarmCurve
 from flam.detection.load import load
 
 CURVE = FalseAlarmCurve((0.9, 0.95, 0.99), (60.0, 30.0, 5.0))

@@ -6,8 +6,7 @@ import pytest
 import flam
 from flam.core import FrameScores, TimeGrid, from_mapping, to_mapping
 from flam.detection.binarize import binarize
-from flam.detection.config import DetectionConfig, PromptSettings, overridden
-from flam.detection.false_alarms import FalseAlarmCurve
+from flam.detection.config import DetectionConfig, FalseAlarmCurve, PromptSettings, overridden
 from flam.detection.kinds import SoundKind
 from flam.detection.operating_point import operating_point
 

@@ -5,8 +5,7 @@ import pytest
 
 import flam
 from flam.core import ConfigError, Event, FrameScores, TimeGrid
-from flam.detection.config import DetectionConfig, PromptSettings, overridden
-from flam.detection.false_alarms import FalseAlarmCurve
+from flam.detection.config import DetectionConfig, FalseAlarmCurve, PromptSettings, overridden
 from flam.detection.operating_point import operating_point
 from flam.detection.prompt_file import (
     Probability,

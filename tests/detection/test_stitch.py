@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from flam.detection.stitch import FramePiece, border_weights, stitch
+from flam.detection.plan import FramePiece, border_weights, stitch
 
 FRAME_SAMPLES = 10
 

@@ -12,8 +12,8 @@ from flam.core import FrameScores, TimeGrid
 from flam.detection import DetectionConfig
 from flam.detection.backends.base import TextFeatures
 from flam.detection.binarize import binarize
+from flam.detection.frames import frame_power, power_of_db
 from flam.detection.scores import score
-from flam.detection.silence import frame_power, power_of_db
 from flam.search.axes import fit_axes
 from flam.search.build import BuildReport, build_archive
 from flam.search.catalogue import ArchiveSettings

@@ -79,7 +79,7 @@ def address(detector, archive):
     """A running server, as ``flam serve`` runs it."""
     import uvicorn
 
-    from flam.detection.everyday import everyday_prompts
+    from flam.detection.kinds import everyday_prompts
     from flam.server.app import create_app
     from flam.server.config import ServerConfig
     from flam.server.searching import ArchiveShelf

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from flam.core import ConfigError
-from flam.detection.everyday import everyday_prompts
+from flam.detection.kinds import everyday_prompts
 from flam.detection.prompt_file import PromptEntry, PromptList, merged, read_prompt_file
 
 EVERYDAY = "everyday"

@@ -143,7 +143,7 @@ def choose_prompts(find: Find, needed: bool = True) -> PromptList:
     """
     from flam.cli.prompts import EVERYDAY, collect_prompts
     from flam.core import ConfigError
-    from flam.detection.everyday import everyday_prompts
+    from flam.detection.kinds import everyday_prompts
     from flam.detection.prompt_file import PromptList, merged, read_prompt_file
 
     if find.settings is not None:

@@ -78,7 +78,7 @@ def make_service(config: ServerConfig, model: str | None, prompts: tuple[Path, .
     """A service with its model loaded."""
     import flam
     from flam.core import to_mapping
-    from flam.detection.everyday import everyday_prompts
+    from flam.detection.kinds import everyday_prompts
     from flam.detection.prompt_file import read_prompt_file
     from flam.hub import hub
     from flam.hub.registry import DEFAULT_MODEL

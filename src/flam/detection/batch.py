@@ -11,10 +11,9 @@ from flam.detection.backends.base import Backend
 from flam.detection.config import DetectionConfig, overridden
 from flam.detection.frames import encode_spans
 from flam.detection.pieces import PieceMaker
-from flam.detection.plan import Span, WindowCutter, WindowPlan, plan_windows
+from flam.detection.plan import FramePiece, Span, WindowCutter, WindowPlan, plan_windows, stitch
 from flam.detection.question import ask
 from flam.detection.source import Audio, audio_source
-from flam.detection.stitch import FramePiece, stitch
 
 if TYPE_CHECKING:
     from flam.detection.detector import Detector

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.resources
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -71,3 +72,15 @@ def nearest_kinds(
     examples = embed([text for kind in kinds.values() for text in kind.texts])
     nearest = (embed(prompts) @ examples.T).argmax(axis=1)
     return {prompt: owners[place] for prompt, place in zip(prompts, nearest.tolist(), strict=True)}
+
+
+def everyday_prompts() -> tuple[str, ...]:
+    """Three hundred sounds of home, street, work, animals, people, weather and music.
+
+    Examples
+    --------
+    >>> len(everyday_prompts())
+    300
+    """
+    path = importlib.resources.files("flam") / "assets" / "prompts" / "everyday.txt"
+    return tuple(line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#"))

@@ -37,7 +37,7 @@ def operating_point(
 
     Examples
     --------
-    >>> from flam.detection.false_alarms import FalseAlarmCurve
+    >>> from flam.detection.config import FalseAlarmCurve
     >>> config = DetectionConfig(false_alarms_per_hour=6.0, false_alarm_curve=FalseAlarmCurve((0.9, 0.99), (6.0, 0.6)))
     >>> [round(operating_point(config, ["rain"] * k, np.array).threshold, 3) for k in (1, 4, 100)]
     [0.9, 0.95, 0.99]

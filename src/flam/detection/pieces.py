@@ -10,11 +10,11 @@ import numpy as np
 from flam.core import Event, FrameScores
 from flam.detection.backends.base import Backend, TextFeatures
 from flam.detection.binarize import Binarizer, Onset
+from flam.detection.frames import power_of_db
+from flam.detection.plan import FramePiece
 from flam.detection.prompt_file import PromptList
 from flam.detection.question import Question
 from flam.detection.scores import score
-from flam.detection.silence import power_of_db
-from flam.detection.stitch import FramePiece
 
 PROMPTS_AT_ONCE = 2048
 

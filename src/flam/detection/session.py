@@ -13,9 +13,8 @@ from flam.core import AudioError
 from flam.detection.backends.base import Backend
 from flam.detection.frames import encode_spans
 from flam.detection.pieces import Piece, PieceMaker
-from flam.detection.plan import Span, WindowCutter, WindowPlan
+from flam.detection.plan import FramePiece, Span, Stitcher, WindowCutter, WindowPlan
 from flam.detection.source import mono_block
-from flam.detection.stitch import FramePiece, Stitcher
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ import numpy as np
 from flam.core import ConfigError
 from flam.detection import DetectionConfig
 from flam.detection.backends.base import TextFeatures
-from flam.detection.silence import power_of_db
+from flam.detection.frames import power_of_db
 from flam.search.archive import Archive
 from flam.search.query import Query
 from flam.search.recordings import Recording

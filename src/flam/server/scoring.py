@@ -14,9 +14,9 @@ from flam.core import ConfigError, Event, FrameScores, from_mapping, to_mapping
 from flam.detection import DetectionConfig, Detector
 from flam.detection.binarize import binarize
 from flam.detection.config import PromptSettings, overridden
+from flam.detection.frames import power_of_db
 from flam.detection.prompt_file import PromptList
 from flam.detection.scores import score
-from flam.detection.silence import power_of_db
 from flam.server.errors import NotReady
 from flam.server.store import StoredRecording
 
