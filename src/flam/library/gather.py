@@ -39,28 +39,6 @@ _VARIANT = re.compile(r"[\s_\-.(\[]*(?:take|var|variant|version|alt|v)?[\s_\-.(\
 logger = logging.getLogger(__name__)
 
 
-def plain_words(text: str) -> str:
-    """Words of a file name, a label or a tag, in lower case; nothing of an id, a number or an audio format is left.
-
-    Examples
-    --------
-    >>> plain_words("DogBark_03-final (48kHz).wav")
-    'dog bark'
-    >>> plain_words("ambulance_siren2__x7f3a9")
-    'ambulance siren'
-    """
-    spaced = _CAMEL.sub(" ", _AUDIO_SUFFIX.sub(" ", text))
-    words = [_NUMBERED.sub(r"\1", word.strip("'’").lower()) for word in _NOT_WORD.split(spaced)]
-    kept = [word for word in words if _is_word(word)]
-    return "" if _FUNCTION.issuperset(kept) else " ".join(kept)
-
-
-def _is_word(word: str) -> bool:
-    if not word or word in _TECHNICAL or any(character.isdigit() for character in word):
-        return False
-    return len(word) > 2 or word in _NOUNS | _FUNCTION or not word.isascii()
-
-
 @dataclass(frozen=True)
 class LibraryConfig:
     """How clips of folders are named, grouped and given a role; what a manifest or a sidecar says comes before it.
@@ -270,3 +248,25 @@ def _unique_ids(found: list[FoundClip]) -> Iterator[FoundClip]:
                 clip_id, number = f"{full}-{number}", number + 1
             taken.add(clip_id)
         yield f if clip_id == f.clip.clip_id else FoundClip(replace(f.clip, clip_id=clip_id), f.about)
+
+
+def plain_words(text: str) -> str:
+    """Words of a file name, a label or a tag, in lower case; nothing of an id, a number or an audio format is left.
+
+    Examples
+    --------
+    >>> plain_words("DogBark_03-final (48kHz).wav")
+    'dog bark'
+    >>> plain_words("ambulance_siren2__x7f3a9")
+    'ambulance siren'
+    """
+    spaced = _CAMEL.sub(" ", _AUDIO_SUFFIX.sub(" ", text))
+    words = [_NUMBERED.sub(r"\1", word.strip("'’").lower()) for word in _NOT_WORD.split(spaced)]
+    kept = [word for word in words if _is_word(word)]
+    return "" if _FUNCTION.issuperset(kept) else " ".join(kept)
+
+
+def _is_word(word: str) -> bool:
+    if not word or word in _TECHNICAL or any(character.isdigit() for character in word):
+        return False
+    return len(word) > 2 or word in _NOUNS | _FUNCTION or not word.isascii()
