@@ -59,12 +59,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--kills", type=int, default=30)
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
     chance = random.Random(0)
     with tempfile.TemporaryDirectory() as work:
         whole, killed = Path(work, "whole"), Path(work, "killed")
-        build = ("index", "build", options.folder, "--workers", options.workers, "-q", "-o")
+        build = ("index", "build", options.folder, "--jobs", options.jobs, "-q", "-o")
         took_s = run(*build, whole)
         expected = contents(whole)
         for kill in range(options.kills):

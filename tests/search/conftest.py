@@ -44,7 +44,7 @@ class SpectrumDetector:
     grid = TimeGrid(RATE, HOP)
 
     def __init__(self, *_, **overrides):
-        overrides = {key: value for key, value in overrides.items() if key not in ("device", "precision")}
+        overrides = {key: value for key, value in overrides.items() if key not in ("device", "precision", "n_threads")}
         self.config = DetectionConfig(**{"score": "approximate", "threshold": 0.8, "median_s": 0.3, **overrides})
         self.backend = SimpleNamespace(pool=self.pool)
 
@@ -110,7 +110,7 @@ class SpectrumDetector:
 def detector():
     """The detector, which is also what encoders of this process take for the model "spectrum"."""
     found = SpectrumDetector()
-    _detectors["spectrum", "cpu", "auto", 0.2] = found
+    _detectors["spectrum", "cpu", "auto", 0.2, None] = found
     return found
 
 
@@ -176,7 +176,7 @@ def build():
     def call(archive, encoder, folder, **options):
         messages = []
         report = BuildReport(messages.append, messages.append)
-        return build_archive(archive, [folder], encoder, 0, report, **options), messages
+        return build_archive(archive, [folder], encoder, 1, report, **options), messages
 
     return call
 

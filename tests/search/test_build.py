@@ -1,15 +1,22 @@
 """A build adds what is new, and nothing that stops it costs more than what it was working on."""
 
+import multiprocessing
 import os
 import shutil
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from flam.core import FlamError, OutputError
+from flam.hub.hub import resolve
 from flam.search import Archive
 from flam.search import build as build_module
+from flam.search import joining as joining_module
+from flam.search.build import BuildReport, build_archive
 from flam.search.catalogue import Catalogue
+from flam.search.layout import model_axes
 from flam.search.maintain import check_archive, compact_archive, repair_archive
 from flam.search.segment import SegmentWriter
 
@@ -254,3 +261,46 @@ def test_names_that_are_not_text(archive, folder, build, make_sound):
     assert (totals.n_encoded, messages) == (6, [])
     assert build(archive, encoder, folder)[0].n_unchanged == 6
     assert np.sum([row.path.endswith("\udcff\udcfe.wav") for row in Archive(archive.path).recordings]) == 1
+
+
+def test_a_build_joins_its_small_segments(archive, folder, build, monkeypatch, detector):
+    archive, encoder = archive
+    build(archive, encoder, folder)
+    before = contents(archive.path)
+    fresh = archive.__class__(archive.path.with_name("fresh"))
+    with Catalogue.open(archive.catalogue_path) as catalogue:
+        fresh.create(catalogue.settings(), encoder.codec.axes)
+    monkeypatch.setattr(build_module, "MOST_FRAMES", 10)
+    monkeypatch.setattr(joining_module, "MOST_SMALL", 3)
+    build(fresh, replace(encoder, incoming=fresh.incoming_path), folder)
+    assert len(Archive(fresh.path).segments) < 3
+    assert contents(fresh.path) == before
+    names = {folder.name for folder in fresh.segments_path.iterdir()}
+    assert names == {segment.folder.name for segment, _ in Archive(fresh.path).segments}
+
+
+def test_several_processes_make_the_same_archive(archive, folder, build, monkeypatch):
+    """What each process loads is shown by the model's own tests; here the parts come from two processes."""
+    archive, encoder = archive
+    build(archive, encoder, folder)
+    several = archive.__class__(archive.path.with_name("several"))
+    with Catalogue.open(archive.catalogue_path) as catalogue:
+        several.create(catalogue.settings(), encoder.codec.axes)
+    monkeypatch.setattr(build_module, "each_file", forked)
+    report = BuildReport(print, print)
+    totals = build_archive(several, [folder], replace(encoder, incoming=several.incoming_path), 2, report)
+    assert totals.n_encoded == 5
+    assert contents(several.path) == contents(archive.path)
+
+
+def forked(paths, work, on_crash, workers):
+    """``each_file`` with processes that inherit the detector of these tests."""
+    assert (workers, work.n_threads) == (2, 1)
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("fork")) as pool:
+        yield from zip(paths, pool.map(replace(work, n_threads=None), paths), strict=True)
+
+
+def test_flam_mini_ships_its_axes():
+    axes = model_axes(resolve("flam-mini"))
+    assert axes is not None
+    assert axes.dim == 256

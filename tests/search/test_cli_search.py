@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import shutil
 from types import SimpleNamespace
 
@@ -39,10 +40,10 @@ def table(text):
 
 
 def test_build_info_verify_compact_and_parquet(run, sounds, tmp_path, detector):
-    found = run("index", "build", sounds, "-o", "archive", "--form", "compact", "--workers", 0)
+    found = run("index", "build", sounds, "-o", "archive", "--form", "compact", "--jobs", 1)
     assert (found.code, found.out) == (0, "")
     assert "5 recordings added: archive" in found.err
-    found = run("index", "build", sounds, "-o", "archive", "--workers", 0)
+    found = run("index", "build", sounds, "-o", "archive", "--jobs", 1)
     assert "0 recordings added, 5 unchanged" in found.err
     info = run("index", "info", "archive").out
     assert "recordings    5, 1:04.6" in info
@@ -68,7 +69,7 @@ def test_build_info_verify_compact_and_parquet(run, sounds, tmp_path, detector):
 def test_build_tells_of_bad_files_and_refuses_what_does_not_fit(run, sounds, tmp_path, monkeypatch):
     folder = shutil.copytree(sounds, tmp_path / "folder")
     (folder / "bad.wav").write_bytes(b"RIFF")
-    found = run("index", "build", folder, "-o", "archive", "--workers", 0)
+    found = run("index", "build", folder, "-o", "archive", "--jobs", 1)
     assert found.code == 1
     assert found.err.count("bad.wav") == 1
     assert run("index", "build", folder, "-o", "archive", "--form", "tiny").code == 2
@@ -123,7 +124,7 @@ def test_search_cuts_clips_and_draws_a_sheet(run, archive_paths, tmp_path):
 def test_recordings_that_are_gone_still_answer_and_their_clips_are_told(run, archive_paths, sounds, tmp_path):
     archive = shutil.copytree(archive_paths["exact"], tmp_path / "archive")
     folder = shutil.copytree(sounds, tmp_path / "folder")
-    run("index", "build", folder, "-o", archive, "--workers", 0)
+    run("index", "build", folder, "-o", archive, "--jobs", 1)
     (folder / "SITE1_20260501_220000.wav").unlink()
     found = run("search", archive, "-p", "tone 1000", "--path", f"{folder}/*", "--cut", "clips", "--format", "csv")
     assert found.code == 1
@@ -186,3 +187,31 @@ def test_counts_of_archives_and_of_results(run, archive_paths, sounds, tmp_path)
     assert {row["day"]: int(row["n"]) for row in table(again.out)} == by_day
     assert run("count", "hits.csv", archive, "-p", "tone 1000").code == 2
     assert run("count", tmp_path / "clips-of-nobody").code == 1
+
+
+def test_watching_adds_what_comes_and_tells_of_a_bad_file_once(run, sounds, axes, tmp_path, monkeypatch):
+    axes.save(tmp_path / "search_axes.safetensors")  # of the model, so that an empty folder will do to begin with
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    rounds = []
+
+    def sleep(seconds):
+        """What happens between two looks at the folder."""
+        rounds.append(len(Archive("archive").recordings))
+        if len(rounds) == 1:
+            (folder / "bad.wav").write_bytes(b"RIFF")
+            shutil.copy(sounds / "short.wav", folder)
+            os.utime(folder / "bad.wav", ns=(1, 1))
+            os.utime(folder / "short.wav", ns=(1, 1))
+            shutil.copy(sounds / "quiet.wav", folder / "growing.wav")
+            os.utime(folder / "growing.wav")
+        elif len(rounds) == 2:
+            os.utime(folder / "growing.wav", ns=(1, 1))
+        elif len(rounds) == 4:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("flam.cli.index.time.sleep", sleep)
+    found = run("index", "build", folder, "-o", "archive", "--watch")
+    assert rounds == [0, 1, 2, 2]
+    assert found.err.count("bad.wav") == 1
+    assert found.code == 130

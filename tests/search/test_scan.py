@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+from flam.search import scan as scan_module
 from flam.search.axes import fit_axes
 from flam.search.codec import FORMS, Codec
-from flam.search.scan import Scanner, _product
+from flam.search.kernels import product, single
+from flam.search.scan import Scanner
 from flam.search.segment import Segment, SegmentWriter
 
 DIM = 128
@@ -35,9 +37,13 @@ def segment(request, tmp_path):
 
 
 @pytest.mark.parametrize("min_cosine", [-0.1, 0.15, 0.3, 0.6, 0.9])
-def test_pruned_scan_equals_brute_force(segment, min_cosine):
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_pruned_scan_equals_brute_force(segment, min_cosine, n_threads, monkeypatch):
     segment, queries = segment
-    scanner = Scanner(segment.codec, queries, np.full(len(queries), min_cosine), n_threads=1)
+    monkeypatch.setattr(scan_module, "MOST_ROWS", 700)  # several chunks
+    monkeypatch.setattr(scan_module, "FEWEST_ROWS", 700)
+    monkeypatch.setattr(scan_module, "CHECKED_AT_ONCE", 90)
+    scanner = Scanner(segment.codec, queries, np.full(len(queries), min_cosine), n_threads)
     every = scanner.cosines(segment.values(slice(None)))
     found = scanner.scan(segment)
     for query, hits in enumerate(found):
@@ -49,13 +55,6 @@ def test_pruned_scan_equals_brute_force(segment, min_cosine):
         assert (np.diff(hits.frames) > 0).all()
 
 
-def test_bound_is_never_below_the_cosine_of_a_stored_frame(segment):
-    segment, queries = segment
-    scanner = Scanner(segment.codec, queries, np.zeros(len(queries)), n_threads=1)
-    every = scanner.cosines(segment.values(slice(None)))
-    assert (scanner.bounds(segment, slice(None)) >= every - 1e-6).all()
-
-
 def test_integer_limits_let_every_frame_pass_whose_cosine_reaches(segment):
     """The integers alone, without the checks that follow, at each frame's own cosine: the tightest case there is."""
     segment, queries = segment
@@ -64,8 +63,7 @@ def test_integer_limits_let_every_frame_pass_whose_cosine_reaches(segment):
         cosines = Scanner(segment.codec, query[None], np.zeros(1), 1).cosines(segment.values(slice(None)))[:, 0]
         for row in np.argsort(cosines)[:: len(cosines) // 8]:
             scanner = Scanner(segment.codec, query[None], cosines[row : row + 1], 1)
-            limits = np.tile(scanner._integer_limits(segment), len(prefix))
-            [(_, rows)] = list(scanner._candidates(prefix, limits))
+            [(_, rows)] = list(scanner._candidates(prefix, scanner._integer_limits(segment)))
             assert set(np.flatnonzero(cosines >= cosines[row])) <= set(rows)
 
 
@@ -74,8 +72,7 @@ def test_pruning_reads_few_vectors(segment):
     if segment.codec.form != "exact" or np.linalg.norm(segment.prefix[:, -1]) > 0.4 * 255 * len(segment.prefix) ** 0.5:
         pytest.skip("vectors of this kind have no axes to prune by")
     scanner = Scanner(segment.codec, queries[3:7], np.full(4, 0.6), n_threads=1)
-    limits = np.tile(scanner._integer_limits(segment), len(segment.prefix))
-    n_read = sum(len(rows) for _, rows in scanner._candidates(segment.prefix[:], limits))
+    n_read = sum(len(rows) for _, rows in scanner._candidates(segment.prefix[:], scanner._integer_limits(segment)))
     assert n_read < 0.5 * 4 * len(segment.prefix)
 
 
@@ -92,6 +89,12 @@ def test_integer_product_is_exact_at_the_largest_weights():
     rows = rng.choice(np.array([0, 255], np.uint8), (4_096, 64))
     columns = rng.choice(np.array([-63, 63], np.int8), (64, 5))
     expected = (rows.astype(np.int64) - 128) @ columns.astype(np.int64)
-    assert (_product(1)(rows, columns) == expected).all()
+    assert (product(rows, columns, 128) == expected.T).all()
     same = np.full((8, 64), 255, np.uint8)
-    assert (_product(1)(same, np.full((64, 1), 63, np.int8)) == 64 * 127 * 63).all()
+    assert (product(same, np.full((64, 1), 63, np.int8), 128) == 64 * 127 * 63).all()
+
+
+def test_half_precision_is_made_single_exactly():
+    values = np.arange(65_536, dtype=np.uint16).view(np.float16).reshape(256, 256)
+    np.testing.assert_array_equal(single(values), values.astype(np.float32))
+    assert single(values[:0]).shape == (0, 256)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,7 @@ FLAT = Parameter(name="*")
 
 @dataclass(frozen=True)
 class Store:
-    """Where recordings and results lie."""
+    """Where recordings and results lie, and who works on them."""
 
     input: Annotated[
         tuple[str, ...], Parameter(help="Folders or URLs such as s3://bucket/folder; once for each.", negative="")
@@ -32,7 +31,6 @@ class Store:
     ray: Annotated[
         str | None, Parameter(help="Address of a Ray cluster, or local; left out, processes of this machine.")
     ] = None
-    workers: Annotated[int | None, Parameter(help="Processes or actors; left out, one per processor.")] = None
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="", help="No progress.")] = False
 
 
@@ -43,48 +41,64 @@ def embed(
     model: Annotated[str, Parameter(help="Name or folder of the model.")] = "flam-mini",
     form: Annotated[Literal["exact", "compact", "tiny"], Parameter(help="How frames are stored.")] = "exact",
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], Parameter(help="Where to compute.")] = "auto",
+    time_zone: Annotated[str | None, Parameter(help="Of recorders that state none: Europe/Berlin, UTC or +02:00.")] = (
+        None
+    ),
+    jobs: Annotated[int | None, Parameter(help="Processes or actors; left out, one per processor or GPU.")] = None,
 ) -> int:
-    """Embed recordings into the segments of an archive; run again, it goes on."""
+    """Embed recordings into the segments of an archive; run again, it goes on.
+
+    For example: flam bulk embed --input s3://bucket/recordings -o s3://bucket/archive --ray auto
+    """
     import fsspec
 
     import flam
-    from flam.core import FlamError, to_mapping
+    from flam.audio.start_time import parse_time_zone
+    from flam.core import to_mapping
     from flam.core.files import output_lock
     from flam.core.progress import Reporter
     from flam.hub.hub import resolve
-    from flam.search.axes import FILE_NAME
-    from flam.search.bulk import EmbedWork, find_urls
+    from flam.search.bulk import EmbedWork, not_embedded, settle_axes
     from flam.search.catalogue import ArchiveSettings
     from flam.search.codec import Codec
     from flam.search.encode import Encoder
     from flam.search.layout import ArchiveFolder, model_axes, model_id
     from flam.search.maintain import adopt_segments
+    from flam.search.stores import find_urls, is_local
 
     reporter = Reporter(store.quiet)
     urls = find_urls(store.input)
     folder = resolve(model, notify=reporter.say)
-    axes = model_axes(folder)
-    if axes is None:
-        raise FlamError(f"{model}: ships no search axes; fit them once with flam index axes {model}")
     detector = flam.load(folder, device=device)
+    kept = str(folder.resolve()) if Path(model).is_dir() else model
     settings = ArchiveSettings(
-        model, model_id(folder), detector.grid.sample_rate, detector.grid.hop_samples, form, detector.config.overlap
+        kept, model_id(folder), detector.grid.sample_rate, detector.grid.hop_samples, form, detector.config.overlap
     )
-    encoder = Encoder(str(folder), settings.model_id, device, "auto", settings.overlap, Codec(axes, form), Path(), None)
     target, root = fsspec.core.url_to_fs(store.output)
-    target.makedirs(root, exist_ok=True)
-    is_local = isinstance(target, fsspec.implementations.local.LocalFileSystem)
-    archive = ArchiveFolder(Path(root))
-    if is_local and not archive.exists():
-        archive.create(settings, axes)
-    elif not is_local and not target.exists(f"{root}/{FILE_NAME}"):
-        target.put_file(str(folder / FILE_NAME), f"{root}/{FILE_NAME}")
-    with output_lock(archive.path) if is_local else nullcontext():
-        code = _run(urls, EmbedWork(encoder, store.output, to_mapping(settings)), store, reporter)
-    if is_local:
-        adopt_segments(archive)
-    else:
+    archive = ArchiveFolder(Path(root)) if is_local(target) else None
+    axes = settle_axes(store.output, settings, model_axes(folder), detector, urls)
+    if archive is not None:
+        adopt_segments(archive)  # of a run that was stopped
+        n_urls, urls = len(urls), not_embedded(urls, archive)
+        if len(urls) < n_urls:
+            reporter.say(f"{n_urls - len(urls)} recordings are in the archive already")
+    encoder = Encoder(
+        str(folder),
+        settings.model_id,
+        device,
+        "auto",
+        settings.overlap,
+        Codec(axes, form),
+        Path(),
+        None if time_zone is None else parse_time_zone(time_zone),
+        n_threads=1,
+    )
+    with nullcontext() if archive is None else output_lock(archive.path):
+        code = _run(urls, EmbedWork(encoder, store.output, to_mapping(settings)), store, jobs, device, reporter)
+    if archive is None:
         reporter.say("copy the folder to a disk and run flam index verify FOLDER --repair to make its catalogue")
+    else:
+        adopt_segments(archive)
     return code
 
 
@@ -97,30 +111,38 @@ def detect(
     running: Annotated[Running, FLAT] = Running(),  # noqa: B008
     format: Annotated[Literal["csv", "json", "jsonl", "audacity", "raven"], Parameter(help="Of the results.")] = "csv",
 ) -> int:
-    """Find sounds in recordings, a file of events for each; run again, it goes on."""
+    """Find sounds in recordings, a file of events for each; run again, it goes on.
+
+    For example: flam bulk detect --input s3://bucket/recordings -o s3://bucket/events -p siren
+    """
     from dataclasses import replace
 
     from flam.annotations import FORMATS
     from flam.cli.detect import choose_settings, load_detector
     from flam.core.progress import Reporter
-    from flam.search.bulk import DetectWork, find_urls
+    from flam.search.bulk import DetectWork
+    from flam.search.stores import find_urls
 
     reporter = Reporter(store.quiet)
     settings = replace(choose_settings(store.input, find, events, running), format=format)
     settings, _ = load_detector(settings, reporter)
     root = store.input[0] if len(store.input) == 1 else os.path.dirname(os.path.commonprefix(store.input))  # noqa: RUF071
-    return _run(
-        find_urls(store.input), DetectWork(settings, root, store.output, FORMATS[format].suffix), store, reporter
-    )
+    work = DetectWork(settings, root, store.output, FORMATS[format].suffix, n_threads=1)
+    return _run(find_urls(store.input), work, store, running.jobs, settings.device, reporter)
 
 
-def _run(urls: list[str], work: Work, store: Store, reporter: Reporter) -> int:
+def _run(urls: list[str], work: Work, store: Store, jobs: int | None, device: str, reporter: Reporter) -> int:
     from flam.cli.main import FINE, INTERRUPTED, SOME_FAILED
-    from flam.core.processes import n_processors
-    from flam.search.bulk import Outcome, run_work
+    from flam.core import ConfigError
+    from flam.core.processor import available_cores
+    from flam.search.bulk import run_on_ray, run_work
 
-    workers = n_processors() if store.workers is None else store.workers
-    outcomes: Iterable[Outcome] = run_work(urls, work, 0 if workers == 1 and store.ray is None else workers, store.ray)
+    if jobs is not None and jobs < 1:
+        raise ConfigError(f"--jobs {jobs} must be at least 1; leave it out to have it chosen")
+    if store.ray is None:
+        outcomes = run_work(urls, work, available_cores() if jobs is None else jobs)
+    else:
+        outcomes = run_on_ray(urls, work, store.ray, jobs, use_gpu=device == "cuda")
     n_done = n_earlier = 0
     try:
         with reporter.counting("recordings", len(urls)) as show:

@@ -35,9 +35,9 @@ class BuildOptions:
         FormName | None,
         Parameter(help="How frames are stored: exact, or compact or tiny, which lose a little; exact."),
     ] = None
-    workers: Annotated[int | None, Parameter(help="Processes; left out, one per processor; 0 works in this one.")] = (
-        None
-    )
+    jobs: Annotated[
+        int | None, Parameter(help="Processes; left out, one for few recordings and one per core for many.")
+    ] = None
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], Parameter(help="Where to compute.")] = "auto"
     time_zone: Annotated[str | None, Parameter(help="Of recorders that state none: Europe/Berlin, UTC or +02:00.")] = (
         None
@@ -60,22 +60,24 @@ def build(
     """
     from flam.cli.main import FINE, INTERRUPTED, SOME_FAILED
     from flam.core import ConfigError
-    from flam.core.processes import n_processors
     from flam.core.progress import Reporter
     from flam.search.build import BuildReport, build_archive
     from flam.search.layout import ArchiveFolder
 
     if not folders:
         raise ConfigError("no folders: name folders of recordings, for example flam index build recordings/ -o archive")
+    if options.jobs is not None and options.jobs < 1:
+        raise ConfigError(f"--jobs {options.jobs} must be at least 1; leave it out to have it chosen")
     reporter = Reporter(quiet)
     archive = ArchiveFolder(output)
     encoder = _encoder(archive, folders, options, reporter)
-    workers = options.workers if options.workers is not None else n_processors()
+    # several processes would share one accelerator
+    jobs = 1 if options.jobs is None and options.device in ("cuda", "mps") else options.jobs
+    skip = _Later() if watch else (lambda path: False)
     while True:
         with ExitStack() as stack:
             report = BuildReport(reporter.error, reporter.warning, _progress(reporter, stack))
-            skip = _is_being_written if watch else (lambda path: False)
-            totals = build_archive(archive, folders, encoder, 0 if workers == 1 else workers, report, skip)
+            totals = build_archive(archive, folders, encoder, jobs, report, skip)
         if not watch or totals.was_interrupted:
             break
         if totals.n_encoded or totals.n_gone or totals.n_touched:
@@ -83,6 +85,7 @@ def build(
         try:
             time.sleep(WATCH_S)
         except KeyboardInterrupt:
+            reporter.say("watching ended; run the same command again to go on")
             return INTERRUPTED
     _say_totals(totals, output, reporter)
     if totals.was_interrupted:
@@ -203,34 +206,27 @@ def import_(
 
 @app.command
 def axes(
-    model: Annotated[str, Parameter(help="Name or folder of the model.")] = "flam-mini",
-    /,
-    *,
+    model: Annotated[str, Parameter(help="Name or folder of the model.")],
+    *folders: Annotated[Path, Parameter(help="Recordings of many kinds, half an hour or more.")],
     output: Annotated[
         Path | None, Parameter(name=["--output", "-o"], help="File; left out, search_axes.safetensors in the model.")
     ] = None,
-    scenes: Annotated[int, Parameter(help="Scenes of ten seconds to render.")] = 120,
-    seed: Annotated[int, Parameter(help="Another seed renders other scenes.")] = 0,
-    quiet: Quiet = False,
 ) -> None:
-    """Fit the axes that a model's frames are stored along, on scenes of built-in sounds; a new model needs it once."""
+    """Fit the axes that a model's frames are stored along, to ship them with it.
+
+    Archives of a model that ships none fit their own on their first recordings.
+    """
     import flam
     from flam.core.progress import Reporter
     from flam.hub.hub import resolve
-    from flam.search.axes import FILE_NAME, fit_axes
-    from flam.search.axes_scenes import scene_waveforms
+    from flam.search.axes import FILE_NAME
+    from flam.search.encode import fit_on_recordings, shuffled_recordings
 
-    reporter = Reporter(quiet)
+    reporter = Reporter()
     folder = resolve(model, notify=reporter.say)
-    detector = flam.load(folder)
     path = folder / FILE_NAME if output is None else output
-    with reporter.counting("scenes", scenes) as show:
-        batches = []
-        for number, waveform in enumerate(scene_waveforms(scenes, seed, detector.sample_rate), start=1):
-            batches.append(detector.embed_frames(waveform))
-            show(number, scenes)
-    fit_axes(batches).save(path)
-    reporter.say(f"axes of {sum(map(len, batches))} frames: {path}")
+    fit_on_recordings(flam.load(folder), shuffled_recordings(folders)).save(path)
+    reporter.say(f"axes: {path}")
 
 
 def _encoder(archive: ArchiveFolder, folders: tuple[Path, ...], options: BuildOptions, reporter: Reporter) -> Encoder:
@@ -241,7 +237,7 @@ def _encoder(archive: ArchiveFolder, folders: tuple[Path, ...], options: BuildOp
     from flam.hub.hub import resolve
     from flam.hub.registry import DEFAULT_MODEL
     from flam.search.catalogue import ArchiveSettings, Catalogue
-    from flam.search.encode import Encoder, fit_on_recordings
+    from flam.search.encode import Encoder, fit_on_recordings, shuffled_recordings
     from flam.search.layout import model_axes, model_id, require_model
 
     if archive.exists():
@@ -261,7 +257,7 @@ def _encoder(archive: ArchiveFolder, folders: tuple[Path, ...], options: BuildOp
         axes = model_axes(folder)
         if axes is None:
             reporter.say(f"{name}: ships no search axes; they are fitted on the first recordings")
-            axes = fit_on_recordings(detector, folders)
+            axes = fit_on_recordings(detector, shuffled_recordings(folders))
         # a folder of the user's own may not be found by its name from elsewhere
         kept = str(folder.resolve()) if Path(name).is_dir() else name
         settings = ArchiveSettings(
@@ -310,9 +306,18 @@ def _progress(reporter: Reporter, stack: ExitStack, name: str = "recordings") ->
     return told
 
 
-def _is_being_written(path: Path) -> bool:
-    """Whether to leave a file for later, because somebody changed it a moment ago."""
-    try:
-        return time.time() - path.stat().st_mtime < WATCH_S
-    except OSError:
-        return True
+class _Later:
+    """Whether a watching build leaves a file for later: one that is being written, or failed and is the same still."""
+
+    def __init__(self) -> None:
+        self._tried: dict[Path, int] = {}
+
+    def __call__(self, path: Path) -> bool:
+        try:
+            changed_ns = path.stat().st_mtime_ns
+        except OSError:
+            return True
+        if time.time() - changed_ns / 1e9 < WATCH_S or self._tried.get(path) == changed_ns:
+            return True
+        self._tried[path] = changed_ns
+        return False

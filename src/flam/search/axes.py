@@ -8,15 +8,17 @@ from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
-from flam.core import ModelError, OutputError, atomic_path
+from flam.core import ModelError, atomic_path
 
 FILE_NAME = "search_axes.safetensors"
 # a vector may lie further out than any that the axes were fitted on; what is beyond is cut off, which costs pruning all
 # the more as one such frame raises the bound of its whole segment
 HEADROOM, LEAST_RANGE = 1.25, 0.6
 LARGEST_CODE = 127
+# with a tenth or a twentieth fewest frames pass a scan
+TEXT_WEIGHT = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,11 +60,9 @@ class SearchAxes:
         OutputError
             The file can't be written.
         """
+        content = save({"rotation": np.ascontiguousarray(self.rotation), "steps": self.steps})
         with atomic_path(Path(path)) as part:
-            try:
-                save_file({"rotation": np.ascontiguousarray(self.rotation), "steps": self.steps}, part)
-            except SafetensorError as error:
-                raise OutputError(f"{path}: can't be written ({error}); check the folder and its free space") from error
+            part.write_bytes(content)
 
     @staticmethod
     def load(path: str | Path) -> SearchAxes:
@@ -80,14 +80,19 @@ class SearchAxes:
             raise ModelError(f"{path}: search axes can't be read ({error}); fit them with flam index axes") from error
 
 
-def fit_axes(batches: Iterable[np.ndarray]) -> SearchAxes:
-    """Find the principal axes of frame features.
+def fit_axes(batches: Iterable[np.ndarray], texts: np.ndarray | None = None) -> SearchAxes:
+    """Find the principal axes of frame features, and to a small part of texts.
+
+    What a search leaves out of a prefix costs it the length that is left out of the frame times that of the query, so
+    that the axes have to suit both.
 
     Parameters
     ----------
     batches : iterable of numpy.ndarray
         (T, D) float32 frame features of length 1, held in memory together; a quarter of an hour of varied sound is
         enough.
+    texts : numpy.ndarray, optional
+        (K, D) features of texts as people search for them.
 
     Returns
     -------
@@ -110,7 +115,9 @@ def fit_axes(batches: Iterable[np.ndarray]) -> SearchAxes:
         raise ModelError("search axes can't be fitted to no features at all; give recordings with sound")
     features = np.concatenate(kept)
     # about the origin, not about the mean: what counts is the share of a vector's own length
-    second_moment = features.T.astype(np.float64) @ features
+    second_moment = features.T.astype(np.float64) @ features / len(features)
+    if texts is not None:
+        second_moment += TEXT_WEIGHT * texts.T.astype(np.float64) @ texts / len(texts)
     _, vectors = np.linalg.eigh(second_moment)
     rotation = np.ascontiguousarray(vectors[:, ::-1], np.float32)
     largest = np.abs(features @ rotation).max(axis=0)

@@ -14,13 +14,14 @@ from flam.audio.start_time import start_time
 from flam.core import AudioError, OutputError, to_mapping
 from flam.core.files import output_lock
 from flam.core.processes import each_file
-from flam.core.progress import Progress
+from flam.jobs.workers import choose_jobs
 from flam.search.catalogue import Catalogue
 from flam.search.changes import Changes, find_changes
 from flam.search.encode import EncodedPart, Encoder, remove_part
+from flam.search.joining import join_small
 from flam.search.layout import ArchiveFolder
 from flam.search.recordings import Recording
-from flam.search.segment import Segment, SegmentWriter
+from flam.search.segment import Segment, SegmentWriter, read_recordings
 
 # A segment is closed when it holds as much as this or has been open as long: a stop costs no more than that.
 MOST_FRAMES = 1_000_000
@@ -73,7 +74,7 @@ def build_archive(
     archive: ArchiveFolder,
     folders: Sequence[Path],
     encoder: Encoder,
-    workers: int,
+    jobs: int | None,
     report: BuildReport,
     skip: Callable[[Path], bool] = lambda path: False,
 ) -> BuildTotals:
@@ -89,8 +90,8 @@ def build_archive(
         Folders and files; recordings of the archive outside of them stay as they are.
     encoder : Encoder
         Of the archive's model.
-    workers : int
-        Processes; 0 encodes in this one.
+    jobs : int, optional
+        Processes; 1 encodes in this one. None takes one for few recordings and one per core for many.
     report : BuildReport
         Told of what happens.
     skip : callable
@@ -120,7 +121,9 @@ def build_archive(
         to_encode = [path for path in changes.to_encode if not skip(path)]
         joiner = _Joiner(archive, catalogue, encoder, to_mapping(catalogue.settings()))
         try:
-            parts = each_file(to_encode, encoder, encoder.crashed, workers)
+            n_jobs = choose_jobs(jobs, len(to_encode))
+            work = encoder if n_jobs == 1 else replace(encoder, n_threads=1)
+            parts = each_file(to_encode, work, work.crashed, 0 if n_jobs == 1 else n_jobs)
             for number, (_, part) in enumerate(parts, start=1):
                 if part.is_fatal:
                     raise OutputError(part.error)
@@ -182,7 +185,7 @@ class _Joiner:
             self._writer = SegmentWriter(path, self._encoder.codec, self._encoder.model_id, self._settings)
             self._opened_s = time.monotonic()
         source = Segment(part.folder, self._encoder.codec)
-        [recording] = source.header.recordings
+        [recording] = read_recordings(part.folder)
         placed = self._writer.copy_recording(source, recording)
         self._parts.append(part)
         if self._writer.n_frames >= MOST_FRAMES or time.monotonic() - self._opened_s >= MOST_SECONDS:
@@ -195,16 +198,17 @@ class _Joiner:
             return
         writer = self._writer
         try:
-            header = writer.finish()
+            writer.finish()
             name = self._archive.publish(writer.folder)
         except OSError as error:
             self.discard()
             raise _full(self._archive, error) from error
         self._writer = None
-        self._catalogue.add_segment(name, header)
+        self._catalogue.add_segment(name, writer.n_frames, writer.recordings)
         for part in self._parts:
             remove_part(part)
         self._parts.clear()
+        join_small(self._archive, self._catalogue)
 
     def discard(self) -> None:
         if self._writer is not None:

@@ -7,24 +7,32 @@ same command goes on.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import shutil
+import logging
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import fsspec
-from fsspec.implementations.local import LocalFileSystem
 
-from flam.audio import RECORDING_SUFFIXES
-from flam.core import AudioError, FlamError
+from flam.core import ConfigError, FlamError
 from flam.core.errors import require_extra
 from flam.core.processes import each_file
-from flam.search.encode import Encoder
-from flam.search.segment import HEADER, Segment, SegmentWriter
+from flam.search.axes import FILE_NAME as AXES_NAME
+from flam.search.axes import SearchAxes
+from flam.search.catalogue import ArchiveSettings, Catalogue
+from flam.search.encode import Encoder, fit_on_recordings
+from flam.search.layout import ArchiveFolder
+from flam.search.segment import HEADER, Segment, SegmentWriter, read_recordings
+from flam.search.stores import catalogue_path, is_local, local_copy, relative_path, result_name
+
+if TYPE_CHECKING:
+    from flam.detection import Detector
+    from flam.jobs.settings import DetectSettings
+
+MOST_BLOCKS = 1_000
 
 
 @dataclass(frozen=True)
@@ -104,12 +112,15 @@ class DetectWork:
         URL of the results.
     suffix : str
         Of the files of events.
+    n_threads : int or None
+        See ``flam.load``.
     """
 
-    settings: Any
+    settings: DetectSettings
     root: str
     output: str
     suffix: str
+    n_threads: int | None = None
 
     def __call__(self, url: str) -> Outcome:
         """Find events in a recording, unless its file is there."""
@@ -127,7 +138,8 @@ class DetectWork:
         if is_written and json.loads(store.cat_file(done)).get("settings") == identity:
             return Outcome(url, was_done=True)
         with local_copy(url) as path, tempfile.TemporaryDirectory() as work:
-            recording = replace(analyse(_detector(self.settings), path, self.settings, Extras()), recording=url)
+            detector = _detector(self.settings, self.n_threads)
+            recording = replace(analyse(detector, path, self.settings, Extras()), recording=url)
             file = Path(work) / f"events{self.suffix}"
             write_events([recording], file, self.settings.format)
             store.makedirs(str(PurePosixPath(target).parent), exist_ok=True)
@@ -137,30 +149,80 @@ class DetectWork:
         return Outcome(url)
 
 
-def find_urls(roots: Iterable[str]) -> list[str]:
-    """All recordings below URLs, sorted.
+def settle_axes(
+    output: str, settings: ArchiveSettings, model_axes: SearchAxes | None, detector: Detector, urls: list[str]
+) -> SearchAxes:
+    """The axes of an archive: its own if it is gone on with, those of its model, or new ones.
+
+    A new archive is made; in a store that is no folder, it is an archive without a catalogue.
+
+    Parameters
+    ----------
+    output : str
+        URL of the archive.
+    settings : ArchiveSettings
+        Of the archive.
+    model_axes : SearchAxes or None
+        Those that the model ships with.
+    detector : Detector
+        Of the model.
+    urls : list of str
+        Recordings to fit new axes on.
 
     Raises
     ------
-    AudioError
-        A URL that leads nowhere.
+    ConfigError
+        What is there was made with another model or form.
     """
-    found = []
-    for root in roots:
-        store, path = fsspec.core.url_to_fs(root)
-        if not store.exists(path):
-            raise AudioError(f"{root}: no such file or folder; check the URL and your access to it")
-        names = store.find(path) if store.isdir(path) else [path]
-        found += [
-            store.unstrip_protocol(name)
-            for name in names
-            if PurePosixPath(name).suffix.lower() in RECORDING_SUFFIXES and "/." not in name.removeprefix(path)
-        ]
-    return sorted(set(found))
+    store, root = fsspec.core.url_to_fs(output)
+    with tempfile.TemporaryDirectory() as work:
+        path, target = Path(work) / AXES_NAME, f"{root}/{AXES_NAME}"
+        if store.exists(target):
+            _require_settings(store, root, settings)
+            store.get_file(target, str(path))
+            return SearchAxes.load(path)
+        axes = fit_on_recordings(detector, _copies(urls)) if model_axes is None else model_axes
+        if is_local(store):
+            ArchiveFolder(Path(root)).create(settings, axes)
+        else:
+            axes.save(path)
+            store.makedirs(root, exist_ok=True)
+            store.put_file(str(path), target)
+    return axes
 
 
-def run_work(urls: list[str], work: Work, workers: int, ray_address: str | None = None) -> Iterator[Outcome]:
-    """Do a piece of work for each recording, in no particular order.
+def _require_settings(store: fsspec.AbstractFileSystem, root: str, settings: ArchiveSettings) -> None:
+    found = None
+    if is_local(store):
+        with Catalogue.open(ArchiveFolder(Path(root)).catalogue_path) as catalogue:
+            kept = catalogue.settings()
+        found = kept.model_id, kept.form
+    else:
+        for path in sorted(store.glob(f"{root}/segments/*/{HEADER}"))[:1]:
+            header = json.loads(store.cat_file(path))
+            found = header["model_id"], header["form"]
+    if found not in (None, (settings.model_id, settings.form)):
+        raise ConfigError(
+            f"{root}: made with model {found[0]} in form {found[1]}, not {settings.model_id} in {settings.form}; name "
+            "another folder"
+        )
+
+
+def _copies(urls: Iterable[str]) -> Iterator[Path]:
+    for url in urls:
+        with local_copy(url) as path:
+            yield path
+
+
+def not_embedded(urls: list[str], archive: ArchiveFolder) -> list[str]:
+    """The recordings that an archive of this machine does not hold yet, joined as its segments may be by now."""
+    with Catalogue.open(archive.catalogue_path) as catalogue:
+        known = {row.path for rows in catalogue.contents().recordings.values() for row in rows}
+    return [url for url in urls if catalogue_path(url) not in known]
+
+
+def run_work(urls: list[str], work: Work, jobs: int) -> Iterator[Outcome]:
+    """Do a piece of work for each recording on this machine, in no particular order.
 
     Parameters
     ----------
@@ -168,54 +230,61 @@ def run_work(urls: list[str], work: Work, workers: int, ray_address: str | None 
         The recordings.
     work : Work
         What to do.
-    workers : int
-        Processes or actors; 0 works in this process.
-    ray_address : str, optional
-        Of a Ray cluster, or "local" for one on this machine; None does without Ray.
+    jobs : int
+        Processes; 1 works in this one.
+    """
+    paths, crashed = [_Url(url) for url in urls], _Crashed()
+    for _, outcome in each_file(paths, work, crashed, 0 if jobs == 1 else jobs):  # type: ignore[arg-type, type-var]
+        yield outcome
+
+
+def run_on_ray(
+    urls: list[str], work: Work, address: str, jobs: int | None = None, use_gpu: bool = False
+) -> Iterator[Outcome]:
+    """Do a piece of work for each recording on a Ray cluster, in no particular order.
+
+    Parameters
+    ----------
+    urls : list of str
+        The recordings.
+    work : Work
+        What to do.
+    address : str
+        Of the cluster, or "local" for one on this machine.
+    jobs : int, optional
+        Actors; None takes one for each processor of the cluster, or for each GPU.
+    use_gpu : bool
+        Whether each actor gets a GPU.
 
     Raises
     ------
     MissingExtraError
-        Ray is asked for and not installed.
+        Ray is not installed.
+    FlamError
+        The cluster can't be reached or started.
     """
-    if ray_address is not None:
-        yield from _run_on_ray(urls, work, max(workers, 1), ray_address)
-        return
-    for _, outcome in each_file(urls, work, _Crashed(), workers):
-        yield outcome
+    require_extra("ray", "bulk", "for --ray")
+    import ray
 
+    if not ray.is_initialized():
+        try:
+            ray.init(None if address == "local" else address, log_to_driver=False, logging_level=logging.WARNING)
+        except Exception as error:  # Ray has no common class for what keeps it from starting
+            reason = (str(error).splitlines() or [""])[0]
+            raise FlamError(f"--ray {address}: no cluster can be reached or started there ({reason})") from error
+    logging.getLogger("ray.data").setLevel(logging.WARNING)
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    if jobs is None:
+        jobs = max(int(ray.cluster_resources().get("GPU" if use_gpu else "CPU", 1)), 1)
 
-def result_name(url: str) -> str:
-    """A name for the results of a recording, safe in any store."""
-    return hashlib.sha256(url.encode("utf-8", "surrogateescape")).hexdigest()[:24]
+    class Actor:
+        def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+            return asdict(work(row["item"]))
 
-
-def relative_path(url: str, root: str) -> str:
-    """Where a recording lies below a root, without its suffix."""
-    path, folder = fsspec.core.url_to_fs(url)[1], fsspec.core.url_to_fs(root)[1].rstrip("/")
-    inner = path.removeprefix(f"{folder}/") if path.startswith(f"{folder}/") else PurePosixPath(path).name
-    return str(PurePosixPath(inner).with_suffix(""))
-
-
-class local_copy:
-    """A recording as a file of this machine, within a ``with``: the file itself, or a copy that goes away."""
-
-    def __init__(self, url: str):
-        self._url = url
-        self._folder: Path | None = None
-
-    def __enter__(self) -> Path:
-        store, path = fsspec.core.url_to_fs(self._url)
-        if _is_local(store):
-            return Path(path)
-        self._folder = Path(tempfile.mkdtemp())
-        copy = self._folder / PurePosixPath(path).name
-        store.get_file(path, str(copy))
-        return copy
-
-    def __exit__(self, *_: object) -> None:
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+    # a block for each recording: an actor that is lost costs the recording it was working on
+    rows = ray.data.from_items(urls, override_num_blocks=min(len(urls), MOST_BLOCKS))
+    for row in rows.map(Actor, concurrency=jobs, num_gpus=1 if use_gpu else None).iter_rows():
+        yield Outcome(**row)
 
 
 class _Crashed:
@@ -236,42 +305,27 @@ def _guarded(url: str, do: Callable[[str], Outcome]) -> Outcome:
 def _renamed(folder: Path, encoder: Encoder, settings: dict[str, Any], url: str) -> Path:
     """The segment again with the recording called by its URL, and the settings of the archive."""
     source = Segment(folder, encoder.codec)
-    [recording] = source.header.recordings
-    is_local = _is_local(fsspec.core.url_to_fs(url)[0])
+    [recording] = read_recordings(folder)
     writer = SegmentWriter(folder.with_name("renamed"), encoder.codec, encoder.model_id, settings)
-    writer.copy_recording(source, recording if is_local else replace(recording, path=url))
+    writer.copy_recording(source, replace(recording, path=catalogue_path(url)))
     writer.finish(sync=False)
     return writer.folder
 
 
-def _is_local(store: fsspec.AbstractFileSystem) -> bool:
-    return isinstance(store, LocalFileSystem)
+_detectors: dict[str, Detector] = {}  # of this process
 
 
-_detectors: dict[str, Any] = {}  # of this process
-
-
-def _detector(settings: Any) -> Any:
+def _detector(settings: DetectSettings, n_threads: int | None) -> Detector:
     key = settings.identity()
     if key not in _detectors:
         import flam
 
-        _detectors[key] = flam.load(settings.model, device=settings.device, **settings.detection)
+        _detectors[key] = flam.load(
+            settings.model,
+            device=settings.device,
+            precision=settings.precision,
+            backend=settings.backend,
+            n_threads=n_threads,
+            **settings.detection,
+        )
     return _detectors[key]
-
-
-def _run_on_ray(urls: list[str], work: Work, workers: int, address: str) -> Iterator[Outcome]:
-    require_extra("ray", "bulk", "for --ray")
-    import ray
-
-    if not ray.is_initialized():
-        ray.init(address=None if address == "local" else address, log_to_driver=False)
-
-    class Actor:
-        def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-            outcome = work(row["item"])
-            return {"url": outcome.url, "error": outcome.error, "was_done": outcome.was_done}
-
-    rows = ray.data.from_items(urls).map(Actor, concurrency=workers)
-    for row in rows.iter_rows():
-        yield Outcome(**row)

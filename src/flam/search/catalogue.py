@@ -17,12 +17,12 @@ from pathlib import Path
 from flam.core import FlamError, OutputError, TimeGrid, from_mapping, to_mapping
 from flam.search.codec import Form
 from flam.search.recordings import Recording
-from flam.search.segment import SegmentHeader
 
 FILE_NAME = "catalogue.sqlite"
 FORMAT = "flam-archive-1"
 BUSY_S = 60.0
-COLUMNS = tuple(field.name for field in fields(Recording))
+COLUMNS = tuple(field.name for field in fields(Recording))  # the path first, the problems last
+NO_PROBLEMS = "[]"
 # a path is what the system says it is, which need not be text
 SCHEMA = """
 CREATE TABLE settings (value TEXT NOT NULL);
@@ -174,28 +174,38 @@ class Catalogue:
             {segment: name for segment, name, _ in rows}, {segment: n for segment, _, n in rows}, recordings
         )
 
-    def add_segment(self, name: str, header: SegmentHeader, replaced: Iterable[int] = ()) -> None:
+    def n_segments_below(self, n_frames: int) -> int:
+        """How many segments have fewer frames."""
+        with _errors(self.path):
+            row = self._connection.execute("SELECT count(*) FROM segments WHERE n_frames < ?", (n_frames,)).fetchone()
+        return row[0]
+
+    def add_segment(
+        self, name: str, n_frames: int, recordings: Iterable[Recording], replaced: Iterable[int] = ()
+    ) -> None:
         """Make a finished segment count, in place of earlier rows of its recordings and of whole segments.
 
         Parameters
         ----------
         name : str
             Of its folder.
-        header : SegmentHeader
+        n_frames : int
+            All its frames.
+        recordings : iterable of Recording
             What it holds.
         replaced : iterable of int
             Numbers of segments that are no longer needed.
         """
         with self._transaction() as cursor:
-            for old in replaced:
-                cursor.execute("DELETE FROM recordings WHERE segment = ?", (old,))
-                cursor.execute("DELETE FROM segments WHERE segment = ?", (old,))
-            cursor.execute("INSERT INTO segments (name, n_frames) VALUES (?, ?)", (name, header.n_frames))
+            for segment in replaced:
+                cursor.execute("DELETE FROM recordings WHERE segment = ?", (segment,))
+                cursor.execute("DELETE FROM segments WHERE segment = ?", (segment,))
+            cursor.execute("INSERT INTO segments (name, n_frames) VALUES (?, ?)", (name, n_frames))
             segment = cursor.lastrowid
             places = ", ".join("?" * (len(COLUMNS) + 1))
             cursor.executemany(
                 f"INSERT OR REPLACE INTO recordings ({', '.join(COLUMNS)}, segment) VALUES ({places})",
-                [(*_values(recording), segment) for recording in header.recordings],
+                [(*_values(recording), segment) for recording in recordings],
             )
 
     def drop_segments(self, segments: Iterable[int]) -> None:
@@ -262,10 +272,8 @@ def _values(recording: Recording) -> tuple[object, ...]:
 
 
 def _recording(values: list) -> Recording:
-    fields = dict(zip(COLUMNS, values, strict=True))
-    return Recording(
-        **{**fields, "path": os.fsdecode(fields["path"]), "problems": tuple(json.loads(fields["problems"]))}
-    )
+    path, *facts, problems = values
+    return Recording(os.fsdecode(path), *facts, () if problems == NO_PROBLEMS else tuple(json.loads(problems)))
 
 
 @contextmanager

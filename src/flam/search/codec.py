@@ -17,6 +17,7 @@ import numpy as np
 
 from flam.core import ConfigError
 from flam.search.axes import LARGEST_CODE, SearchAxes
+from flam.search.kernels import single
 
 Form = Literal["exact", "compact", "tiny"]
 FORMS: tuple[Form, ...] = get_args(Form)
@@ -58,7 +59,7 @@ class Codec:
     >>> axes = SearchAxes(np.eye(4, dtype=np.float32), np.full(4, 1 / 127, np.float32))
     >>> codec = Codec(axes, "compact")
     >>> stored = codec.encode(np.array([[0.6, 0.0, -0.8, 0.0]], np.float32))
-    >>> codec.decode(stored).astype(float).round(2).tolist()
+    >>> codec.decode(stored.prefix, stored.detail).astype(float).round(2).tolist()
     [[0.6, 0.0, -0.8, 0.0]]
     """
 
@@ -84,7 +85,10 @@ class Codec:
 
     def encode(self, features: np.ndarray) -> StoredFrames:
         """Store (T, D) float32 features of length 1."""
-        rotated = self.rotate(features)
+        return self.encode_rotated(self.rotate(features))
+
+    def encode_rotated(self, rotated: np.ndarray) -> StoredFrames:
+        """Store (T, D) float32 features that are turned along the axes already."""
         codes = np.clip(np.rint(rotated / self.axes.steps), -LARGEST_CODE, LARGEST_CODE)
         prefix = np.full((len(rotated), PREFIX_BYTES), ZERO_CODE, np.uint8)
         prefix[:, : self.n_prefix] += codes[:, : self.n_prefix].astype(np.int8).view(np.uint8)
@@ -102,12 +106,17 @@ class Codec:
         """(T, 64) prefixes as (T, P) float32 values along the first axes."""
         return (prefix[:, : self.n_prefix].astype(np.float32) - ZERO_CODE) * self.axes.steps[: self.n_prefix]
 
-    def decode(self, stored: StoredFrames) -> np.ndarray:
+    @property
+    def needs_prefix(self) -> bool:
+        """Whether values are decoded from the prefix too."""
+        return self.form != "exact"
+
+    def decode(self, prefix: np.ndarray, detail: np.ndarray) -> np.ndarray:
         """(T, X) float32 values along the axes that are kept."""
         if self.form == "exact":
-            return stored.detail.astype(np.float32)
-        more = stored.detail * self.axes.steps[self.n_prefix : self.n_kept]
-        return np.concatenate([self.prefix_values(stored.prefix), more], axis=1)
+            return single(detail)
+        more = detail * self.axes.steps[self.n_prefix : self.n_kept]
+        return np.concatenate([self.prefix_values(prefix), more], axis=1)
 
     def prefix_error(self, stored: StoredFrames) -> float:
         """The largest distance between the prefix of a stored vector and what its codes say."""

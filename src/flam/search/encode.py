@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import random
 import secrets
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import tzinfo
@@ -18,6 +19,7 @@ import numpy as np
 from flam.audio import find_recordings, open_recording
 from flam.audio.start_time import start_time
 from flam.core import ConfigError, FlamError, ModelError
+from flam.detection.kinds import everyday_prompts
 from flam.search.axes import SearchAxes, fit_axes
 from flam.search.changes import absolute, content_hash
 from flam.search.codec import Codec
@@ -29,8 +31,8 @@ if TYPE_CHECKING:
     from flam.detection.backends.torch import Precision
 
 UNIT_TOLERANCE = 0.02
-# axes are fitted on as many recordings as this, this much of each
-FIT_RECORDINGS, FIT_FRAMES = 24, 1_000
+# axes are fitted on half an hour of sound, at most this much of each recording
+FIT_FRAMES, FRAMES_EACH = 24_000, 1_000
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,8 @@ class Encoder:
         Folder for the parts.
     time_zone : tzinfo or None
         Of recorders that state none.
+    n_threads : int or None
+        See ``flam.load``.
     """
 
     model: str
@@ -84,6 +88,7 @@ class Encoder:
     codec: Codec
     incoming: Path
     time_zone: tzinfo | None = None
+    n_threads: int | None = None
 
     def __call__(self, path: Path) -> EncodedPart:
         """Encode a recording into a part; never raises."""
@@ -113,11 +118,11 @@ class Encoder:
         return EncodedPart(None, f"{path}: ended the process that read it; export the recording again")
 
 
-_detectors: dict[tuple[str, str, str, float], Detector] = {}  # of this process
+_detectors: dict[tuple[str, str, str, float, int | None], Detector] = {}  # of this process
 
 
 def _detector(encoder: Encoder) -> Detector:
-    key = (encoder.model, encoder.device, encoder.precision, encoder.overlap)
+    key = (encoder.model, encoder.device, encoder.precision, encoder.overlap, encoder.n_threads)
     if key not in _detectors:
         import flam
 
@@ -125,6 +130,7 @@ def _detector(encoder: Encoder) -> Detector:
             encoder.model,
             device=encoder.device,
             precision=encoder.precision,
+            n_threads=encoder.n_threads,
             overlap=encoder.overlap,  # type: ignore[arg-type]
         )
     return _detectors[key]
@@ -204,31 +210,39 @@ def _warnings() -> Iterator[list[str]]:
         logger.propagate = propagates
 
 
-def fit_on_recordings(detector: Detector, folders: Sequence[Path]) -> SearchAxes:
-    """Fit axes on the beginnings of some recordings, for a model that ships none.
+def fit_on_recordings(detector: Detector, paths: Iterable[Path]) -> SearchAxes:
+    """Fit axes on the beginnings of recordings, of as many as it takes to have half an hour.
 
     Raises
     ------
     ConfigError
         None of the recordings can be read.
     """
+    batches: list[np.ndarray] = []
+    n_tried = n_frames = 0
+    for path in paths:
+        n_tried, of_this = n_tried + 1, 0
+        with suppress(FlamError), _warnings():
+            for piece in detector.stream(str(path)):
+                batches.append(np.asarray(piece.features))
+                of_this += len(piece.features)
+                if of_this >= FRAMES_EACH:
+                    break
+        n_frames += of_this
+        if n_frames >= FIT_FRAMES:
+            break
+    if not n_frames:
+        raise ConfigError(
+            f"none of {n_tried} recordings can be read, and axes are fitted on some sound; check the folders"
+        )
+    return fit_axes(batches, np.asarray(detector.embed_text(list(everyday_prompts())).text_features))
+
+
+def shuffled_recordings(folders: Sequence[Path]) -> list[Path]:
+    """The recordings of folders in an order that mixes them, the same each time."""
     paths: list[Path] = []
     for folder in folders:
         with suppress(FlamError):
             paths += find_recordings([folder], lambda _: None)
-    batches: list[np.ndarray] = []
-    n_tried = 0
-    for path in paths[:: max(1, len(paths) // FIT_RECORDINGS)]:
-        n_tried += 1
-        n_frames = 0
-        with suppress(FlamError), _warnings():
-            for piece in detector.stream(str(path)):
-                batches.append(np.asarray(piece.features))
-                n_frames += len(piece.features)
-                if n_frames >= FIT_FRAMES:
-                    break
-    if not sum(map(len, batches)):
-        raise ConfigError(
-            f"none of {n_tried} recordings can be read, and a new archive needs some sound; check the folders"
-        )
-    return fit_axes(batches)
+    random.Random(0).shuffle(paths)
+    return paths

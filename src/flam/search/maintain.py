@@ -8,17 +8,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from flam.core import FlamError, OutputError, to_mapping
+from flam.core import FlamError
 from flam.core.files import output_lock
-from flam.core.progress import Progress
 from flam.search.axes import SearchAxes
-from flam.search.catalogue import ArchiveSettings, Catalogue
+from flam.search.catalogue import ArchiveSettings, Catalogue, Contents
 from flam.search.codec import Codec
+from flam.search.joining import grouped, join, join_small
 from flam.search.layout import OPEN_PREFIX, ArchiveFolder
-from flam.search.recordings import Recording
-from flam.search.segment import HEADER, Segment, SegmentHeader, SegmentWriter, changed_files, read_header
-
-LARGE_FRAMES = 4_000_000
+from flam.search.segment import HEADER, Segment, changed_files, read_header, read_recordings
 
 
 @dataclass(frozen=True)
@@ -70,31 +67,11 @@ def compact_archive(archive: ArchiveFolder, progress: Progress = lambda done, to
         A segment is damaged.
     """
     with output_lock(archive.path), Catalogue.open(archive.catalogue_path, write=True) as catalogue:
-        settings = catalogue.settings()
-        codec = archive.codec(settings)
         contents = catalogue.contents()
         archive.sweep(set(contents.segments.values()))
         before = _size(archive, contents.segments.values())
-        groups = _groups(contents.segment_frames, contents.recordings)
-        total = sum(row.n_frames for group in groups for number in group for row in contents.recordings[number])
-        done = 0
-        for group in groups:
-            rows = [(number, row) for number in group for row in contents.recordings[number]]
-            if not rows:
-                catalogue.drop_segments(group)
-                continue
-            try:
-                name, header = _joined(archive, codec, settings, contents.segments, rows)
-            except OSError as error:
-                raise OutputError(
-                    f"{archive.path}: archive can't be compacted ({error.strerror}); make space for a copy of its "
-                    "largest segment and run the same command again"
-                ) from error
-            catalogue.add_segment(name, header, replaced=group)
-            done += header.n_frames
-            progress(done, total)
+        join(archive, catalogue, contents, _wasteful(contents), progress)
         after = catalogue.contents().segments
-        archive.sweep(set(after.values()))
         return Compacted(len(contents.segments), len(after), before, _size(archive, after.values()))
 
 
@@ -140,6 +117,7 @@ def repair_archive(archive: ArchiveFolder) -> list[Problem]:
             numbers = {name: number for number, name in catalogue.contents().segments.items()}
             catalogue.drop_segments(numbers[problem.segment] for problem in problems)
             archive.sweep(set(catalogue.contents().segments.values()))
+            join_small(archive, catalogue)
     return problems
 
 
@@ -159,48 +137,19 @@ def adopt_segments(archive: ArchiveFolder) -> int:
                 continue
             header = read_header(folder)
             if header.model_id == model_id:
-                catalogue.add_segment(folder.name, header)
+                catalogue.add_segment(folder.name, header.n_frames, read_recordings(folder))
                 n_adopted += 1
+        join_small(archive, catalogue)
         return n_adopted
 
 
-def _groups(n_frames: dict[int, int], recordings: dict[int, list[Recording]]) -> list[list[int]]:
-    """Segments to make one of, each with its neighbours in age; those that are fine as they are in none."""
-    groups: list[list[int]] = []
-    open_frames = LARGE_FRAMES + 1
-    for number, rows in recordings.items():
-        n_live = sum(row.n_frames for row in rows)
-        if open_frames + n_live > LARGE_FRAMES:
-            groups.append([])
-            open_frames = 0
-        groups[-1].append(number)
-        open_frames += n_live
+def _wasteful(contents: Contents) -> list[list[int]]:
+    """The groups of segments to make one of, without segments that are fine as they are."""
     return [
         group
-        for group in groups
-        if len(group) > 1 or n_frames[group[0]] > sum(row.n_frames for row in recordings[group[0]])
+        for group in grouped(contents, contents.segments)
+        if len(group) > 1 or contents.segment_frames[group[0]] > sum(r.n_frames for r in contents.recordings[group[0]])
     ]
-
-
-def _joined(
-    archive: ArchiveFolder,
-    codec: Codec,
-    settings: ArchiveSettings,
-    names: dict[int, str],
-    rows: list[tuple[int, Recording]],
-) -> tuple[str, SegmentHeader]:
-    writer = SegmentWriter(archive.new_segment_path(), codec, settings.model_id, to_mapping(settings))
-    try:
-        opened: dict[int, Segment] = {}
-        for number, recording in rows:
-            if number not in opened:
-                opened[number] = Segment(archive.segments_path / names[number], codec)
-            writer.copy_recording(opened[number], recording)
-        header = writer.finish()
-        return archive.publish(writer.folder), header
-    except BaseException:
-        writer.discard()
-        raise
 
 
 def _damage(folder: Path, codec: Codec, settings: ArchiveSettings) -> str | None:
@@ -221,10 +170,10 @@ def _make_catalogue(archive: ArchiveFolder) -> None:
     for folder in sorted(archive.segments_path.glob("*"), key=lambda path: path.stat().st_mtime_ns):
         if not folder.name.startswith(OPEN_PREFIX):
             try:
-                headers.append((folder.name, read_header(folder)))
+                headers.append((folder.name, read_header(folder), read_recordings(folder)))
             except FlamError:
                 continue
-    settings = next((header.settings for _, header in headers if header.settings), None)
+    settings = next((header.settings for _, header, _ in headers if header.settings), None)
     if settings is None:
         raise FlamError(
             f"{archive.path}: neither its catalogue nor a segment can be read; delete the folder and build it again"
@@ -236,8 +185,8 @@ def _make_catalogue(archive: ArchiveFolder) -> None:
             os.replace(path, damaged.with_name(damaged.name + suffix))
     part = archive.path / f".{secrets.token_hex(8)}.part"
     with Catalogue.create(part, ArchiveSettings(**settings)) as catalogue:
-        for name, header in headers:
-            catalogue.add_segment(name, header)
+        for name, header, recordings in headers:
+            catalogue.add_segment(name, header.n_frames, recordings)
     os.replace(part, archive.catalogue_path)  # whole or not at all: what it does not name would be swept away
 
 

@@ -120,13 +120,13 @@ def import_archive(folder: Path, archive: ArchiveFolder, form: Form, progress: P
                 row = known[path]
                 writer.end_recording(_recording_of(row), np.array(row["audio_features"], np.float32))
                 progress(len(writer.recordings), len(known))
-            header = writer.finish()
-            catalogue.add_segment(archive.publish(writer.folder), header)
+            writer.finish()
+            catalogue.add_segment(archive.publish(writer.folder), writer.n_frames, writer.recordings)
         except OSError as error:
             raise OutputError(f"{archive.path}: can't be written ({error.strerror}); make space") from error
         except KeyError as error:
             raise FlamError(f"{folder}: frames of {error} but no recording of that path; export again") from error
-    return len(header.recordings)
+    return len(writer.recordings)
 
 
 def _frame_schema(dim: int, metadata: dict[bytes, bytes]) -> pyarrow.Schema:

@@ -18,7 +18,8 @@ from flam.search.codec import PREFIX_BYTES, Codec, StoredFrames
 from flam.search.recordings import Recording
 
 HEADER = "segment.json"
-FORMAT = "flam-segment-1"
+RECORDINGS = "recordings.json"
+FORMAT = "flam-segment-2"
 COPY_BYTES = 1 << 22
 LEVEL_DTYPE = np.dtype(np.float16)
 LOWEST_DB = -200.0
@@ -42,8 +43,9 @@ class SegmentHeader:
         Bounds for pruning, see ``Codec``.
     checksums : dict of str to int
         CRC-32 of each file.
-    recordings : tuple of Recording
-        All of them, so that a lost catalogue can be made again.
+    n_recordings : int
+        How many recordings it holds. ``read_recordings`` tells which, so that a lost catalogue can be made again; a
+        search has no use for them.
     settings : dict
         Of the archive, for the same reason.
     format : str
@@ -57,7 +59,7 @@ class SegmentHeader:
     prefix_error: float
     code_norm: float
     checksums: dict[str, int]
-    recordings: tuple[Recording, ...]
+    n_recordings: int
     settings: dict[str, Any] = field(default_factory=dict)
     format: str = FORMAT
 
@@ -103,7 +105,7 @@ class SegmentWriter:
         folder.mkdir(parents=True)
         self.folder, self.codec, self.model_id = folder, codec, model_id
         self._settings = {} if settings is None else settings
-        self._files = {name: (folder / name).open("xb") for name in (*array_files(codec), CLIPS)}
+        self._files = {name: (folder / name).open("xb") for name in (*array_files(codec), CLIPS, RECORDINGS)}
         self._checksums = dict.fromkeys(self._files, 0)
         self._prefix_error = self._code_norm = 0.0
         self._first_frame = self.n_frames = 0
@@ -167,6 +169,9 @@ class SegmentWriter:
         OSError
             The disk is full, or fails.
         """
+        rows = json.dumps([asdict(recording) for recording in self.recordings]).encode()
+        self._files[RECORDINGS].write(rows)
+        self._checksums[RECORDINGS] = zlib.crc32(rows)
         for file in self._files.values():
             _close(file, sync)
         header = SegmentHeader(
@@ -177,7 +182,7 @@ class SegmentWriter:
             self._prefix_error,
             self._code_norm,
             self._checksums,
-            tuple(self.recordings),
+            len(self.recordings),
             self._settings,
         )
         file = (self.folder / HEADER).open("xb")
@@ -239,7 +244,7 @@ class Segment:
         self.level_db = arrays.pop("level.f16")[:, 0]
         none = np.zeros((self.header.n_frames, 0), codec.detail_dtype)
         self._detail = next(iter(arrays.values()), none)
-        self.clips = _mapped(folder, CLIPS, np.dtype(np.float32), (len(self.header.recordings), codec.axes.dim))
+        self.clips = _mapped(folder, CLIPS, np.dtype(np.float32), (self.header.n_recordings, codec.axes.dim))
 
     def stored(self, rows: Any) -> StoredFrames:
         """Frames in their stored form; ``rows`` is a slice or an array of row numbers."""
@@ -247,7 +252,7 @@ class Segment:
 
     def values(self, rows: Any) -> np.ndarray:
         """(T, X) float32 values of frames along the axes that are kept."""
-        return self.codec.decode(self.stored(rows))
+        return self.codec.decode(self.prefix[rows] if self.codec.needs_prefix else self.prefix[:0], self._detail[rows])
 
     @property
     def n_bytes(self) -> int:
@@ -267,10 +272,24 @@ def read_header(folder: Path) -> SegmentHeader:
         fields = json.loads((folder / HEADER).read_text(encoding="utf-8"))
         if fields.get("format") != FORMAT:
             raise _damaged(folder, f"format {fields.get('format')!r} is not {FORMAT!r}")
-        recordings = tuple(Recording(**{**row, "problems": tuple(row["problems"])}) for row in fields["recordings"])
-        return SegmentHeader(**{**fields, "recordings": recordings})
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        return SegmentHeader(**fields)
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         raise _damaged(folder, f"{HEADER} can't be read: {error}") from error
+
+
+def read_recordings(folder: Path) -> list[Recording]:
+    """Read what recordings a segment holds, ordered by first frame.
+
+    Raises
+    ------
+    FlamError
+        The list is missing or damaged.
+    """
+    try:
+        rows = json.loads((folder / RECORDINGS).read_text(encoding="utf-8"))
+        return [Recording(**{**row, "problems": tuple(row["problems"])}) for row in rows]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise _damaged(folder, f"{RECORDINGS} can't be read: {error}") from error
 
 
 def changed_files(folder: Path, header: SegmentHeader) -> Iterator[str]:

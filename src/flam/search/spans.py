@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +16,8 @@ from flam.search.query import Query, highest_score
 from flam.search.recordings import Recording
 from flam.search.segment import Segment
 
-FEWEST_BLOCK_FRAMES = 64
-ROWS_AT_ONCE = 65_536
+FEWEST_BLOCK_FRAMES = 16
+ROWS_AT_ONCE = 16_384
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,7 @@ class SegmentSpans:
         self._silence_db, self._grid = silence_db, grid
         self._first = np.array([recording.first_frame for recording in recordings], np.int64)
         self._n_frames = np.array([recording.n_frames for recording in recordings], np.int64)
+        self._blocks = functools.cache(functools.partial(Blocks, self._first, self._n_frames))
 
     def find(self, query: Query, frames: np.ndarray) -> list[Span]:
         """The spans of a query, in the order of time.
@@ -80,44 +81,58 @@ class SegmentSpans:
             return []
         margin, merge = _margin_frames(query.rule, self._grid), _merge_frames(query.rule, self._grid)
         # a block without a frame at the low threshold then parts what lies before it from what lies behind it
-        blocks = _Blocks(self._first, self._n_frames, max(FEWEST_BLOCK_FRAMES, 2 * margin + merge + 1))
-        scores = np.zeros(self._segment.header.n_frames + 1, np.float32)  # one more, for reduceat
+        blocks = self._blocks(max(FEWEST_BLOCK_FRAMES, 2 * margin + merge + 1))
         low = np.float32(query.rule.low_threshold)
         turned = _Turned(query, self._segment)
         known = np.zeros(blocks.n, bool)
-        wanted = blocks.and_neighbours(blocks.of_frames(frames))
+        rows, scores = [], []
+        wanted = blocks.and_neighbours(blocks.of_frames(self._outlasting(frames, margin)))
         while len(wanted):
             known[wanted] = True
-            self._score(turned, blocks, wanted, scores)
-            edges = np.stack([blocks.start[wanted], blocks.end[wanted]], axis=1).ravel()
-            highest = np.maximum.reduceat(scores, edges)[::2]
+            rows.append(stretches(blocks.start[wanted], blocks.end[wanted]))
+            scores.append(self._scores(turned, rows[-1]))
+            lengths = blocks.end[wanted] - blocks.start[wanted]
+            highest = np.maximum.reduceat(scores[-1], np.cumsum(lengths) - lengths)
             around = blocks.and_neighbours(wanted[highest >= low])
             wanted = around[~known[around]]
-        return list(self._spans(query, blocks.groups(known), scores, margin, merge))
+        if not rows:
+            return []
+        in_order = np.argsort(np.concatenate(rows), kind="stable")
+        start, end = blocks.runs(np.flatnonzero(known))
+        return self._spans(query, start, end, np.concatenate(scores)[in_order], margin, merge)
 
-    def _score(self, turned: _Turned, blocks: _Blocks, wanted: np.ndarray, scores: np.ndarray) -> None:
-        """Fill in the scores of blocks."""
-        for start, end in blocks.runs(wanted):
-            for first in range(start, end, ROWS_AT_ONCE):
-                rows = slice(first, min(first + ROWS_AT_ONCE, end))
-                found = turned.scores(self._segment.values(rows))
-                found[self._segment.level_db[rows] < self._silence_db] = 0
-                scores[rows] = found
+    def _outlasting(self, frames: np.ndarray, margin: int) -> np.ndarray:
+        """The frames that a median over ``2 margin + 1`` can leave at the threshold: more than half of one reach it."""
+        if margin == 0:
+            return frames
+        kept = np.zeros(len(frames), bool)
+        is_dense = frames[margin:] - frames[:-margin] <= 2 * margin
+        for place in range(margin + 1):
+            kept[place : place + len(is_dense)] |= is_dense
+        # the first and the last frame of a recording are repeated beyond it
+        row = np.clip(np.searchsorted(self._first, frames, side="right") - 1, 0, None)
+        within = frames - self._first[row]
+        return frames[kept | (within < margin) | (self._n_frames[row] - within <= margin)]
+
+    def _scores(self, turned: _Turned, rows: np.ndarray) -> np.ndarray:
+        """(T,) scores of rows."""
+        scores = np.empty(len(rows), np.float32)
+        for first in range(0, len(rows), ROWS_AT_ONCE):
+            some = rows[first : first + ROWS_AT_ONCE]
+            found = turned.scores(self._segment.values(some))
+            found[self._segment.level_db[some] < self._silence_db] = 0
+            scores[first : first + len(some)] = found
+        return scores
 
     def _spans(
-        self, query: Query, groups: list[tuple[int, int]], scores: np.ndarray, margin: int, merge: int
-    ) -> Iterator[Span]:
+        self, query: Query, start: np.ndarray, end: np.ndarray, scores: np.ndarray, margin: int, merge: int
+    ) -> list[Span]:
         """Put stretches of frames on one time axis, far enough apart, and let ``detect``'s own rules loose on it."""
-        gap = np.zeros(merge + 1, np.float32)
-        pieces, starts, position = [], [], 0
-        for start, end in groups:
-            padded = np.pad(scores[start:end], margin, mode="edge")
-            starts.append(position)
-            pieces += [median_filter(padded[:, None], np.array([margin]), margin)[:, 0], gap]
-            position += end - start + len(gap)
-        timeline = np.concatenate(pieces)
-        first_frames, virtual = np.array([start for start, _ in groups]), np.array(starts)
-        rule = query.rule
+        lengths = end - start
+        virtual = np.cumsum(lengths + merge + 1) - (lengths + merge + 1)
+        timeline = np.zeros(int((lengths + merge + 1).sum()), np.float32)
+        timeline[stretches(virtual, virtual + lengths)] = smoothed(scores, lengths, margin)
+        rule, hop = query.rule, self._grid.hop_samples
         config = DetectionConfig(
             threshold=rule.threshold,
             low_threshold=rule.low_threshold,
@@ -126,28 +141,38 @@ class SegmentSpans:
             merge_gap_s=rule.merge_gap_s,
         )
         binarizer = Binarizer((query.label,), self._grid, config)
-        hop = self._grid.hop_samples
         events = binarizer.push(FrameScores(timeline[:, None], (query.label,), self._grid, 0, len(timeline) * hop))
-        for event in sorted([*events, *binarizer.finish()]):
-            onset, offset = (round(time_s * self._grid.rate_hz) for time_s in (event.onset_s, event.offset_s))
-            group = int(np.searchsorted(virtual, onset, side="right")) - 1
-            shift = int(first_frames[group] - virtual[group])
-            yield self._span(event, onset + shift, offset + shift)
+        events = sorted([*events, *binarizer.finish()])
+        times = np.rint(np.array([(e.onset_s, e.offset_s) for e in events]).reshape(-1, 2) * self._grid.rate_hz)
+        onsets, offsets = times.astype(np.int64).T
+        stretch = np.searchsorted(virtual, onsets, side="right") - 1
+        shift = start[stretch] - virtual[stretch]
+        return self._placed(events, onsets + shift, offsets + shift)
 
-    def _span(self, event: Event, onset: int, offset: int) -> Span:
-        """An event between rows of the segment, on the time axis of its recording."""
-        row = int(np.searchsorted(self._first, onset, side="right")) - 1
-        recording, hop = self._recordings[row], self._grid.hop_samples
-        end_samples = min((offset - recording.first_frame) * hop, recording.n_samples)
-        placed = Event(
-            self._grid.frame_s(onset - recording.first_frame),
-            end_samples / self._grid.sample_rate,
-            event.prompt,
-            event.mean_score,
-            event.max_score,
-        )
-        power = float(np.mean(10 ** (self._segment.level_db[onset:offset].astype(np.float64) / 10)))
-        return Span(recording, placed, 10 * math.log10(max(power, 1e-20)))
+    def _placed(self, events: list[Event], onsets: np.ndarray, offsets: np.ndarray) -> list[Span]:
+        """Events between rows of the segment, on the time axes of their recordings."""
+        if not events:
+            return []
+        rows, hop, rate = np.searchsorted(self._first, onsets, side="right") - 1, self._grid.hop_samples, self._grid
+        power = 10 ** (self._segment.level_db[stretches(onsets, offsets)].astype(np.float64) / 10)
+        lengths = offsets - onsets
+        mean_power = np.add.reduceat(power, np.cumsum(lengths) - lengths) / lengths
+        levels_db = 10 * np.log10(np.maximum(mean_power, 1e-20))
+        first = self._first[rows]
+        spans = []
+        for event, row, onset, offset, level_db in zip(
+            events,
+            rows.tolist(),
+            (onsets - first).tolist(),
+            (offsets - first).tolist(),
+            levels_db.tolist(),
+            strict=True,
+        ):
+            recording = self._recordings[row]
+            offset_s = min(offset * hop, recording.n_samples) / rate.sample_rate
+            placed = Event(rate.frame_s(onset), offset_s, event.prompt, event.mean_score, event.max_score)
+            spans.append(Span(recording, placed, level_db))
+        return spans
 
 
 class _Turned:
@@ -168,7 +193,7 @@ class _Turned:
         return found
 
 
-class _Blocks:
+class Blocks:
     """Recordings cut into blocks of frames, none across two recordings.
 
     Attributes
@@ -202,18 +227,41 @@ class _Blocks:
         before, after = blocks[self._has_before[blocks]] - 1, blocks[self._has_after[blocks]] + 1
         return np.unique(np.concatenate([blocks, before, after]))
 
-    def runs(self, blocks: np.ndarray) -> list[tuple[int, int]]:
+    def runs(self, blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """First and last row, exclusive, of stretches of neighbouring blocks."""
-        if not len(blocks):
-            return []
         joins = (np.diff(blocks) == 1) & self._has_after[blocks[:-1]]
         edges = np.flatnonzero(~joins) + 1
         first, last = np.concatenate([[0], edges]), np.concatenate([edges, [len(blocks)]]) - 1
-        return list(zip(self.start[blocks[first]].tolist(), self.end[blocks[last]].tolist(), strict=True))
+        return self.start[blocks[first]], self.end[blocks[last]]
 
-    def groups(self, known: np.ndarray) -> list[tuple[int, int]]:
-        """Stretches of the blocks that are marked."""
-        return self.runs(np.flatnonzero(known))
+
+def stretches(start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """All numbers from each start to each end, exclusive, one after the other.
+
+    Examples
+    --------
+    >>> stretches(np.array([3, 10]), np.array([5, 13])).tolist()
+    [3, 4, 10, 11, 12]
+    """
+    lengths = end - start
+    return np.arange(int(lengths.sum())) + np.repeat(start - (np.cumsum(lengths) - lengths), lengths)
+
+
+def smoothed(scores: np.ndarray, lengths: np.ndarray, margin: int) -> np.ndarray:
+    """(T,) scores of stretches one after the other, each smoothed by a median with its ends repeated beyond itself."""
+    if margin == 0:
+        return scores
+    first = np.cumsum(lengths) - lengths
+    around = stretches(first - margin, first + lengths + margin)
+    padded = scores[
+        np.clip(around, np.repeat(first, lengths + 2 * margin), np.repeat(first + lengths - 1, lengths + 2 * margin))
+    ]
+    found = np.empty(len(padded) - 2 * margin, np.float32)
+    for start in range(0, len(found), ROWS_AT_ONCE):
+        piece = padded[start : start + ROWS_AT_ONCE + 2 * margin]
+        found[start : start + ROWS_AT_ONCE] = median_filter(piece[:, None], np.array([margin]), margin)[:, 0]
+    first_padded = first + 2 * margin * np.arange(len(lengths))
+    return found[stretches(first_padded, first_padded + lengths)]
 
 
 def _margin_frames(rule: EventRule, grid: TimeGrid) -> int:
