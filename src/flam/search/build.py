@@ -14,6 +14,7 @@ from flam.audio.start_time import start_time
 from flam.core import AudioError, OutputError, to_mapping
 from flam.core.files import output_lock
 from flam.core.processes import each_file
+from flam.core.progress import Progress
 from flam.jobs.workers import choose_jobs
 from flam.search.catalogue import Catalogue
 from flam.search.changes import Changes, find_changes

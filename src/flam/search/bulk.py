@@ -233,8 +233,7 @@ def run_work(urls: list[str], work: Work, jobs: int) -> Iterator[Outcome]:
     jobs : int
         Processes; 1 works in this one.
     """
-    paths, crashed = [_Url(url) for url in urls], _Crashed()
-    for _, outcome in each_file(paths, work, crashed, 0 if jobs == 1 else jobs):  # type: ignore[arg-type, type-var]
+    for _, outcome in each_file(urls, work, _Crashed(), 0 if jobs == 1 else jobs):
         yield outcome
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from flam.core import OutputError, to_mapping
+from flam.core.progress import Progress
 from flam.search.catalogue import Catalogue, Contents
 from flam.search.layout import ArchiveFolder
 from flam.search.segment import Segment, SegmentWriter
@@ -51,7 +52,7 @@ def join(
     catalogue: Catalogue,
     contents: Contents,
     groups: Sequence[Sequence[int]],
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = lambda done, total: None,
 ) -> None:
     """Make one segment of each group, without the frames of recordings that changed or went.
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from flam.core import FlamError
 from flam.core.files import output_lock
+from flam.core.progress import Progress
 from flam.search.axes import SearchAxes
 from flam.search.catalogue import ArchiveSettings, Catalogue, Contents
 from flam.search.codec import Codec
