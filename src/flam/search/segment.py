@@ -343,7 +343,7 @@ def _mapped(folder: Path, name: str, dtype: np.dtype, shape: tuple[int, int]) ->
             raise _damaged(folder, f"{name} has {size} bytes, {n_bytes} belong there")
         if n_bytes == 0:
             return np.zeros(shape, dtype)
-        return np.memmap(path, dtype, "r", shape=shape)
+        return np.memmap(path, dtype, "r", shape=shape).view(np.ndarray)  # without what a memmap adds to each slice
     except OSError as error:
         raise _damaged(folder, f"{name} can't be read: {error.strerror}") from error
 
