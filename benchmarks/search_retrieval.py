@@ -31,8 +31,8 @@ from flam.audio import mono_blocks
 from flam.audio.logmel import log_mel
 from flam.core import Event, TimeGrid
 from flam.detection import DetectionConfig
+from flam.detection.frames import frame_power
 from flam.detection.prompt_file import PromptList
-from flam.detection.silence import frame_power
 from flam.evaluation.detections import DetectionCounts, count_detections, joined, match_detections
 from flam.library.source_library import SourceClip
 from flam.search import Archive, Query, Span
