@@ -223,7 +223,7 @@ class Archive:
         raise AssertionError("unreachable")
 
     def _segment(self, name: str) -> Segment:
-        segment = Segment(self._folder.segments_path / name, self._codec)
+        segment = Segment(self._folder.segments_path / name, self._codec, few_rows=True)
         if segment.header.model_id != self.settings.model_id:
             raise ModelError(
                 f"{segment.folder}: made with another model than the archive; flam index verify --repair takes it out"

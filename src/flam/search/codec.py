@@ -26,6 +26,7 @@ PREFIX_AXES = PREFIX_BYTES - 1
 ZERO_CODE = 128
 REST_STEP = 1.1 / 255  # the rest of a vector of length 1 is hardly longer than that, even rounded
 DETAIL_AXES = {"compact": 192, "tiny": 64}
+MORE_AXES = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,11 +37,14 @@ class StoredFrames:
     ----------
     prefix : numpy.ndarray
         (T, 64) uint8: codes along the first axes with ``ZERO_CODE`` for 0, then the length of the rest.
+    more : numpy.ndarray
+        (T, 64) int8 codes along the axes that follow, which spare a search most vectors; none in the other forms.
     detail : numpy.ndarray
         (T, X): the whole vector in float16 (form "exact"), or int8 codes along further axes, possibly none.
     """
 
     prefix: np.ndarray
+    more: np.ndarray
     detail: np.ndarray
 
 
@@ -69,15 +73,11 @@ class Codec:
         self.axes = axes
         self.form = form
         self.n_prefix = min(PREFIX_AXES, axes.dim)
-        n_more = 0 if form == "exact" else min(DETAIL_AXES[form], axes.dim - self.n_prefix)
-        self.n_kept = axes.dim if form == "exact" else self.n_prefix + n_more
+        self.n_more = min(MORE_AXES, axes.dim - self.n_prefix) if form == "exact" else 0
+        n_further = 0 if form == "exact" else min(DETAIL_AXES[form], axes.dim - self.n_prefix)
+        self.n_kept = axes.dim if form == "exact" else self.n_prefix + n_further
         self.detail_dtype = np.dtype(np.float16 if form == "exact" else np.int8)
-        self.detail_width = axes.dim if form == "exact" else n_more
-
-    @property
-    def frame_bytes(self) -> int:
-        """Bytes that a frame takes, without its level."""
-        return PREFIX_BYTES + self.detail_width * self.detail_dtype.itemsize
+        self.detail_width = axes.dim if form == "exact" else n_further
 
     def rotate(self, features: np.ndarray) -> np.ndarray:
         """(T, D) features along the axes."""
@@ -100,7 +100,8 @@ class Codec:
             rest = detail * self.axes.steps[self.n_prefix : self.n_kept].astype(np.float64)
         rest_norm = np.linalg.norm(rest, axis=1)
         prefix[:, -1] = np.ceil(np.minimum(rest_norm / REST_STEP * (1 + 1e-9), 255))
-        return StoredFrames(prefix, detail)
+        more = codes[:, self.n_prefix : self.n_prefix + self.n_more].astype(np.int8)
+        return StoredFrames(prefix, more, detail)
 
     def prefix_values(self, prefix: np.ndarray) -> np.ndarray:
         """(T, 64) prefixes as (T, P) float32 values along the first axes."""
@@ -122,8 +123,23 @@ class Codec:
         """The largest distance between the prefix of a stored vector and what its codes say."""
         if self.form != "exact" or not len(stored.prefix):
             return 0.0  # the codes are the stored vector
-        exact = stored.detail[:, : self.n_prefix].astype(np.float32)
-        return float(np.linalg.norm(exact - self.prefix_values(stored.prefix), axis=1).max())
+        return self._largest_error(stored, self.prefix_values(stored.prefix))
+
+    def coarse_values(self, prefix: np.ndarray, more: np.ndarray) -> np.ndarray:
+        """(T, P + M) float32 values along the axes of the prefix and those that follow, from codes alone."""
+        steps = self.axes.steps[self.n_prefix : self.n_prefix + self.n_more]
+        return np.concatenate([self.prefix_values(prefix), more * steps], axis=1)
+
+    def coarse_error(self, stored: StoredFrames) -> float:
+        """The largest distance between a stored vector and its coarse values, along their axes."""
+        if not self.n_more or not len(stored.prefix):
+            return 0.0
+        return self._largest_error(stored, self.coarse_values(stored.prefix, stored.more))
+
+    @staticmethod
+    def _largest_error(stored: StoredFrames, values: np.ndarray) -> float:
+        exact = stored.detail[:, : values.shape[1]].astype(np.float32)
+        return float(np.linalg.norm(exact - values, axis=1).max())
 
     def code_norm(self, stored: StoredFrames) -> float:
         """The largest length of the codes of a prefix, which bounds what rounding a query can do."""

@@ -2,8 +2,8 @@
 
 A query becomes a column of 7-bit weights for the 64 bytes of a prefix, the weight of the last byte being the length of
 the query's own rest. One integer product is then an upper bound of the cosine, up to rounding of the weights and of the
-codes, for which the threshold is lowered by as much as they can add up to. Frames that pass are checked against the
-stored vector itself.
+codes, for which the threshold is lowered by as much as they can add up to. Where whole vectors are large, frames that
+pass are bounded once more by codes along further axes; what passes is checked against the stored vector itself.
 
 Weights have 7 bits because two products of 8 by 8 bits overflow the 16 bits that processors without dot product
 instructions (AVX2) add them in.
@@ -27,6 +27,7 @@ LARGEST_WEIGHT = 63
 PRODUCTS_AT_ONCE = 1 << 20
 MOST_ROWS, FEWEST_ROWS = 1 << 18, 1 << 12
 CHECKED_AT_ONCE = 1 << 13
+SQUARE_ERROR = 4e-6
 # products of vectors of length 1 in float32, and the turn along the axes, stay well within this
 FLOAT_ERROR = 1e-5
 
@@ -129,7 +130,12 @@ class Scanner:
         found = []
         for query, rows in self._candidates(prefix, limits):
             for first in range(0, len(rows), CHECKED_AT_ONCE):
-                found.append((query, self._checked(segment, query, rows[first : first + CHECKED_AT_ONCE] + start)))
+                some = rows[first : first + CHECKED_AT_ONCE]
+                if self._codec.n_more:
+                    some = self._narrowed(segment, query, prefix[some], some + start)
+                else:
+                    some = some + start
+                found.append((query, self._checked(segment, query, some)))
         return found
 
     def _candidates(self, prefix: np.ndarray, limits: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
@@ -138,6 +144,19 @@ class Scanner:
             rows = np.flatnonzero(products >= limits[query])
             if len(rows):
                 yield query, rows
+
+    def _narrowed(self, segment: Segment, query: int, prefix: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """The rows that may still reach the cosine when twice as many axes are read."""
+        values = self._codec.coarse_values(prefix, segment.more[rows])
+        more, error = values[:, self._codec.n_prefix :], segment.header.coarse_error
+        known = self._kept[query, : values.shape[1]]
+        length = prefix[:, -1] * np.float32(REST_STEP)
+        # what is left of the length of the rest, with room for what a sum of squares may be off
+        of_more = np.maximum(np.sqrt(np.einsum("ij,ij->i", more, more)) - error, 0)
+        left = np.sqrt(np.maximum(length**2 - of_more**2, 0) + SQUARE_ERROR)
+        unknown = np.linalg.norm(self._kept[query, values.shape[1] :])
+        bound = values @ known + left * unknown + error * np.linalg.norm(known)
+        return rows[bound >= self._min_cosines[query]]
 
     def _checked(self, segment: Segment, query: int, rows: np.ndarray) -> Hits:
         cosines = segment.values(rows) @ self._kept[query]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mmap
 import os
 import shutil
 import zlib
@@ -39,7 +40,7 @@ class SegmentHeader:
         Size of the features, D.
     n_frames : int
         Rows of the arrays.
-    prefix_error, code_norm : float
+    prefix_error, coarse_error, code_norm : float
         Bounds for pruning, see ``Codec``.
     checksums : dict of str to int
         CRC-32 of each file.
@@ -57,6 +58,7 @@ class SegmentHeader:
     dim: int
     n_frames: int
     prefix_error: float
+    coarse_error: float
     code_norm: float
     checksums: dict[str, int]
     n_recordings: int
@@ -70,6 +72,8 @@ def array_files(codec: Codec) -> dict[str, tuple[np.dtype, int]]:
         "prefix.u8": (np.dtype(np.uint8), PREFIX_BYTES),
         "level.f16": (LEVEL_DTYPE, 1),
     }
+    if codec.n_more:
+        files["more.i8"] = (np.dtype(np.int8), codec.n_more)
     if codec.detail_width:
         name = "vectors.f16" if codec.form == "exact" else "detail.i8"
         files[name] = (codec.detail_dtype, codec.detail_width)
@@ -107,7 +111,7 @@ class SegmentWriter:
         self._settings = {} if settings is None else settings
         self._files = {name: (folder / name).open("xb") for name in (*array_files(codec), CLIPS, RECORDINGS)}
         self._checksums = dict.fromkeys(self._files, 0)
-        self._prefix_error = self._code_norm = 0.0
+        self._prefix_error = self._coarse_error = self._code_norm = 0.0
         self._first_frame = self.n_frames = 0
         self.recordings: list[Recording] = []
 
@@ -127,11 +131,11 @@ class SegmentWriter:
     def append_stored(self, stored: StoredFrames, level_db: np.ndarray) -> None:
         """Add frames that are in their stored form already."""
         self._prefix_error = max(self._prefix_error, self.codec.prefix_error(stored))
+        self._coarse_error = max(self._coarse_error, self.codec.coarse_error(stored))
         self._code_norm = max(self._code_norm, self.codec.code_norm(stored))
-        self._write("prefix.u8", stored.prefix)
-        self._write("level.f16", level_db)
-        for name in array_files(self.codec).keys() - {"prefix.u8", "level.f16"}:
-            self._write(name, stored.detail)
+        arrays = {"prefix.u8": stored.prefix, "level.f16": level_db, "more.i8": stored.more}
+        for name in array_files(self.codec):
+            self._write(name, arrays.get(name, stored.detail))
         self.n_frames += len(stored.prefix)
 
     def end_recording(self, recording: Recording, audio_features: np.ndarray) -> Recording:
@@ -180,6 +184,7 @@ class SegmentWriter:
             self.codec.axes.dim,
             self.n_frames,
             self._prefix_error,
+            self._coarse_error,
             self._code_norm,
             self._checksums,
             len(self.recordings),
@@ -213,6 +218,8 @@ class Segment:
         Where it lies.
     codec : Codec
         As it was written with.
+    few_rows : bool
+        Whether few whole vectors will be read, here and there, so that the system reads none ahead.
 
     Attributes
     ----------
@@ -220,6 +227,8 @@ class Segment:
         SegmentHeader
     prefix : numpy.ndarray
         (T, 64) uint8.
+    more : numpy.ndarray
+        (T, M) int8, see ``StoredFrames``.
     level_db : numpy.ndarray
         (T,) float16, dB relative to full scale.
     clips : numpy.ndarray
@@ -231,24 +240,25 @@ class Segment:
         A file is missing, damaged or of another size than the header says.
     """
 
-    def __init__(self, folder: Path, codec: Codec):
+    def __init__(self, folder: Path, codec: Codec, few_rows: bool = False):
         self.folder, self.codec = folder, codec
         self.header = read_header(folder)
         if self.header.form != codec.form or self.header.dim != codec.axes.dim:
             raise _damaged(folder, f"holds {self.header.dim} values a frame in form {self.header.form!r}")
         arrays = {
-            name: _mapped(folder, name, dtype, (self.header.n_frames, width))
+            name: _mapped(folder, name, dtype, (self.header.n_frames, width), few_rows and name == "vectors.f16")
             for name, (dtype, width) in array_files(codec).items()
         }
         self.prefix = arrays.pop("prefix.u8")
         self.level_db = arrays.pop("level.f16")[:, 0]
+        self.more = arrays.pop("more.i8", np.zeros((self.header.n_frames, 0), np.int8))
         none = np.zeros((self.header.n_frames, 0), codec.detail_dtype)
         self._detail = next(iter(arrays.values()), none)
         self.clips = _mapped(folder, CLIPS, np.dtype(np.float32), (self.header.n_recordings, codec.axes.dim))
 
     def stored(self, rows: Any) -> StoredFrames:
         """Frames in their stored form; ``rows`` is a slice or an array of row numbers."""
-        return StoredFrames(np.asarray(self.prefix[rows]), np.asarray(self._detail[rows]))
+        return StoredFrames(self.prefix[rows], self.more[rows], self._detail[rows])
 
     def values(self, rows: Any) -> np.ndarray:
         """(T, X) float32 values of frames along the axes that are kept."""
@@ -335,7 +345,7 @@ def _close(file: BinaryIO, sync: bool) -> None:
         file.close()
 
 
-def _mapped(folder: Path, name: str, dtype: np.dtype, shape: tuple[int, int]) -> np.ndarray:
+def _mapped(folder: Path, name: str, dtype: np.dtype, shape: tuple[int, int], few_rows: bool = False) -> np.ndarray:
     path, n_bytes = folder / name, shape[0] * shape[1] * dtype.itemsize
     try:
         size = path.stat().st_size
@@ -343,7 +353,11 @@ def _mapped(folder: Path, name: str, dtype: np.dtype, shape: tuple[int, int]) ->
             raise _damaged(folder, f"{name} has {size} bytes, {n_bytes} belong there")
         if n_bytes == 0:
             return np.zeros(shape, dtype)
-        return np.memmap(path, dtype, "r", shape=shape).view(np.ndarray)  # without what a memmap adds to each slice
+        with open(path, "rb") as file:
+            mapped = mmap.mmap(file.fileno(), n_bytes, access=mmap.ACCESS_READ)
+        if few_rows and hasattr(mmap, "MADV_RANDOM"):  # not on Windows
+            mapped.madvise(mmap.MADV_RANDOM)
+        return np.frombuffer(mapped, dtype).reshape(shape)
     except OSError as error:
         raise _damaged(folder, f"{name} can't be read: {error.strerror}") from error
 
