@@ -1,12 +1,13 @@
 """What detection costs from the start of a process to the last event: import, load, analysis, memory.
 
     python benchmarks/detect.py                      # 10 s and 60 s, 1 to 1,000 prompts
-    python benchmarks/detect.py --seconds 3600 --prompts 10 1000
+    python benchmarks/detect.py --seconds 3600 --prompts 10 1000 --systems onnx int8 --repeats 1
 
 Every figure comes from a process of its own, and the systems take turns, so that whatever else the machine does hits
 all of them. Processor time (user and system, all threads) is the figure to compare; wall time means something on an
-idle machine only. ``clap`` is transformers' ClapModel (HTS-AT, random weights) on 10 s windows, the usual way to search
-recordings by words; ``openflam`` and ``laion_clap`` take part where they are installed.
+idle machine only. ``onnx`` and ``torch`` are flam-mini in fp32; ``int8`` is what ``flam models export --int8`` makes of
+it, on processors made for that. ``clap`` is transformers' ClapModel (HTS-AT, random weights) on 10 s windows, the usual
+way to search recordings by words; ``openflam`` and ``laion_clap`` take part where they are installed.
 """
 
 from __future__ import annotations
@@ -25,12 +26,14 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from flam.core.processor import has_fast_int8
+
 RATE = 48_000
 WORDS = ("dog", "siren", "rain", "glass", "wind", "speech", "music", "engine", "bird", "water")
 # multiply and add of flam-mini's encoder, as torch's FLOP counter counts them
 GFLOP_PER_SECOND_OF_AUDIO = 3.2 / 10.24
-SYSTEMS = ("onnx", "torch", "clap", "openflam", "laion_clap")
-PACKAGE = {"onnx": "onnxruntime", "torch": "torch", "clap": "transformers"}
+SYSTEMS = ("onnx", "int8", "torch", "clap", "openflam", "laion_clap")
+PACKAGE = {"onnx": "onnxruntime", "int8": "torch", "torch": "torch", "clap": "transformers"}
 
 
 def prompts(count: int) -> list[str]:
@@ -38,14 +41,17 @@ def prompts(count: int) -> list[str]:
     return [f"{WORDS[n % 10]} {WORDS[n // 10 % 10]} {WORDS[n // 100 % 10]}" for n in range(count)]
 
 
-def run_flam(path: str, texts: list[str], backend: str) -> dict[str, float]:
+def run_flam(path: str, texts: list[str], system: str) -> dict[str, float]:
     """One call of ``Detector.detect``."""
     times = {"start": cpu_s()}
     import flam
     from flam.detection.detector import Detector  # noqa: F401 - what load imports
 
     times["import"] = cpu_s()
-    detector = flam.load("flam-mini", backend=backend, device="cpu")
+    if system == "int8":
+        detector = flam.load(Path(path).parent / "int8", precision="int8")
+    else:
+        detector = flam.load("flam-mini", backend=system, device="cpu")
     times["load"] = cpu_s()
     detector.detect(path, texts)
     times["detect"] = cpu_s()
@@ -132,7 +138,7 @@ def measure(system: str, path: Path, n_prompts: int) -> dict[str, float]:
 def one(system: str, path: str, n_prompts: int) -> None:
     """What the processes of ``measure`` do."""
     texts = prompts(n_prompts)
-    if system in ("onnx", "torch"):
+    if system in ("onnx", "int8", "torch"):
         times = run_flam(path, texts, system)
     else:
         times = {"clap": run_clap, "openflam": run_openflam, "laion_clap": run_laion_clap}[system](path, texts)
@@ -167,10 +173,15 @@ def main() -> None:
         one(arguments.one[0], arguments.one[1], int(arguments.one[2]))
         return
     systems = [name for name in arguments.systems if importlib.util.find_spec(PACKAGE.get(name, name))]
+    if "int8" in systems and not has_fast_int8():
+        systems.remove("int8")
     gflops = ceiling_gflops()
     print(f"ceiling of one core: {gflops:.0f} GFLOP/s; median of {arguments.repeats}; CPU s, wall s, peak MB")
     print("system      audio   prompts  import   load  detect   total    wall  peak  x real time (CPU)  of ceiling")
     with tempfile.TemporaryDirectory() as folder:
+        if "int8" in systems:
+            export = ["models", "export", "flam-mini", "--int8", "-o", f"{folder}/int8"]
+            subprocess.run([sys.executable, "-m", "flam", *export], check=True, stdout=subprocess.DEVNULL)
         for seconds in arguments.seconds:
             path = Path(folder) / f"{seconds}.mp3"
             write_recording(path, seconds)
@@ -182,7 +193,7 @@ def main() -> None:
                 for name in systems:
                     row = {key: statistics.median(run[key] for run in runs[name]) for key in runs[name][0]}
                     share = ""
-                    if name in ("onnx", "torch"):
+                    if name in ("onnx", "int8", "torch"):
                         share = f"{GFLOP_PER_SECOND_OF_AUDIO * seconds / row['detect'] / gflops:.0%}"
                     print(
                         f"{name:10} {seconds:5} s {n_prompts:9} {row['import']:7.2f} {row['load']:6.2f} "

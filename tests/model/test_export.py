@@ -1,9 +1,12 @@
 """Graphs on ONNX Runtime say what torch says, for every architecture, and belong to one file of weights."""
 
+import hashlib
 import json
+import pickle
 import shutil
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 
@@ -20,6 +23,7 @@ from flam.model.export import export_onnx
 from flam.model.flam import FLAM, FLAMConfig
 from flam.model.htsat import HTSATConfig
 from flam.model.mga_clap import MGACLAP, MGACLAPConfig
+from flam.model.quantize import add_int8_graph
 from flam.model.text import LightTextConfig, RobertaTextConfig
 
 TEXTS = ["a dog barks", "rain on the roof", "the bell of a siren", "glass"]
@@ -117,6 +121,72 @@ def test_graphs_of_other_weights_are_refused(tmp_path, word_tokenizer):
     (tmp_path / "b" / "audio.onnx").write_bytes(b"not a graph")
     with pytest.raises(ModelError, match=r"audio\.onnx: can't be loaded"):
         OnnxBackend(tmp_path / "b")
+
+
+def test_a_graph_names_its_weights_and_a_cut_file_is_refused(tmp_path, word_tokenizer):
+    text = LightTextConfig(vocab_size=word_tokenizer.get_vocab_size(), embed_dim=16, n_blocks=1, mlp_dim=16)
+    save_checkpoint(small_flam(SMALL_CONV, text, word_tokenizer), tmp_path / "a")
+    weights = export_onnx(tmp_path / "a") / "model.safetensors"
+    for name in GRAPH_FILES:
+        session = onnxruntime.InferenceSession(str(tmp_path / "a" / name), providers=["CPUExecutionProvider"])
+        metadata = json.loads(session.get_modelmeta().custom_metadata_map["flam"])
+        assert metadata["weights"]["sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
+    weights.write_bytes(weights.read_bytes() + b"\0")
+    with pytest.raises(ModelError, match=r"the graphs were made for another model\.safetensors"):
+        OnnxBackend(tmp_path / "a")
+    weights.write_bytes(weights.read_bytes()[:-1000])
+    with pytest.raises(ModelError, match=r"can't be loaded|made for another model\.safetensors"):
+        OnnxBackend(tmp_path / "a")
+
+
+def test_graphs_compute_with_the_weights_that_lie_beside_them(tmp_path, word_tokenizer, noise):
+    """Trained further, a model of the same tensors needs no new graphs."""
+    text = LightTextConfig(vocab_size=word_tokenizer.get_vocab_size(), embed_dim=16, n_blocks=1, mlp_dim=16)
+    model = small_flam(SMALL_CONV, text, word_tokenizer)
+    save_checkpoint(model, tmp_path / "a")
+    export_onnx(tmp_path / "a")
+    before = flam.load(tmp_path / "a").embed_frames(noise)
+    with torch.no_grad():
+        model.audio_encoder.norm.bias.add_(torch.linspace(-2, 2, 24))
+    save_checkpoint(model, tmp_path / "b")
+    shutil.copyfile(tmp_path / "b" / "model.safetensors", tmp_path / "a" / "model.safetensors")
+    assert np.abs(flam.load(tmp_path / "a").embed_frames(noise) - before).max() > 0.01
+    assert_scores_agree(tmp_path / "a", noise)
+
+
+def test_int8_is_close_and_belongs_to_its_weights(tmp_path, word_tokenizer, noise, monkeypatch, capsys):
+    text = LightTextConfig(vocab_size=word_tokenizer.get_vocab_size(), embed_dim=16, n_blocks=1, mlp_dim=16)
+    model = small_flam(SMALL_CONV, text, word_tokenizer)
+    save_checkpoint(model, tmp_path / "a")
+    folder = tmp_path / "b"
+    with pytest.raises(ModelError, match=r"has no graph in int8; .* --int8"):
+        flam.load(export_onnx(tmp_path / "a"), precision="int8")
+    assert main(["models", "export", str(tmp_path / "a"), "--int8", "-o", str(folder)]) == 0
+    assert capsys.readouterr().out == f"{folder}\n"
+    monkeypatch.setattr("flam.detection.backends.onnx.has_fast_int8", lambda: False)
+    with pytest.raises(ModelError, match="use precision fp32"):
+        flam.load(folder, precision="int8")
+    monkeypatch.setattr("flam.detection.backends.onnx.has_fast_int8", lambda: True)
+    detector = flam.load(folder, precision="int8")
+    exact, rounded = flam.load(folder).embed_frames(noise), detector.embed_frames(noise)
+    assert np.abs(exact - rounded).max() > 0
+    assert (exact * rounded).sum(axis=1).min() > 0.9
+    assert pickle.loads(pickle.dumps(detector)).backend.precision == "int8"
+    with torch.no_grad():
+        model.audio_encoder.norm.bias.add_(1)
+    save_checkpoint(model, tmp_path / "c")
+    shutil.copyfile(tmp_path / "c" / "model.safetensors", folder / "model.safetensors")
+    flam.load(folder)
+    with pytest.raises(ModelError, match=r"audio_int8\.onnx: was made from another model\.safetensors"):
+        flam.load(folder, precision="int8")
+
+
+def test_int8_is_for_convolutional_models_on_onnx_runtime(tmp_path, byte_tokenizer):
+    save_checkpoint(small_flam(SMALL_HTSAT, SMALL_ROBERTA, byte_tokenizer), tmp_path / "a")
+    with pytest.raises(ModelError, match="int8 is for convolutional encoders"):
+        add_int8_graph(export_onnx(tmp_path / "a"))
+    with pytest.raises(ModelError, match="int8 is for models with graphs"):
+        flam.load(tmp_path / "a", backend="torch", precision="int8")
 
 
 def test_a_context_is_what_a_frame_depends_on(tmp_path, word_tokenizer, noise):

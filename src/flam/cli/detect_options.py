@@ -146,8 +146,8 @@ class Running:
         Literal["auto", "cpu", "cuda", "mps"] | None, _option(RUNNING, None, "Where to compute; auto.")
     ] = None
     precision: Annotated[
-        Literal["auto", "fp32", "bf16"] | None,
-        _option(RUNNING, None, "bf16 is faster only on hardware that computes in it; auto."),
+        Literal["auto", "fp32", "bf16", "int8"] | None,
+        _option(RUNNING, None, "bf16 and int8 need hardware that computes in them; auto."),
     ] = None
     backend: Annotated[
         Literal["auto", "onnx", "torch"] | None,

@@ -98,6 +98,9 @@ def export(
             name=["--output", "-o"], help="Folder for a copy with the graphs; left out, they go beside the weights."
         ),
     ] = None,
+    int8: Annotated[
+        bool, Parameter(negative="", help="Add an audio graph in int8, for detect --precision int8.")
+    ] = False,
 ) -> None:
     """Write the graphs that run a model without torch, compare them with torch, and print the folder.
 
@@ -110,7 +113,12 @@ def export(
     from flam.model.export import export_onnx
 
     folder = hub.resolve(name, notify=lambda line: print(line, file=sys.stderr))
-    sys.stdout.write(f"{export_onnx(folder, output)}\n")
+    target = export_onnx(folder, output)
+    if int8:
+        from flam.model.quantize import add_int8_graph
+
+        add_int8_graph(target)
+    sys.stdout.write(f"{target}\n")
 
 
 @app.command

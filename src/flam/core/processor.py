@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # of x86 and of Arm
+INT8_FLAGS = {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp"}
 
 
 def available_cores() -> int:
@@ -20,6 +21,12 @@ def available_cores() -> int:
 def has_fast_bf16() -> bool:
     """Whether the processor computes in bfloat16; where that can't be found out, False."""
     return bool(processor_flags() & BF16_FLAGS)
+
+
+@functools.cache
+def has_fast_int8() -> bool:
+    """Whether the processor multiplies and adds bytes in one instruction; where that can't be found out, False."""
+    return bool(processor_flags() & INT8_FLAGS)
 
 
 @functools.cache

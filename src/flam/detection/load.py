@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 from flam.core import ModelError, from_mapping, to_mapping
 from flam.core.errors import require_extra
@@ -17,10 +17,8 @@ from flam.hub.graphs import has_graphs
 from flam.hub.hub import resolve
 from flam.hub.registry import DEFAULT_MODEL
 
-if TYPE_CHECKING:
-    from flam.detection.backends.torch import Precision
-
 BackendName = Literal["auto", "onnx", "torch"]
+Precision = Literal["auto", "fp32", "bf16", "int8"]
 
 logger = logging.getLogger(__name__)
 
@@ -44,8 +42,8 @@ def load(
         Name of a model, or folder of a checkpoint.
     device : str
         As torch names it. "auto" is the processor for a model with ONNX graphs; for others, a GPU where there is one.
-    precision : {"auto", "fp32", "bf16"}
-        Of the audio tower; see ``TorchBackend``; graphs compute in fp32.
+    precision : {"auto", "fp32", "bf16", "int8"}
+        Of the audio tower; bf16 is of torch, see ``TorchBackend``, and int8 of ONNX Runtime, see ``OnnxBackend``.
     notify : callable
         Told, in one line with size and licence, before a model is fetched; by default a logged warning.
     backend : {"auto", "onnx", "torch"}
@@ -75,16 +73,18 @@ def load(
 def _backend(folder: Path, device: str, precision: Precision, backend: BackendName, n_threads: int | None) -> Backend:
     if read_config(folder)["model"].get("kind") == "pe-a-frame":
         return _pe_a_frame(folder, device, precision, backend)
-    suits_onnx = has_graphs(folder) and device in ("auto", "cpu") and precision in ("auto", "fp32")
+    suits_onnx = has_graphs(folder) and device in ("auto", "cpu") and precision in ("auto", "fp32", "int8")
     if backend == "onnx" or (backend == "auto" and suits_onnx):
         from flam.detection.backends.onnx import OnnxBackend
 
         if not suits_onnx:
             raise ModelError(
-                f"{folder}: ONNX Runtime needs a model with graphs, on the processor, in fp32; run flam models export "
-                f"{folder} --to onnx, or use backend torch"
+                f"{folder}: ONNX Runtime needs a model with graphs, on the processor, not in bf16; "
+                f"run flam models export {folder} --to onnx, or use backend torch"
             )
-        return OnnxBackend(folder, n_threads)
+        return OnnxBackend(folder, n_threads, "int8" if precision == "int8" else "fp32")
+    if precision == "int8":
+        raise ModelError(f"{folder}: precision int8 is for models with graphs, on the processor; use precision auto")
     require_extra("torch", "torch", f"for {folder.name} on this backend, device or precision")
     from flam.detection.backends.torch import TorchBackend
     from flam.model.checkpoint import load_checkpoint

@@ -86,16 +86,15 @@ def audio_source(audio: Audio, sample_rate: int) -> AudioSource:
         recording = audio if isinstance(audio, Recording) else open_recording(audio)
         length = recording.n_samples
         n_samples = None if length is None else resampled_length(length, recording.sample_rate, sample_rate)
-        blocks = recording.mono_blocks(sample_rate)
-        return AudioSource(
-            _not_empty(blocks, str(recording.path)), n_samples, recording.sample_rate, str(recording.path)
-        )
+        whole = _not_empty(recording.mono_blocks(sample_rate), str(recording.path))
+        return AudioSource(whole, n_samples, recording.sample_rate, str(recording.path))
     if isinstance(audio, (bytes, bytearray, memoryview)) or hasattr(audio, "read"):
         return _content_source(cast(BinaryIO, audio), sample_rate)
     samples, own_rate = _with_rate(audio, sample_rate)
     n_samples = None
+    blocks: Iterable[np.ndarray]
     if isinstance(samples, Iterator):
-        blocks: Iterable[np.ndarray] = map(_streamed_block, samples)
+        blocks = map(_streamed_block, samples)
     else:
         channels = _as_columns(samples)
         n_samples = resampled_length(len(channels), own_rate, sample_rate)

@@ -20,6 +20,7 @@ METADATA_KEY = "flam"
 WEIGHTS_FILE = "model.safetensors"
 AUDIO_GRAPH, PROJECTION_GRAPH, TEXT_GRAPH = "audio.onnx", "projection.onnx", "text.onnx"
 GRAPH_FILES = (AUDIO_GRAPH, PROJECTION_GRAPH, TEXT_GRAPH)
+INT8_GRAPH = "audio_int8.onnx"  # holds its weights, rounded
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,20 @@ def read_metadata(text: str, path: Path) -> dict[str, Any]:
     if found != GRAPH_FORMAT:
         raise ModelError(f"{path}: in the format {found!r}, not {GRAPH_FORMAT!r}; run flam models export again")
     return metadata
+
+
+def require_whole_weights(folder: Path, expected: WeightsIdentity) -> None:
+    """Check that a graph with weights of its own was made from those beside it, by their hash.
+
+    Raises
+    ------
+    ModelError
+        It was made from others.
+    """
+    if file_sha256(folder / WEIGHTS_FILE) != expected.sha256:
+        raise ModelError(
+            f"{folder / INT8_GRAPH}: was made from another {WEIGHTS_FILE}; run flam models export {folder} --int8"
+        )
 
 
 def require_same_weights(folder: Path, expected: WeightsIdentity) -> None:

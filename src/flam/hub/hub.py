@@ -13,11 +13,12 @@ import importlib.resources
 import json
 import os
 import shutil
-import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
+
+import platformdirs
 
 from flam.core import FlamError, ModelError, OutputError, atomic_text, file_sha256, parse_json
 from flam.hub.card import FORMAT, ModelCard, read_card
@@ -149,29 +150,17 @@ def own_folder(name: str) -> Path:
 
 
 def models_folder() -> Path:
-    """Where the user's own models lie: ``$FLAM_MODELS``, or ``flam/models`` in the folder for data on this system."""
+    """Where the user's own models lie: ``$FLAM_MODELS``, or ``models`` in the user's folder for flam's data."""
     if chosen := os.environ.get("FLAM_MODELS"):
         return Path(chosen).expanduser()
-    if system_wide := os.environ.get("XDG_DATA_HOME"):
-        return Path(system_wide) / "flam" / "models"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support" / "flam" / "models"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "flam" / "models"
-    return Path.home() / ".local" / "share" / "flam" / "models"
+    return platformdirs.user_data_path("flam", appauthor=False) / "models"
 
 
 def cache_folder() -> Path:
-    """Where fetched models lie: ``$FLAM_CACHE``, or ``flam`` in the user's folder for caches on this system."""
+    """Where fetched models lie: ``$FLAM_CACHE``, or the user's folder for flam's cache."""
     if chosen := os.environ.get("FLAM_CACHE"):
         return Path(chosen).expanduser()
-    if system_wide := os.environ.get("XDG_CACHE_HOME"):
-        return Path(system_wide) / "flam"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "flam"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "flam" / "Cache"
-    return Path.home() / ".cache" / "flam"
+    return platformdirs.user_cache_path("flam", appauthor=False)
 
 
 def _download(model: RemoteModel, progress: DownloadProgress | None) -> Path:

@@ -37,7 +37,7 @@ class DetectSettings:
         name or folder
     device : str, default "auto"
         "auto", "cpu", "cuda" or "mps"
-    precision : Literal['auto', 'fp32', 'bf16'], default "auto"
+    precision : Literal['auto', 'fp32', 'bf16', 'int8'], default "auto"
         of the audio tower
     backend : Literal['auto', 'onnx', 'torch'], default "auto"
         what computes
@@ -64,7 +64,7 @@ class DetectSettings:
     suppress: tuple[str, ...] = ()
     model: str = DEFAULT_MODEL
     device: str = "auto"
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    precision: Literal["auto", "fp32", "bf16", "int8"] = "auto"
     backend: Literal["auto", "onnx", "torch"] = "auto"
     jobs: int | None = None
     format: str | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import onnxruntime
@@ -13,16 +13,18 @@ from tokenizers import Tokenizer
 
 from flam.audio.logmel import LogMelConfig, log_mel
 from flam.core import ModelError, TimeGrid, from_mapping
-from flam.core.processor import available_cores
+from flam.core.processor import available_cores, has_fast_int8
 from flam.detection.backends.base import Backend, TextFeatures
 from flam.hub.graphs import (
     AUDIO_GRAPH,
+    INT8_GRAPH,
     METADATA_KEY,
     PROJECTION_GRAPH,
     TEXT_GRAPH,
     WeightsIdentity,
     read_metadata,
     require_same_weights,
+    require_whole_weights,
 )
 from flam.hub.tokens import text_problems, token_batches
 
@@ -43,22 +45,29 @@ class OnnxBackend(Backend):
         A model folder with ``audio.onnx``, ``projection.onnx`` and ``text.onnx``.
     n_threads : int, optional
         Cores to use; None takes those that this process may use.
+    precision : {"fp32", "int8"}
+        Of the audio tower; int8 needs ``audio_int8.onnx`` in the folder, and a processor that multiplies bytes: on
+        others sums overflow.
 
     Raises
     ------
     ModelError
-        A file is missing or damaged, or the graphs belong to other weights.
+        A file is missing or damaged, the graphs belong to other weights, or the processor is not made for int8.
     """
 
-    def __init__(self, folder: str | Path, n_threads: int | None = None):
+    def __init__(self, folder: str | Path, n_threads: int | None = None, precision: Literal["fp32", "int8"] = "fp32"):
         self.folder = Path(folder)
+        self.precision = precision
+        if precision == "int8":
+            self._require_int8()
         self.n_threads = available_cores() if n_threads is None else n_threads
         self._load()
 
     def _load(self) -> None:
         self._pid = os.getpid()
         # the graphs that texts and features need are small: more threads would wait for each other
-        self._audio, facts = self._open(AUDIO_GRAPH, 1)
+        audio_graph = INT8_GRAPH if self.precision == "int8" else AUDIO_GRAPH
+        self._audio, facts = self._open(audio_graph, 1)
         self.grid = TimeGrid(facts["sample_rate"], facts["hop_samples"])
         self.window_samples = facts["window_samples"]
         self.variable_length = facts["variable_length"]
@@ -66,7 +75,7 @@ class OnnxBackend(Backend):
         self._logmel = from_mapping(LogMelConfig, facts["logmel"], f"{self.folder / AUDIO_GRAPH}: logmel")
         self.n_parallel = self.n_threads
         if self.context_frames is None and self.n_threads > 1:
-            self._audio, _ = self._open(AUDIO_GRAPH, self.n_threads)
+            self._audio, _ = self._open(audio_graph, self.n_threads)
             self.n_parallel = 1
         self._projection, _ = self._open(PROJECTION_GRAPH, 1)
         self._text, self._text_facts = self._open(TEXT_GRAPH, 1)
@@ -91,8 +100,21 @@ class OnnxBackend(Backend):
                 f"{path}: can't be loaded ({reason}); run flam models export {self.folder} --to onnx"
             ) from error
         metadata = read_metadata(session.get_modelmeta().custom_metadata_map.get(METADATA_KEY, ""), path)
-        require_same_weights(self.folder, from_mapping(WeightsIdentity, metadata["weights"], f"{path}: weights"))
+        weights = from_mapping(WeightsIdentity, metadata["weights"], f"{path}: weights")
+        (require_whole_weights if name == INT8_GRAPH else require_same_weights)(self.folder, weights)
         return session, metadata
+
+    def _require_int8(self) -> None:
+        if not (self.folder / INT8_GRAPH).is_file():
+            raise ModelError(
+                f"{self.folder}: has no graph in int8; make a folder with one: flam models export {self.folder} --int8 "
+                "-o FOLDER, or use precision fp32"
+            )
+        if not has_fast_int8():
+            raise ModelError(
+                "precision int8 needs a processor that multiplies bytes (VNNI, or Arm's dot product), which this one "
+                "is not known for; use precision fp32"
+            )
 
     def encode(self, waveforms: np.ndarray) -> np.ndarray:
         """(B, N) clips to (B, T, C) frame embeddings, see ``Backend``."""
@@ -132,5 +154,5 @@ class OnnxBackend(Backend):
             _abandoned.append((self._audio, self._projection, self._text))
             self._load()
 
-    def __reduce__(self) -> tuple[type[OnnxBackend], tuple[Path, int]]:
-        return OnnxBackend, (self.folder, self.n_threads)
+    def __reduce__(self) -> tuple[type[OnnxBackend], tuple[Path, int, str]]:
+        return OnnxBackend, (self.folder, self.n_threads, self.precision)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -42,7 +43,8 @@ class PeAudioBackend(Backend):
 
     def __init__(self, folder: str | Path, device: str = "cpu"):
         self.folder = Path(folder)
-        config = PeAudioConfig.from_dict(read_config(self.folder)["model"]["config"])
+        # transformers does not say what its configurations hold
+        config: Any = PeAudioConfig.from_dict(read_config(self.folder)["model"]["config"])
         codec = config.audio_config.dac_config
         self.grid = TimeGrid(codec.sampling_rate, codec.hop_length)
         self.window_samples = round(WINDOW_S * self.grid.rate_hz) * self.grid.hop_samples
@@ -120,9 +122,10 @@ def _tokenizer(path: Path) -> Tokenizer:
     return tokenizer
 
 
-def _model(folder: Path, config: PeAudioConfig) -> PeAudioFrameLevelModel:
+def _model(folder: Path, config: PeAudioConfig) -> Any:
+    load: Any = PeAudioFrameLevelModel.from_pretrained
     try:
-        model, report = PeAudioFrameLevelModel.from_pretrained(
+        model, report = load(
             folder, config=config, output_loading_info=True, local_files_only=True, dtype=torch.float32
         )
     except (OSError, RuntimeError, ValueError) as error:
