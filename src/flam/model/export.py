@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import math
@@ -129,8 +130,18 @@ class _TextGraph(nn.Module):
         return tuple(self.model.encode_tokens(TextTokens(ids, mask)))  # type: ignore[return-value]
 
 
+def _with_distinct_weights(model: FLAM) -> FLAM:
+    """A copy to trace: of tensors that hold the same values, such as biases of 0, the exporter would keep one."""
+    twin = copy.deepcopy(model)
+    for value in twin.state_dict().values():
+        if value.is_floating_point():
+            value.uniform_(0.5, 1.5)
+    return twin
+
+
 def _write_graphs(model: FLAM, folder: Path) -> None:
     identity = weights_identity(folder / WEIGHTS_FILE)
+    model = _with_distinct_weights(model)
     encoder, text = model.audio_encoder, model.text_encoder
     takes_any_length = isinstance(encoder, ConvEncoder)
     hop_samples = encoder.logmel.config.hop_samples

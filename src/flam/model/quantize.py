@@ -55,13 +55,14 @@ def add_int8_graph(folder: str | Path) -> Path:
     if facts["context_frames"] is None:
         raise ModelError(f"{folder}: int8 is for convolutional encoders; leave --int8 out")
     with tempfile.TemporaryDirectory() as work:
-        plain, quantised = os.path.join(work, "plain.onnx"), os.path.join(work, "int8.onnx")
+        whole, plain, quantised = (os.path.join(work, f"{name}.onnx") for name in ("whole", "plain", "int8"))
+        onnx.save(graph, whole)  # with its weights inside
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         # folds casts and normalisation into the convolutions, in a form that any processor runs
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
         options.optimized_model_filepath = plain
-        onnxruntime.InferenceSession(str(folder / AUDIO_GRAPH), options, providers=["CPUExecutionProvider"])
+        onnxruntime.InferenceSession(whole, options, providers=["CPUExecutionProvider"])
         folded = onnx.load(plain)
         onnx.helper.set_model_props(folded, {"onnx.quant.pre_process": "onnxruntime.quant"})
         onnx.save(folded, plain)
