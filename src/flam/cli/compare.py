@@ -53,7 +53,7 @@ def compare(
     from flam.core import ConfigError, atomic_text
     from flam.core.progress import Reporter
     from flam.evaluation.detections import compare_events
-    from flam.jobs.event_lists import read_event_lists
+    from flam.jobs.inputs import read_event_lists
 
     if not 0 < min_overlap <= 1:
         raise ConfigError(f"--min-overlap {min_overlap} must be above 0 and at most 1")

@@ -20,9 +20,8 @@ if TYPE_CHECKING:
     from flam.detection import Detector
     from flam.detection.prompt_file import PromptList
     from flam.jobs.inputs import Source
-    from flam.jobs.outputs import Output
+    from flam.jobs.outputs import Output, Selection
     from flam.jobs.runner import Run
-    from flam.jobs.selection import Selection
     from flam.jobs.settings import DetectSettings
     from flam.jobs.workers import WorkerPool
 
@@ -189,7 +188,7 @@ def choose_selection(results: Results, output: Output) -> Selection:
         an option that the output can't follow, or a value that is out of range
     """
     from flam.core import ConfigError
-    from flam.jobs.selection import Selection
+    from flam.jobs.outputs import Selection
 
     if results.top is not None and results.top < 1:
         raise ConfigError(f"--top {results.top} must be at least 1")

@@ -12,7 +12,7 @@ from cyclopts import Parameter
 if TYPE_CHECKING:
     from flam.core.progress import Reporter
     from flam.detection import Detector
-    from flam.jobs.tagging import Tags
+    from flam.jobs.analysis import Tags
 
 MOST_TAGS = 100
 
@@ -51,9 +51,9 @@ def tag(
     from flam.core.terminal import TerminalWriter, escape_unencodable
     from flam.hub.hub import resolve
     from flam.hub.registry import DEFAULT_MODEL
+    from flam.jobs.analysis import write_tags
     from flam.jobs.inputs import find_sources
     from flam.jobs.outputs import require_apart, require_parent
-    from flam.jobs.tagging import write_tags
 
     if not 1 <= top <= MOST_TAGS:
         raise ConfigError(f"--top {top} must be from 1 to {MOST_TAGS}")
@@ -100,7 +100,7 @@ def _tag_all(
 ) -> bool:
     """Tag one recording after the other; a bad one is told and left out. Returns whether Ctrl-C ended it."""
     from flam.core import FlamError, OutputError
-    from flam.jobs.tagging import tag_recording, write_tags_beside
+    from flam.jobs.analysis import tag_recording, write_tags_beside
 
     try:
         for number, path in enumerate(sources, start=1):

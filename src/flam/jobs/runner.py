@@ -18,8 +18,7 @@ from flam.core.terminal import TerminalWriter, escape_unencodable
 from flam.jobs.analysis import Extras
 from flam.jobs.inputs import Source
 from flam.jobs.manifest import Finished, ResultsFolder, make_folder
-from flam.jobs.outputs import Output
-from flam.jobs.selection import Selection, passing_through, select_events
+from flam.jobs.outputs import Output, Selection, passing_through, select_events
 from flam.jobs.settings import DetectSettings
 from flam.jobs.workers import Task, WorkerPool, attempt
 

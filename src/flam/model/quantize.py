@@ -16,10 +16,9 @@ from typing import Any
 import numpy as np
 
 from flam.audio import read_audio
-from flam.audio.logmel import log_mel
-from flam.audio.mel import LogMelConfig
+from flam.audio.logmel import LogMelConfig, log_mel
 from flam.core import ModelError, from_mapping
-from flam.core.extras import require_extra
+from flam.core.errors import require_extra
 from flam.hub.graphs import AUDIO_GRAPH, INT8_GRAPH, METADATA_KEY, read_metadata
 
 

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from flam.core import Event, RecordingEvents
-from flam.jobs.selection import Selection, passing_through, select_events
+from flam.jobs.outputs import Selection, passing_through, select_events
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 
 from flam.annotations import write_events
 from flam.core import AnnotationError, ConfigError, Event, RecordingEvents
-from flam.jobs.event_lists import read_event_lists, recording_key
+from flam.jobs.inputs import read_event_lists, recording_key
 
 
 def test_folder_of_many_formats_is_one_set(tmp_path):
