@@ -4,46 +4,60 @@ import re
 
 import pytest
 
-from flam.cli.main import ASK_FOR_SOMETHING, EXAMPLES, app
-
-VERBS = [name for name in app if not name.startswith("-")]
-SUBVERBS = [
-    *(("models", name) for name in ("list", "info", "convert", "download")),
-    *(("data", name) for name in ("list", "check", "manifest")),
-    *(("library", name) for name in ("scan", "caption", "show")),
-    *(("synth", name) for name in ("plan", "render", "inspect")),
-]
+from flam.cli.main import ASK_FOR_SOMETHING, app
 
 
-@pytest.mark.parametrize("verb", [*((name,) for name in EXAMPLES), *SUBVERBS], ids=" ".join)
+def verbs():
+    for name in app:
+        if not name.startswith("-"):
+            inner = [f"{name} {verb}" for verb in app[name] if not verb.startswith("-")]
+            yield from inner or [name]
+
+
+VERBS = list(verbs())
+# nothing but their result is ever written
+QUIET_ANYWAY = {
+    *("doctor", "serve", "mcp", "models list", "models info", "models convert", "data list", "library show"),
+    "index info",
+}
+
+
+def test_every_verb_is_known():
+    assert len(VERBS) > 30
+    assert {verb.split()[0] for verb in VERBS} == {name for name in app if not name.startswith("-")}
+
+
+@pytest.mark.parametrize("verb", VERBS)
 def test_help_shows_an_example_of_the_verb(run, verb):
-    told = run(*verb, "--help")
+    told = run(*verb.split(), "--help")
     assert told.code == 0
-    assert re.search(rf"For example:\s+flam {' '.join(verb)}", told.out)
+    assert re.search(rf"For example.*?:\s+flam {verb}", told.out, re.DOTALL)
     assert "--empty-" not in told.out
     assert set(re.findall(r"--no-[\w-]+", told.out)) <= {"--no-browser"}  # which serve has on purpose
 
 
 @pytest.mark.parametrize("verb", ASK_FOR_SOMETHING)
 def test_bare_verb_shows_its_help(run, verb):
-    bare = run(verb)
+    bare = run(*verb.split())
     assert bare.code == 0
-    assert bare.out == run(verb, "--help").out
+    assert bare.out == run(*verb.split(), "--help").out
 
 
-@pytest.mark.parametrize(
-    "verb",
-    [
-        *((name,) for name in ASK_FOR_SOMETHING),
-        *(("library", name) for name in ("scan", "caption")),
-        *(("synth", name) for name in ("plan", "render", "inspect")),
-        *(("data", name) for name in ("check", "manifest")),
-        ("models", "download"),
-    ],
-    ids=" ".join,
-)
+def test_every_verb_that_needs_something_shows_its_help():
+    alone = {"doctor", "serve", "mcp", "models list", "data list", "synth plan"}
+    assert set(VERBS) == {*ASK_FOR_SOMETHING, *alone}
+
+
+@pytest.mark.parametrize("name", sorted({verb.split()[0] for verb in VERBS if " " in verb}))
+def test_bare_family_of_verbs_shows_its_verbs(run, name):
+    bare = run(name)
+    assert bare.code == 0
+    assert all(verb.split()[1] in bare.out for verb in VERBS if verb.startswith(f"{name} "))
+
+
+@pytest.mark.parametrize("verb", VERBS)
 def test_quiet_has_one_name_everywhere(run, verb):
-    assert re.search(r"--quiet -q", run(*verb, "--help").out)
+    assert bool(re.search(r"--quiet -q", run(*verb.split(), "--help").out)) == (verb not in QUIET_ANYWAY)
 
 
 def test_workers_0_is_this_process_everywhere(run):

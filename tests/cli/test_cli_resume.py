@@ -165,3 +165,63 @@ def test_interrupted_stream_is_still_a_whole_document(run, stub, recordings):
     assert outcome.code == 130
     assert outcome.out.endswith("\n]\n")
     assert outcome.err == "interrupted: 2 of 4 recordings are done\n"
+
+
+def clips(tmp_path, folder="clips"):
+    return sorted(path.name for path in (tmp_path / folder).glob("*.flac"))
+
+
+@pytest.mark.parametrize("format", ["csv", "json", "audacity"])
+def test_events_of_finished_recordings_are_cut_out_once_that_is_asked_for(run, stub, recordings, tmp_path, format):
+    command = ("detect", "in", "-p", "loud", "-o", "out/", "--format", format)
+    run(*command)
+    done = run(*command, "--cut", "clips")
+    assert done.code == 0
+    assert len(clips(tmp_path)) == N_RECORDINGS
+    assert len(heard(stub)) == (N_RECORDINGS if format == "audacity" else 0)  # which holds no scores
+    expected = clips(tmp_path)
+    run("detect", "in", "-p", "loud", "-o", "other/", "--cut", "other_clips")
+    assert clips(tmp_path, "other_clips") == expected
+
+
+def test_events_are_not_cut_out_twice(run, stub, recordings, tmp_path):
+    command = ("detect", "in", "-p", "loud", "-o", "out/", "--cut", "clips")
+    run(*command)
+    first = tmp_path / "clips" / clips(tmp_path)[0]
+    first.unlink()
+    run(*command)
+    assert (heard(stub), first.exists()) == ([], False)
+    run(*command, "--cut-padding", 0.1)  # other clips
+    assert (heard(stub), first.exists()) == ([], True)
+    for name in clips(tmp_path):
+        (tmp_path / "clips" / name).unlink()
+    (tmp_path / "clips").rmdir()
+    run(*command, "--cut-padding", 0.1)
+    assert (heard(stub), len(clips(tmp_path))) == ([], N_RECORDINGS)
+
+
+def test_events_that_were_found_again_are_cut_out_again(run, stub, recordings, tmp_path):
+    command = ("detect", "in", "-p", "loud", "-o", "out/", "--cut", "clips")
+    run(*command)
+    os.utime(recordings[1], ns=(0, 0))
+    (tmp_path / "clips" / clips(tmp_path)[1]).unlink()
+    run(*command)
+    assert (heard(stub), len(clips(tmp_path))) == (["1.wav"], N_RECORDINGS)
+
+
+def test_a_recording_that_goes_before_it_is_cut_costs_its_clips_alone(run, stub, recordings, tmp_path):
+    command = ("detect", "in", "-p", "loud", "-o", "out/")
+    run(*command)
+    kept = recordings[1].read_bytes()
+    times = recordings[1].stat().st_mtime_ns
+    recordings[1].write_bytes(b"x" * len(kept))
+    os.utime(recordings[1], ns=(times, times))
+    told = run(*command, "--cut", "clips")
+    assert told.code == 1
+    assert "1.wav: " in told.err
+    assert "its events are not cut out" in told.err
+    assert len(clips(tmp_path)) == N_RECORDINGS - 1
+    recordings[1].write_bytes(kept)
+    os.utime(recordings[1], ns=(times, times))
+    assert run(*command, "--cut", "clips").code == 0
+    assert len(clips(tmp_path)) == N_RECORDINGS

@@ -1,17 +1,12 @@
 """Damaged and hostile files, the same ones each time: every reader reads them or refuses them in one line."""
 
-import importlib.util
 import logging
 import time
-from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "fuzz.py"
-spec = importlib.util.spec_from_file_location("fuzz", SCRIPT)
-fuzz = importlib.util.module_from_spec(spec)
-__import__("sys").modules["fuzz"] = fuzz  # dataclasses look their module up
-spec.loader.exec_module(fuzz)
+from benchmarks import fuzz
+
 READERS = fuzz.readers()
 N_FILES = 40
 LONGEST_CPU_S = 10.0  # of one file; all but hangs take milliseconds

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 
@@ -61,8 +61,8 @@ def parse_channel(text: str) -> Channel:
     >>> parse_channel("mix"), parse_channel("2")
     ('mix', 2)
     """
-    if text == "auto" or text == "mix":
-        return text
+    if text in ("auto", "mix"):
+        return cast(Channel, text)
     if not (text.isdecimal() and int(text) > 0):
         raise ConfigError(f"--channel {text} is not auto, mix or the number of a channel; choose one of them")
     return int(text)

@@ -312,7 +312,8 @@ class NetworkInput:
 
         sample_rate = stream.codec_context.sample_rate
         mixer = _mixer(self.name, sample_rate, self._channel, self._on_note)
-        resampler, form = None, None
+        resampler = av.AudioResampler(format="fltp", rate=sample_rate)
+        form = None
         with container:
             try:
                 for frame in container.decode(stream):

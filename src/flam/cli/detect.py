@@ -13,13 +13,9 @@ from cyclopts import Parameter
 from flam.cli.detect_options import Events, Find, Results, Running, RunningMany
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from flam.core import RecordingEvents
     from flam.core.progress import Reporter
     from flam.detection import Detector
     from flam.detection.prompt_file import PromptList
-    from flam.jobs.inputs import Source
     from flam.jobs.outputs import Output, Selection
     from flam.jobs.runner import Run
     from flam.jobs.settings import DetectSettings
@@ -43,7 +39,8 @@ def detect(
     from flam.annotations import FORMATS
     from flam.core import ConfigError
     from flam.core.progress import Reporter
-    from flam.jobs.analysis import Extras
+    from flam.jobs.analysis import Extras, written_name
+    from flam.jobs.cutting import ClipCutter
     from flam.jobs.inputs import find_sources, name_results
     from flam.jobs.manifest import ResultsFolder
     from flam.jobs.outputs import choose_extras, choose_output, is_folder, require_apart
@@ -75,7 +72,10 @@ def detect(
         return 1
     settings = replace(settings, format=output.format)
     settings, detector = load_detector(settings, reporter)
-    cut = None if results.cut is None else _cutter(Path(results.cut), results, names)
+    cut = None
+    if results.cut is not None:
+        places = {written_name(source.path): (source.path, name) for source, name in names.items()}
+        cut = ClipCutter(Path(results.cut), results.cut_padding_s, results.cut_format, places, reporter.warning)
     run = Run(detector, settings, names, lambda name: Extras(plot(name), scores(name)), reporter, selection, cut)
     run.pool = _worker_pool(settings, len(names))
     try:
@@ -201,22 +201,6 @@ def choose_selection(results: Results, output: Output) -> Selection:
     if results.cut is not None and Path(results.cut).exists() and not Path(results.cut).is_dir():
         raise ConfigError(f"--cut {results.cut}: is a file; name a folder")
     return Selection(results.top, results.rank, results.hide_empty)
-
-
-def _cutter(folder: Path, results: Results, names: dict[Source, Path]) -> Callable[[RecordingEvents], None]:
-    """Cuts the events of a recording into the same tree below the folder."""
-    from flam.audio import cut_clips
-    from flam.jobs.analysis import written_name
-
-    places = {written_name(source.path): (source.path, name) for source, name in names.items()}
-
-    def cut(recording: RecordingEvents) -> None:
-        path, name = places[recording.recording]
-        if recording.events:
-            padding_s, format = results.cut_padding_s, results.cut_format
-            cut_clips(path, recording.events, folder / name.parent, padding_s, format, stem=name.name)
-
-    return cut
 
 
 def _checked_zone(zone: str) -> str:

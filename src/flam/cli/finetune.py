@@ -208,7 +208,7 @@ class _Progress:
             if what != self.what:
                 self._task = self._bar.add_task(what, total=total)
             self._bar.update(self._task, completed=done)
-        elif not self._quiet and (done == total or time.monotonic() - self._shown_at > SECONDS_BETWEEN_LINES):
+        elif not self._quiet and (done == total > 0 or time.monotonic() - self._shown_at > SECONDS_BETWEEN_LINES):
             self._shown_at = time.monotonic()
             losses = "".join(f"  {name.removesuffix('_loss')} {value:.3g}" for name, value in figures.items())
             self._note(f"{what} {done}/{total}{losses}")

@@ -96,7 +96,10 @@ def build(
 
 @app.command
 def info(archive: ArchivePath) -> None:
-    """Say what an archive holds."""
+    """Say what an archive holds.
+
+    For example: flam index info archive/
+    """
     from flam.annotations.table import clock
     from flam.core.terminal import printable
     from flam.search import Archive
@@ -131,20 +134,25 @@ def verify(
     repair: Annotated[
         bool, Parameter(negative="", help="Take damaged segments out; make a lost catalogue again.")
     ] = False,
+    quiet: Quiet = False,
 ) -> int:
-    """Compare every file of an archive with its checksum."""
+    """Compare every file of an archive with its checksum.
+
+    For example: flam index verify archive/ --repair
+    """
     from flam.cli.main import FINE, SOME_FAILED
     from flam.core.progress import Reporter
     from flam.search.layout import ArchiveFolder
     from flam.search.maintain import check_archive, repair_archive
 
-    reporter = Reporter()
+    reporter = Reporter(quiet)
     folder = ArchiveFolder(archive)
     problems = repair_archive(folder) if repair else list(check_archive(folder))
     for problem in problems:
         reporter.error(f"segment {problem.segment}: {problem.reason}; {problem.n_recordings} recordings")
     if not problems:
-        reporter.say(f"{archive}: every file is as it was written")
+        if not quiet:
+            reporter.say(f"{archive}: every file is as it was written")
         return FINE
     if repair:
         reporter.say(f"{archive}: damaged segments are taken out; flam index build adds their recordings again")
@@ -153,7 +161,10 @@ def verify(
 
 @app.command
 def compact(archive: ArchivePath, *, quiet: Quiet = False) -> None:
-    """Join small segments, and drop the frames of recordings that changed or went."""
+    """Join small segments, and drop the frames of recordings that changed or went.
+
+    For example: flam index compact archive/
+    """
     from flam.core.progress import Reporter
     from flam.search.layout import ArchiveFolder
     from flam.search.maintain import compact_archive
@@ -174,7 +185,10 @@ def export(
     output: Annotated[Path, Parameter(name=["--output", "-o"], help="Folder of the tables.")],
     quiet: Quiet = False,
 ) -> None:
-    """Write an archive as Parquet: recordings.parquet and frames.parquet."""
+    """Write an archive as Parquet: recordings.parquet and frames.parquet.
+
+    For example: flam index export archive/ -o tables/
+    """
     from flam.core.progress import Reporter
     from flam.search import Archive
     from flam.search.parquet import export_archive
@@ -194,7 +208,10 @@ def import_(
     form: Annotated[FormName, Parameter(help="How frames are stored.")] = "exact",
     quiet: Quiet = False,
 ) -> None:
-    """Make an archive of Parquet tables."""
+    """Make an archive of Parquet tables.
+
+    For example: flam index import tables/ -o archive/
+    """
     from flam.core.progress import Reporter
     from flam.search.layout import ArchiveFolder
     from flam.search.parquet import import_archive
@@ -211,10 +228,13 @@ def axes(
     output: Annotated[
         Path | None, Parameter(name=["--output", "-o"], help="File; left out, search_axes.safetensors in the model.")
     ] = None,
+    quiet: Quiet = False,
 ) -> None:
     """Fit the axes that a model's frames are stored along, to ship them with it.
 
     Archives of a model that ships none fit their own on their first recordings.
+
+    For example: flam index axes my-birds recordings/ -o axes.safetensors
     """
     import flam
     from flam.core.progress import Reporter
@@ -222,7 +242,7 @@ def axes(
     from flam.search.axes import FILE_NAME
     from flam.search.encode import fit_on_recordings, shuffled_recordings
 
-    reporter = Reporter()
+    reporter = Reporter(quiet)
     folder = resolve(model, notify=reporter.say)
     path = folder / FILE_NAME if output is None else output
     fit_on_recordings(flam.load(folder), shuffled_recordings(folders)).save(path)

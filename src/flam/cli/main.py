@@ -54,7 +54,13 @@ EXAMPLES = {
     "doctor": ("flam doctor",),
 }
 # alone, they show their help
-ASK_FOR_SOMETHING = ("detect", "tag", "compare", "review", "calibrate", "finetune", "train", "evaluate")
+ASK_FOR_SOMETHING = (
+    *("detect", "search", "count", "tag", "compare", "listen", "review", "calibrate", "finetune", "train", "evaluate"),
+    *(f"index {name}" for name in ("build", "info", "verify", "compact", "export", "import", "axes")),
+    *("bulk embed", "bulk detect", "models info", "models convert", "models export", "models download"),
+    *("data check", "data manifest", "library scan", "library caption", "library show"),
+    *("synth render", "synth inspect"),
+)
 
 
 def _verb(place: str, name: str, help: str) -> None:
@@ -126,7 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    if len(arguments) == 1 and arguments[0] in ASK_FOR_SOMETHING:
+    if " ".join(arguments) in ASK_FOR_SOMETHING:
         arguments = [*arguments, "--help"]
     try:
         code = app(

@@ -101,6 +101,7 @@ def export(
     int8: Annotated[
         bool, Parameter(negative="", help="Add an audio graph in int8, for detect --precision int8.")
     ] = False,
+    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="", help="No messages on stderr.")] = False,
 ) -> None:
     """Write the graphs that run a model without torch, compare them with torch, and print the folder.
 
@@ -112,7 +113,7 @@ def export(
     require_extra("torch", "torch", "to export models")
     from flam.model.export import export_onnx
 
-    folder = hub.resolve(name, notify=lambda line: print(line, file=sys.stderr))
+    folder = hub.resolve(name, notify=lambda line: None if quiet else print(line, file=sys.stderr))
     target = export_onnx(folder, output)
     if int8:
         from flam.model.quantize import add_int8_graph

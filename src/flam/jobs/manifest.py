@@ -31,6 +31,8 @@ class Finished:
         length of the recording
     problems : tuple[str, ...], default ()
         what was told of a recording that could be read only in part
+    clips : str, optional
+        ``ClipCutter.identity`` of the files that its events were cut into
     """
 
     recording: str
@@ -40,6 +42,7 @@ class Finished:
     n_events: int = 0
     duration_s: float = 0.0
     problems: tuple[str, ...] = ()
+    clips: str = ""
 
     @staticmethod
     def expected(source: Source, settings: str) -> Finished:

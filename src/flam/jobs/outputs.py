@@ -70,7 +70,7 @@ def select_events(recordings: Iterable[RecordingEvents], selection: Selection) -
 
 
 def passing_through(
-    recordings: Iterable[RecordingEvents], on_recording: Callable[[RecordingEvents], None]
+    recordings: Iterable[RecordingEvents], on_recording: Callable[[RecordingEvents], object]
 ) -> Iterator[RecordingEvents]:
     """Give each recording to a function on its way, such as one that cuts its events out."""
     for recording in recordings:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, TextIO
 
 from flam.annotations import FORMATS, read_events, write_events
 from flam.annotations.table import write_ranking
-from flam.core import OutputError, RecordingEvents, atomic_text, output_lock
+from flam.core import AnnotationError, OutputError, RecordingEvents, atomic_text, output_lock
 from flam.core.progress import Reporter
 from flam.core.terminal import TerminalWriter, escape_unencodable
-from flam.jobs.analysis import Extras
+from flam.jobs.analysis import Extras, written_name
+from flam.jobs.cutting import ClipCutter
 from flam.jobs.inputs import Source
 from flam.jobs.manifest import Finished, ResultsFolder, make_folder
 from flam.jobs.outputs import Output, Selection, passing_through, select_events
@@ -57,8 +58,8 @@ class Run:
         told of everything on the way
     selection : Selection, optional
         which events a list of all recordings holds
-    on_recording : Callable[[RecordingEvents], None] | None, optional
-        called with the events of each recording that are written, such as to cut them out
+    cut : ClipCutter, optional
+        cuts the events that are written out of each recording
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class Run:
         extras: Callable[[Path], Extras],
         reporter: Reporter,
         selection: Selection = Selection(),  # noqa: B008 - frozen
-        on_recording: Callable[[RecordingEvents], None] | None = None,
+        cut: ClipCutter | None = None,
     ):
         self.detector = detector
         self.settings = settings
@@ -77,7 +78,7 @@ class Run:
         self.extras = extras
         self.reporter = reporter
         self.selection = selection
-        self.on_recording = on_recording
+        self.cut = cut
         self.pool: WorkerPool | None = None  # None works in this process
         self.totals = Totals()
         self.was_interrupted = False
@@ -152,7 +153,8 @@ class Run:
             return
         extras = self.extras(name)
         finished = results.recall(name)
-        if finished is not None and finished.is_still(expected) and extras.exist():
+        is_kept = finished is not None and finished.is_still(expected) and extras.exist()
+        if finished is not None and is_kept and self._cut_finished(results, format, source, name, finished):
             for problem in finished.problems:
                 self.reporter.warning(problem)
             self.totals.n_kept += 1
@@ -167,18 +169,37 @@ class Run:
         make_folder(path.parent)
         results.claim(name)
         write_events([recording], path, format, **self._options(format))
-        if self.on_recording is not None and not results.is_partial:
-            self.on_recording(recording)
-        duration_s = recording.duration_s or 0.0
+        clips = ""
+        if self.cut is not None and not results.is_partial:
+            clips = self.cut.identity if self.cut(recording) else ""
+        duration_s, n_events = recording.duration_s or 0.0, len(recording.events)
         results.remember(
-            name, replace(expected, n_events=len(recording.events), duration_s=duration_s, problems=problems)
+            name, replace(expected, n_events=n_events, duration_s=duration_s, problems=problems, clips=clips)
         )
+
+    def _cut_finished(
+        self, results: ResultsFolder, format: str, source: Source, name: Path, finished: Finished
+    ) -> bool:
+        """Cut out what an earlier run found; False where it must be found again, as the results hold no scores."""
+        if self.cut is None or results.is_partial or finished.n_events == 0:
+            return True
+        if finished.clips == self.cut.identity and self.cut.folder.exists():
+            return True
+        if FORMATS[format].read is None or not FORMATS[format].keeps_scores:
+            return False
+        try:
+            events = [event for found in read_events(results.events_path(name), format) for event in found.events]
+        except AnnotationError:  # it was changed since
+            return False
+        if self.cut(RecordingEvents(written_name(source.path), finished.duration_s, tuple(events))):
+            results.remember(name, replace(finished, clips=self.cut.identity))
+        return True
 
     def _write(self, recordings: Iterable[RecordingEvents], target: Path | TextIO, format: str) -> None:
         """Write one list of all recordings, of what the selection keeps."""
         chosen = select_events(recordings, replace(self.selection, is_ranked=False))
-        if self.on_recording is not None:
-            chosen = passing_through(chosen, self.on_recording)
+        if self.cut is not None:
+            chosen = passing_through(chosen, self.cut)
         listed = select_events(chosen, Selection(is_ranked=self.selection.is_ranked))
         if not (self.selection.is_ranked and format == "table"):
             write_events(listed, target, format, **self._options(format))

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from flam.core import FlamError
+from flam.core import ConfigError, FlamError, from_mapping, parse_json, read_text
 from flam.search.codec import PREFIX_BYTES, Codec, StoredFrames
 from flam.search.recordings import Recording
 
@@ -279,11 +279,12 @@ def read_header(folder: Path) -> SegmentHeader:
         It is missing or damaged, or of a version that this program does not know.
     """
     try:
-        fields = json.loads((folder / HEADER).read_text(encoding="utf-8"))
-        if fields.get("format") != FORMAT:
-            raise _damaged(folder, f"format {fields.get('format')!r} is not {FORMAT!r}")
-        return SegmentHeader(**fields)
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+        fields = parse_json(read_text(folder / HEADER, ConfigError), HEADER)
+        found = fields.get("format") if isinstance(fields, dict) else None
+        if found != FORMAT:
+            raise _damaged(folder, f"format {found!r} is not {FORMAT!r}")
+        return from_mapping(SegmentHeader, fields, HEADER)
+    except ConfigError as error:
         raise _damaged(folder, f"{HEADER} can't be read: {error}") from error
 
 
@@ -296,7 +297,7 @@ def read_recordings(folder: Path) -> list[Recording]:
         The list is missing or damaged.
     """
     try:
-        rows = json.loads((folder / RECORDINGS).read_text(encoding="utf-8"))
+        rows = parse_json(read_text(folder / RECORDINGS, ConfigError), RECORDINGS)
         return [Recording(**{**row, "problems": tuple(row["problems"])}) for row in rows]
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise _damaged(folder, f"{RECORDINGS} can't be read: {error}") from error

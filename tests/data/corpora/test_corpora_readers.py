@@ -57,6 +57,28 @@ def test_desed(replica):
     assert (weak.events, weak.labels, weak.group) == (None, ("Speech", "Dishes"), "youtube:abcdefghijk")
 
 
+@pytest.mark.parametrize("cells", ["\t\t\t", "\tNaN\tNaN\tNaN", "\tnan\tnan\t", ""])
+def test_recordings_without_events_stay_as_such(replica, cells):
+    root = replica("DESED")
+    path = root / "metadata/validation/validation.tsv"
+    path.write_text(path.read_text().replace("Y-_x12345678_0.000_7.000.wav\t\t\t", f"Y-_x12345678_0.000_7.000.wav{cells}"))
+    (root / "metadata/train/weak.tsv").write_text("filename\tevent_labels\nYabcdefghijk_30.000_40.000.wav\tNaN\n")
+    problems = []
+    _, silent = CORPORA["DESED"].items(root, "validation", problems.append)
+    [weak] = CORPORA["DESED"].items(root, "weak", problems.append)
+    assert (silent.recording, silent.events, silent.labels) == ("Y-_x12345678_0.000_7.000.wav", (), ())
+    assert (weak.events, weak.labels) == (None, ())
+    assert not problems
+
+
+def test_a_file_of_one_recording_may_say_that_nothing_sounds(replica):
+    root = replica("URBAN-SED")
+    (root / "annotations/test/soundscape_test_bimodal0.txt").write_text("NaN\tNaN\tNaN\n")
+    problems = []
+    [item] = CORPORA["URBAN-SED"].items(root, "test", problems.append)
+    assert (item.events, problems) == ((), [])
+
+
 def test_desed_of_2019_kept_validation_clips_one_folder_higher(replica):
     root = replica("DESED")
     for path in (root / "audio/validation/validation").iterdir():

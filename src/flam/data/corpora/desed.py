@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from flam.annotations.parsing import is_missing
 from flam.core import Event
 from flam.data.corpora.corpus import Corpus, CorpusItem, OnProblem
 from flam.data.corpora.tables import CorpusRow, classes_of, number_of, read_strong, read_table
@@ -85,7 +86,7 @@ def _item(
 
 
 def _labels(row: CorpusRow) -> tuple[str, ...]:
-    return tuple(label.strip() for label in row["event_labels"].split(",") if label.strip())
+    return tuple(label.strip() for label in row["event_labels"].split(",") if not is_missing(label))
 
 
 def _durations(path: Path, on_problem: OnProblem) -> dict[str, float]:

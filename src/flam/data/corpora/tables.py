@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from flam.annotations.parsing import by_onset, parse_event
+from flam.annotations.parsing import by_onset, is_missing, parse_event
 from flam.annotations.rows import numbered_rows
 from flam.core import AnnotationError, Event, read_text
 from flam.data.corpora.corpus import CorpusError, OnProblem
@@ -142,8 +142,8 @@ def read_strong(
 ) -> dict[str, tuple[Event, ...]]:
     """Read the events of many recordings, in the order of first appearance, each ordered by onset.
 
-    A row of nothing but a recording's name is one without events. A recording with a row that can't be understood is
-    left out, and so told.
+    A row of nothing but a recording's name, or with NaN or the like in the other cells, is one without events. A
+    recording with a row that can't be understood is left out, and so told.
 
     Parameters
     ----------
@@ -161,7 +161,7 @@ def read_strong(
     --------
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp(), "a.tsv")
-    >>> _ = path.write_text("filename\\tonset\\toffset\\tevent_label\\na.wav\\t1.0\\t2.5\\tDog\\nb.wav\\t\\t\\t\\n")
+    >>> _ = path.write_text("filename\\tonset\\toffset\\tevent_label\\na.wav\\t1.0\\t2.5\\tDog\\nb.wav\\tNaN\\t\\t\\n")
     >>> events = read_strong(path, print)
     >>> events["a.wav"][0].prompt, events["b.wav"]
     ('Dog', ())
@@ -178,7 +178,7 @@ def read_strong(
             if len(cells) not in (1, len(header)):
                 raise AnnotationError(f"{where}: {len(cells)} cells where {len(header)} are expected")
             fields = [cells[i].strip() for i in places] if len(cells) > 1 else []
-            if any(fields):
+            if not all(map(is_missing, fields)):
                 events.append(_event(where, fields, names))
         except AnnotationError as error:
             bad.add(recording)
@@ -200,7 +200,9 @@ def read_strong_file(path: Path, n_cells: int) -> tuple[Event, ...]:
     for where, cells in placed_rows(read_text(path, CorpusError), path, "\t"):
         if len(cells) != n_cells:
             raise AnnotationError(f"{where}: {len(cells)} cells where {n_cells} are expected")
-        events.append(_event(where, [cell.strip() for cell in cells], None))
+        fields = [cell.strip() for cell in cells]
+        if not all(map(is_missing, fields)):
+            events.append(_event(where, fields, None))
     return by_onset(events)
 
 
@@ -226,7 +228,7 @@ def readable(
 
 def _event(where: str, fields: Sequence[str], names: Mapping[str, str] | None) -> Event:
     onset, offset, label, *agreement = fields
-    if not label:
+    if is_missing(label):
         raise AnnotationError(f"{where}: an event without a label")
     if names is not None and label not in names:
         raise AnnotationError(f"{where}: label {label!r} has no name in the corpus' own table of names")

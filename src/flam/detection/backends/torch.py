@@ -45,12 +45,8 @@ class TorchBackend(Backend):
     def __init__(self, model: TwoTowers, device: str | torch.device = "cpu", precision: Precision = "auto"):
         if precision not in get_args(Precision):
             raise ModelError(f"unknown precision {precision!r}; choose one of {', '.join(get_args(Precision))}")
-        try:
-            self._device = torch.device(best_device() if device == "auto" else device)
-            self.model = model.to(self._device).eval()
-        except (RuntimeError, AssertionError) as error:
-            reason = str(error).splitlines()[0]
-            raise ModelError(f"device {str(device)!r} can't be used ({reason}); choose cpu") from error
+        self._device = move_to(model, device)
+        self.model = model.eval()
         encoder = model.audio_encoder
         self.device = str(self._device)
         self.grid = model.grid
@@ -101,6 +97,28 @@ class TorchBackend(Backend):
 
     def _tensor(self, frames: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(frames, np.float32)).to(self._device)
+
+
+def move_to(model: torch.nn.Module, device: str | torch.device) -> torch.device:
+    """Move a model to a device, "auto" being the fastest that is there.
+
+    Returns
+    -------
+    torch.device
+        Where it is now.
+
+    Raises
+    ------
+    ModelError
+        The device is not there, or holds no such model.
+    """
+    try:
+        found = torch.device(best_device() if device == "auto" else device)
+        model.to(found)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ModelError(f"device {str(device)!r} can't be used ({reason}); choose cpu") from error
+    return found
 
 
 def best_device() -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from flam.core import ConfigError, ModelError, OutputError, atomic_text, from_mapping, to_mapping
-from flam.detection.backends.torch import best_device
+from flam.detection.backends.torch import move_to
 from flam.detection.config import DetectionConfig
 from flam.hub.card import ModelCard
 from flam.hub.hub import resolve
@@ -176,19 +176,21 @@ def finetune(
         raise OutputError(f"{output}: exists and is no model; choose a new or an empty folder")
     problems: list[str] = []
     parent_folder = resolve(parent, notify=notify)  # first, as reading a large folder takes a while
+    checkpoint = load_checkpoint(parent_folder)
+    if not isinstance(checkpoint.model, FLAM):
+        raise ModelError(f"{parent}: has no scale and bias of each text; give the name or folder of a FLAM")
+    model = checkpoint.model.eval()
+    move_to(model, device)
     format, label_column = config.annotations_format, config.label_column
     # assumptions are reported before the work, not after it
     recordings = read_folder(
         recordings_folder, problems.append, lambda note: notify(f"note: {note}"), format, label_column
     )
+    progress("reading recordings", 0, len(recordings), {})
     problems = list(dict.fromkeys(problems))
     n_told = len(problems)
     for problem in problems:
         notify(f"warning: {problem}")
-    checkpoint = load_checkpoint(parent_folder)
-    if not isinstance(checkpoint.model, FLAM):
-        raise ModelError(f"{parent}: has no scale and bias of each text; give the name or folder of a FLAM")
-    model = checkpoint.model.to(best_device() if device == "auto" else device).eval()
     learnt = tuple(sorted({label for recording in recordings for label in recording.labels}))
     others = other_sounds(learnt)
     to_learn_from, held_out = split(recordings, config.held_out_share, config.seed)
@@ -196,7 +198,10 @@ def finetune(
     cache = ExampleCache(model, (*learnt, *others), work)
 
     def examples(name: str, part: Sequence[LabelledRecording], n_scenes: int, n_takes: int, seed: int) -> Examples:
-        jobs = _jobs(model, part, others, n_scenes, n_takes, seed, config, problems.append)
+        def told(done: int) -> None:
+            progress("reading recordings", done, len(part), {})
+
+        jobs = _jobs(model, part, others, n_scenes, n_takes, seed, config, problems.append, told)
         return cache.embed(name, jobs, lambda done, _: progress(name, done, len(jobs), {}))
 
     compared = examples("hearing held-out clips", held_out, config.n_held_out_scenes, 1, config.seed + 1)
@@ -297,6 +302,7 @@ def _jobs(
     seed: int,
     config: FinetuneConfig,
     on_problem: Callable[[str], None],
+    on_recording: Callable[[int], None],
 ) -> list[Job]:
     """Windows of recordings with times, and scenes of everything that can be cut out."""
     if not any(recording.labels for recording in recordings):
@@ -305,9 +311,8 @@ def _jobs(
     n_samples, sample_rate = encoder.window_samples, encoder.sample_rate
     n_labels = len({label for recording in recordings for label in recording.labels})
     jobs = window_jobs(recordings, sample_rate, n_samples, config.most_windows, seed)
-    source = scene_source(
-        recordings, others, n_takes, config.most_audio_s / n_labels, n_samples, sample_rate, seed, on_problem
-    )
+    most_s = config.most_audio_s / n_labels
+    source = scene_source(recordings, others, n_takes, most_s, n_samples, sample_rate, seed, on_problem, on_recording)
     return jobs if source is None else jobs + scene_jobs(source, n_scenes)
 
 

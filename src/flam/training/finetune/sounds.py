@@ -103,6 +103,7 @@ def cut_sounds(
     library: SoundLibrary,
     most_s: float,
     on_problem: Callable[[str], None] = lambda line: None,
+    on_recording: Callable[[int], None] = lambda number: None,
 ) -> list[SourceClip]:
     """Cut the sounds out of recordings and add them to a library.
 
@@ -116,10 +117,13 @@ def cut_sounds(
         so much of each label is kept, seconds
     on_problem : Callable[[str], None], optional
         called with a line for each recording that can't be read or is silent
+    on_recording : Callable[[int], None], optional
+        called, before each recording is read, with how many are done
     """
     clips: list[SourceClip] = []
     kept_s: dict[str, float] = {}
-    for recording in recordings:
+    for number, recording in enumerate(recordings):
+        on_recording(number)
         wanted = recording.labels or {""}
         if all(kept_s.get(label, 0.0) >= most_s for label in wanted):
             continue
@@ -160,6 +164,7 @@ def scene_source(
     sample_rate: int,
     seed: int,
     on_problem: Callable[[str], None],
+    on_recording: Callable[[int], None] = lambda number: None,
 ) -> SceneSource | None:
     """Scenes of the sounds of recordings and of procedural sounds; None where the recordings have no sound alone.
 
@@ -173,10 +178,12 @@ def scene_source(
         so much of each label is mixed from, seconds
     n_samples, sample_rate : int
         of a scene
+    on_problem, on_recording : callable
+        See ``cut_sounds``.
     """
     made, procedural = built_in_library(n_takes, seed, others)
     sounds = SoundLibrary(procedural)
-    cut = cut_sounds(recordings, sounds, most_s, on_problem)
+    cut = cut_sounds(recordings, sounds, most_s, on_problem, on_recording)
     if not any(clip.label for clip in cut):
         return None
     return SceneSource([*cut, *made], sounds, SCENE, n_samples, sample_rate, seed)
