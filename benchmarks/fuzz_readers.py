@@ -333,7 +333,7 @@ def _shard(folder: Path) -> Path:
     from flam.data.tar_shards import ShardSample, write_shard
 
     facts = sample_facts(("a dog barks",))
-    write_shard(folder / "a.tar", [ShardSample(f"{i}", b"RIFF" * 50, "wav", facts) for i in range(3)])
+    write_shard(folder / "a.tar", [ShardSample(f"{i}", b"RIFF" * 50, ".wav", facts) for i in range(3)])
     return folder / "a.tar"
 
 
