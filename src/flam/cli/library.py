@@ -80,6 +80,12 @@ def scan(
         )
     save_yaml(settings, Path(f"{output}.settings.yaml"))
     n_unusable = _tell_unusable(library, reporter, output)
+    n_other = sum(row.clip.kind == "other" for row in library.rows)
+    if n_other:
+        reporter.say(
+            f"note: {n_other} clips are of kind other, which no scene draws: neither said to be background nor shorter "
+            f"than {settings.event_below_s:g} s; say their kind in a manifest, or more in --config"
+        )
     reporter.say(f"{len(library.clips)} of {len(library.rows)} clips can be drawn: {output}")
     return SOME_FAILED if n_unusable or reporter.n_problems else FINE
 

@@ -61,7 +61,7 @@ def test_desed(replica):
 def test_recordings_without_events_stay_as_such(replica, cells):
     root = replica("DESED")
     path = root / "metadata/validation/validation.tsv"
-    path.write_text(path.read_text().replace("Y-_x12345678_0.000_7.000.wav\t\t\t", f"Y-_x12345678_0.000_7.000.wav{cells}"))
+    path.write_text(path.read_text().replace("7.000.wav\t\t\t", f"7.000.wav{cells}"))
     (root / "metadata/train/weak.tsv").write_text("filename\tevent_labels\nYabcdefghijk_30.000_40.000.wav\tNaN\n")
     problems = []
     _, silent = CORPORA["DESED"].items(root, "validation", problems.append)
