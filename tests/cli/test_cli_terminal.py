@@ -1,9 +1,12 @@
 """What names and prompts hold never acts on the terminal, and what the console lacks costs that name alone."""
 
 import io
+import json
 import sys
 
+import numpy as np
 import pytest
+import soundfile
 
 from flam.cli.main import main
 
@@ -69,3 +72,41 @@ def test_name_that_the_console_lacks_costs_that_name_alone(stub, make_recording,
     assert len(lines) == 4
     assert "\\u0434\\u043e\\u0433.wav" in out.text()
     assert "lacks" in err.text()
+
+
+def test_cards_of_models_are_escaped_on_a_terminal(terminal, tmp_path, monkeypatch):
+    monkeypatch.setenv("FLAM_MODELS", str(tmp_path / "models"))
+    folder = tmp_path / "models" / "own"
+    folder.mkdir(parents=True)
+    card = {"name": "own", "summary": ACTING, "licence": ACTING, "facts": {"a": ACTING}}
+    (folder / "config.json").write_text(json.dumps({"format": "flam-checkpoint-1", "card": card}))
+    for arguments in (["models", "info", str(folder)], ["models", "list"]):
+        out, err = terminal()
+        assert main(arguments) == 0, err.text()
+        assert "\\x1b[31m" in out.text().replace("\n", "")
+        assert "\x1b[31m" not in out.text()
+        assert "\u202e" not in out.text()
+
+
+def test_tables_of_libraries_are_escaped_on_a_terminal(terminal, tmp_path):
+    soundfile.write(tmp_path / "a.wav", 0.1 * np.random.default_rng(0).standard_normal(4_800), 48_000)
+    rows = f"id,file,label,caption,kind,group,source,licence\na,a.wav,{ACTING},,event,a,{ACTING},{ACTING}\n"
+    (tmp_path / "manifest.csv").write_text(rows)
+    table = str(tmp_path / "library.csv")
+    assert main(["library", "scan", str(tmp_path / "manifest.csv"), "-o", table, "--workers", "0", "-q"]) == 0
+    out, err = terminal()
+    assert main(["library", "show", table]) == 0, err.text()
+    assert "dog\\x1b[31m" in out.text()
+    assert "\x1b" not in out.text()
+
+
+@pytest.mark.parametrize("verb", ["tag", "compare"])
+def test_lists_of_other_verbs_are_escaped_on_a_terminal(stub, make_recording, terminal, tmp_path, verb):
+    path = make_recording(f"in/{ACTING}.wav", 2.0, ((0.5, 1.0),))
+    (tmp_path / "truth.csv").write_text(f"recording,onset_s,offset_s,prompt\n{path.name},0.5,1.0,{ACTING}\n")
+    given = [str(path), "-p", ACTING] if verb == "tag" else [str(tmp_path / "truth.csv")] * 2
+    out, err = terminal()
+    assert main([verb, *given, "-q"]) == 0, err.text()
+    assert "dog\\x1b[31m" in out.text()
+    assert "\x1b[31m" not in out.text() + err.text()
+    assert "\u202e" not in out.text() + err.text()

@@ -131,12 +131,14 @@ def _print_report(report: CorpusReport) -> None:
 
 
 def _print_names(heading: str, tally: Tally) -> None:
+    from flam.core.terminal import print_safely
+
     if tally.count:
         of = f" (the first {len(tally.first)} of {tally.count})" if tally.count > len(tally.first) else ""
         sys.stdout.write(f"\n{heading}{of}:\n")
         for name in tally.first:
-            line = f"  {' '.join(name.splitlines())}\n"
-            sys.stdout.write(line.encode("utf-8", "backslashreplace").decode("utf-8"))
+            line = f"  {' '.join(name.splitlines())}"
+            print_safely(line.encode("utf-8", "backslashreplace").decode("utf-8"))
 
 
 def _print_table(headings: tuple[str, ...], rows: Sequence[Sequence[str]]) -> None:

@@ -101,7 +101,7 @@ def info(archive: ArchivePath) -> None:
     For example: flam index info archive/
     """
     from flam.annotations.table import clock
-    from flam.core.terminal import printable
+    from flam.core.terminal import print_safely
     from flam.search import Archive
     from flam.search.filters import recording_start
 
@@ -114,7 +114,7 @@ def info(archive: ArchivePath) -> None:
     starts = sorted(began.replace(tzinfo=None) for row in recordings if (began := recording_start(row)) is not None)
     lines = {
         "recordings": f"{len(recordings)}, {clock(opened.duration_s)}",
-        "model": f"{printable(settings.model)} ({settings.model_id})",
+        "model": f"{settings.model} ({settings.model_id})",
         "form": f"{settings.form}, {n_bytes / 1e6:.1f} MB"
         + (f", {n_bytes / 1e6 / hours:.1f} MB an hour" if hours else ""),
         "segments": f"{len(opened.segments)}" + (f", {unused} of {n_frames} frames unused" if unused else ""),
@@ -123,8 +123,7 @@ def info(archive: ArchivePath) -> None:
     partly = sum(bool(recording.problems) for recording in recordings)
     if partly:
         lines["read in part"] = f"{partly} recordings"
-    for name, value in lines.items():
-        print(f"{name:13} {value}")
+    print_safely(*(f"{name:13} {value}" for name, value in lines.items()))
 
 
 @app.command

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -144,9 +143,10 @@ def show(table: Table, /) -> None:
     For example: flam library show library.csv
     """
     from flam.cli.library_summary import summary
+    from flam.core.terminal import print_safely
     from flam.library.clip_table import read_library
 
-    sys.stdout.writelines(f"{line}\n" for line in summary(read_library(table)))
+    print_safely(*summary(read_library(table)))
 
 
 def _endpoint_config(endpoint: str | None, model: str | None, config: Path | None) -> EndpointConfig | None:

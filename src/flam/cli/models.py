@@ -25,13 +25,15 @@ def list_models() -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from flam.core.terminal import printable
     from flam.hub import hub
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for heading in ("name", "where", "licence of the weights", "summary"):
         table.add_column(heading, overflow="fold")
     for model in hub.list_models():
-        table.add_row(*map(Text, (model.name, model.where, model.card.licence, model.card.summary)))
+        cells = (model.name, model.where, model.card.licence, model.card.summary)
+        table.add_row(*(Text(printable(cell)) for cell in cells))
     Console(file=sys.stdout, highlight=False).print(table)
 
 
@@ -41,6 +43,7 @@ def info(name: Annotated[str, Parameter(help="Name of a model, or its folder.")]
 
     For example: flam models info flam-mini
     """
+    from flam.core.terminal import print_safely
     from flam.hub import hub
 
     model = hub.model_info(name)
@@ -53,9 +56,7 @@ def info(name: Annotated[str, Parameter(help="Name of a model, or its folder.")]
         "folder": "" if model.folder is None else str(model.folder),
         **model.card.facts,
     }
-    for title, text in lines.items():
-        if text:
-            sys.stdout.write(f"{title}: {text}\n")
+    print_safely(*(f"{title}: {text}" for title, text in lines.items() if text))
 
 
 @app.command

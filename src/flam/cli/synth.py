@@ -178,6 +178,7 @@ def inspect(
     """
     from flam.core import ConfigError
     from flam.core.progress import Reporter
+    from flam.core.terminal import print_safely
     from flam.data.scene_statistics import set_statistics
     from flam.data.stored_scenes import planned_scene, stored_scene
     from flam.plots.scene import plot_scene
@@ -185,7 +186,7 @@ def inspect(
     if (scene is None) != (output is None):
         raise ConfigError("--scene and -o belong together: the number of a scene, and the picture to draw of it")
     if scene is None or output is None:
-        sys.stdout.writelines(f"{line}\n" for line in set_statistics(scenes, Reporter(quiet)))
+        print_safely(*set_statistics(scenes, Reporter(quiet)))
         return
     found = (
         stored_scene(scenes, scene)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import sys
 import unicodedata
 from typing import TextIO
 
@@ -65,6 +66,13 @@ class TerminalWriter:
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._stream, name)
+
+
+def print_safely(*lines: str) -> None:
+    """Print lines of text from files, ``printable`` where standard output is a terminal."""
+    is_shown = sys.stdout.isatty()
+    for line in lines:
+        sys.stdout.write((printable(line, keep="\t") if is_shown else line) + "\n")
 
 
 def escape_unencodable(stream: TextIO) -> None:

@@ -299,7 +299,7 @@ def read_recordings(folder: Path) -> list[Recording]:
     try:
         rows = parse_json(read_text(folder / RECORDINGS, ConfigError), RECORDINGS)
         return [Recording(**{**row, "problems": tuple(row["problems"])}) for row in rows]
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (ConfigError, TypeError, KeyError) as error:
         raise _damaged(folder, f"{RECORDINGS} can't be read: {error}") from error
 
 
