@@ -101,15 +101,15 @@ def test_track(run, stub, two_tracks, track, expected):
 @pytest.mark.parametrize(("track", "code", "message"), [(3, 1, "choose 1..2"), (0, 2, "--track 0 must be at least 1")])
 def test_track_that_is_not_there(run, stub, two_tracks, track, code, message):
     refused = run("detect", "a.mkv", *LOUD, "--track", track)
-    assert (refused.code, refused.err.count("\n")) == (code, 1)
-    assert message in refused.err
+    assert refused.code == code
+    assert message in refused.err.splitlines()[0]
 
 
 @pytest.fixture
 def little(monkeypatch, tmp_path):
     """Models of this test lie in its folder, and little is mixed."""
     monkeypatch.setenv("FLAM_MODELS", str(tmp_path / "models"))
-    few = partial(finetuning.FinetuneConfig, n_scenes=8, n_held_out_scenes=4, n_takes=1, n_anchors=10, epochs=2)
+    few = partial(finetuning.FinetuneConfig, n_scenes=4, n_held_out_scenes=2, n_takes=1, n_anchors=10, epochs=1)
     monkeypatch.setattr(finetuning, "FinetuneConfig", few)
     monkeypatch.setattr(finetuning, "other_sounds", lambda labels: ("door slam", "rain"))
     monkeypatch.setattr(finetuning, "add_graphs", lambda folder: None)

@@ -79,6 +79,7 @@ class Run:
         self.reporter = reporter
         self.selection = selection
         self.cut = cut
+        self._has_clips = cut is not None and cut.folder.exists()  # before this run made any
         self.pool: WorkerPool | None = None  # None works in this process
         self.totals = Totals()
         self.was_interrupted = False
@@ -183,7 +184,7 @@ class Run:
         """Cut out what an earlier run found; False where it must be found again, as the results hold no scores."""
         if self.cut is None or results.is_partial or finished.n_events == 0:
             return True
-        if finished.clips == self.cut.identity and self.cut.folder.exists():
+        if finished.clips == self.cut.identity and self._has_clips:
             return True
         if FORMATS[format].read is None or not FORMATS[format].keeps_scores:
             return False
