@@ -55,6 +55,24 @@ def test_sub_folders_are_labels_and_background_is_none(recordings):
     assert found["noon.wav"].labels == frozenset()
 
 
+def test_folders_that_part_the_data_are_no_labels(tmp_path):
+    for name in ("train/owl/a.wav", "train/wren/b.wav", "Test/owl/c.wav", "fold_2/background/d.wav", "seal/pups/e.wav"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        soundfile.write(tmp_path / name, np.zeros(8_000), 8_000)
+    notes = []
+    found = {recording.path.name: recording.label for recording in read_folder(tmp_path, on_note=notes.append)}
+    assert found == {"a.wav": "owl", "b.wav": "wren", "c.wav": "owl", "d.wav": None, "e.wav": "seal"}
+    assert [note for note in notes if "Test, fold_2, train are taken for parts of the data" in note]
+    assert [note for note in notes if "folders within the folder of a label don't count: pups" in note]
+
+
+def test_a_label_may_be_called_like_a_part_of_the_data(tmp_path):
+    for name in ("train/a.wav", "whistle/b.wav"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        soundfile.write(tmp_path / name, np.zeros(8_000), 8_000)
+    assert [recording.label for recording in read_folder(tmp_path)] == ["train", "whistle"]
+
+
 def test_list_beside_a_recording_is_its_own(recordings):
     for label in ("one", "two"):
         (recordings / label).mkdir()

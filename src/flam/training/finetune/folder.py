@@ -19,8 +19,11 @@ from flam.data.recordings_source import RecordingsConfig, match_lists
 # names of folders, in any case, whose recordings hold none of the labels
 BACKGROUND = (
     *("background", "backgrounds", "noise", "noises", "background noise", "other", "others", "silence", "silent"),
+    *("bg", "ambient", "ambience", "room tone", "no sound", "no bird", "no birds", "nobird"),
     *("none", "nothing", "no call", "nocall", "no event", "no events", "negative", "negatives", "empty"),
 )
+# folders that part the data, above those of the labels
+PARTS = re.compile(r"train(ing)?|val(id(ation)?)?|test(ing)?|dev(elopment)?|eval(uation)?|fold[-_ ]?\d+", re.IGNORECASE)
 FEWEST_GROUPS = 4
 
 
@@ -62,9 +65,9 @@ def read_folder(
 
     Event lists count wherever they lie in it: beside each recording, or one table for all, in any format of
     ``flam.annotations`` that can be read back. Where most recordings are named by no list, the name of the sub-folder
-    that a recording lies in is its label. Recordings in a sub-folder ``background``, ``noise``, ``other``, ``silence``
-    or the like, or whose name begins with a minus sign, hold none of the labels. Underscores in labels are read as
-    spaces.
+    that a recording lies in is its label; folders ``train``, ``test`` and the like above it don't count. Recordings in
+    a sub-folder ``background``, ``noise``, ``other``, ``silence`` or the like, or whose name begins with a minus sign,
+    hold none of the labels. Underscores in labels are read as spaces.
 
     Parameters
     ----------
@@ -203,13 +206,24 @@ def _from_lists(listed: dict[Path, dict[str, list[tuple[float, float]]]]) -> lis
 def _from_sub_folders(folder: Path, paths: Iterable[Path], on_note: Callable[[str], None]) -> list[LabelledRecording]:
     recordings = []
     without: set[str] = set()
+    deeper: set[str] = set()
+    parts: set[str] = set()
     for path in paths:
-        name = path.relative_to(folder).parts[0]
+        names = list(path.relative_to(folder).parts[:-1])
+        while len(names) > 1 and PARTS.fullmatch(names[0]):
+            parts.add(names.pop(0))
+        name = names[0]
+        deeper |= set(names[1:2])
         label: str | None = _as_prompt(name)
         if _holds_none(name):
             without.add(name)
             label = None
         recordings.append(LabelledRecording(path, "", label, {}))
+    if parts:
+        on_note(f"folders {', '.join(sorted(parts))} are taken for parts of the data, those below them for labels")
+    if deeper:
+        few = ", ".join(sorted(deeper)[:3]) + (" ..." if len(deeper) > 3 else "")
+        on_note(f"folders within the folder of a label don't count: {few}; move them up if they are labels")
     if without - {BACKGROUND[0]}:
         on_note(f"recordings in {', '.join(sorted(without))} are taken to hold none of the labels; rename what is one")
     return recordings
