@@ -15,8 +15,7 @@ from flam.cli.main import main
 from flam.core import ModelError
 from flam.detection import Detector
 from flam.detection.backends.onnx import OnnxBackend
-from flam.hub.card import ModelCard
-from flam.hub.graphs import GRAPH_FILES
+from flam.hub.card import GRAPH_FILES, ModelCard
 from flam.model.checkpoint import load_checkpoint, save_checkpoint
 from flam.model.convnet import ConvEncoderConfig
 from flam.model.export import export_onnx

@@ -155,7 +155,7 @@ def choose_thresholds(events: Events, prompts: PromptList) -> tuple[dict[str, An
 def _worker_pool(settings: DetectSettings, n_recordings: int) -> WorkerPool | None:
     """Several processes, where the user wants them or there are many recordings for ONNX Runtime."""
     from flam.core import ConfigError
-    from flam.hub.graphs import has_graphs
+    from flam.hub.card import has_graphs
     from flam.hub.hub import resolve
     from flam.jobs.workers import WorkerPool, choose_jobs
 

@@ -12,8 +12,7 @@ from flam.core.errors import require_extra
 from flam.detection.backends.base import Backend
 from flam.detection.config import DetectionConfig, overridden
 from flam.detection.detector import Detector
-from flam.hub.card import read_card, read_config
-from flam.hub.graphs import has_graphs
+from flam.hub.card import has_graphs, read_card, read_config
 from flam.hub.hub import resolve
 from flam.hub.registry import DEFAULT_MODEL
 

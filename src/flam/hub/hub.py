@@ -22,8 +22,7 @@ import platformdirs
 
 from flam.core import FlamError, ModelError, OutputError, atomic_text, file_sha256, parse_json
 from flam.hub.card import FORMAT, ModelCard, read_card
-from flam.hub.fetch import DownloadProgress, fetch
-from flam.hub.registry import REGISTRY, RemoteModel
+from flam.hub.registry import REGISTRY, DownloadProgress, RemoteModel, fetch
 
 
 @dataclass(frozen=True)

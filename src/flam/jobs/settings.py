@@ -11,7 +11,7 @@ from typing import Any, Literal
 import flam
 from flam.core import file_sha256, to_mapping
 from flam.detection.prompt_file import PromptEntry, PromptList
-from flam.hub.graphs import WEIGHTS_FILE, has_graphs
+from flam.hub.card import WEIGHTS_FILE, has_graphs
 from flam.hub.registry import DEFAULT_MODEL
 
 SEARCH_AXES = "search_axes.safetensors"

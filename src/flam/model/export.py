@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from flam.core import ModelError, OutputError
 from flam.core.errors import MissingExtraError, require_extra
-from flam.hub.graphs import (
+from flam.hub.card import (
     AUDIO_GRAPH,
     GRAPH_FILES,
     METADATA_KEY,

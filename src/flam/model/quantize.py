@@ -19,7 +19,7 @@ from flam.audio import read_audio
 from flam.audio.logmel import LogMelConfig, log_mel
 from flam.core import ModelError, from_mapping
 from flam.core.errors import require_extra
-from flam.hub.graphs import AUDIO_GRAPH, INT8_GRAPH, METADATA_KEY, read_metadata
+from flam.hub.card import AUDIO_GRAPH, INT8_GRAPH, METADATA_KEY, read_metadata
 
 
 def add_int8_graph(folder: str | Path) -> Path:

@@ -15,7 +15,7 @@ from flam.audio.logmel import LogMelConfig, log_mel
 from flam.core import ModelError, TimeGrid, from_mapping
 from flam.core.processor import available_cores, has_fast_int8
 from flam.detection.backends.base import Backend, TextFeatures
-from flam.hub.graphs import (
+from flam.hub.card import (
     AUDIO_GRAPH,
     INT8_GRAPH,
     METADATA_KEY,
