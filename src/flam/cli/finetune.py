@@ -122,6 +122,8 @@ def finetune(
         say("nothing was held out, as each label has one group of recordings; add some")
     else:
         _print_comparison(outcome.comparison)
+    if reviews is not None:
+        say("scores are others now: flam review with the same -o, --labels and this --model fits thresholds to them")
     name = output if target != Path(output) else str(target)
     say(f"flam detect RECORDING -p {_quoted(outcome.labels[0])} --model {_quoted(name)}")
     return 1 if outcome.problems else 0

@@ -20,7 +20,8 @@ LONGEST_S = 30.0
 def write_examples(labels: Sequence[Label], folder: Path, on_problem: Callable[[str], None]) -> int:
     """Cut what was judged out of the recordings, as ``flam finetune`` reads folders: a sub-folder for each prompt.
 
-    What is wrong for one prompt goes to ``background``, unless it was found right for another one.
+    What is wrong for every prompt goes to ``background``. What is wrong for one of several may be another's sound, of
+    which nobody was asked there, and is left out.
 
     Parameters
     ----------
@@ -42,10 +43,12 @@ def write_examples(labels: Sequence[Label], folder: Path, on_problem: Callable[[
         If no answer is right, or a recording of every right one is gone.
     """
     right = [label for label in labels if label.verdict == "right"]
+    prompts, all_wrong = {label.prompt for label in labels}, [label for label in labels if label.verdict == "wrong"]
     wrong = [
         label
-        for label in labels
-        if label.verdict == "wrong" and not any(_is_same_sound(label, other) for other in right)
+        for label in all_wrong
+        if {other.prompt for other in all_wrong if _is_same_sound(label, other)} == prompts
+        and not any(_is_same_sound(label, other) for other in right)
     ]
     written = {True: 0, False: 0}
     for number, label in enumerate([*right, *wrong]):

@@ -32,8 +32,7 @@ class Prior:
 
 
 # The slope is that of `benchmarks/review.py`: median, and 1.5 times the median absolute deviation, of 30 prompts' fits.
-# The intercept there, -2.9 with .9, says how rare the sounds are in those scenes; here it is left wide, as that
-# differs.
+# The intercept there, -3.0 with 1.0, tells how rare the sounds are in those scenes; it is left wide, as that differs.
 SHIPPED_PRIOR = Prior(intercept=-2.0, intercept_sd=2.0, slope=2.0, slope_sd=0.8)
 
 
