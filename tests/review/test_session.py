@@ -10,6 +10,7 @@ from flam.detection.prompt_file import PromptEntry
 from flam.review import (
     Candidate,
     Pool,
+    RecordingHashes,
     ReviewConfig,
     ReviewSession,
     answers_of,
@@ -187,3 +188,16 @@ def test_entry_gives_the_probabilities_of_the_fit():
     )
     for candidate, p in zip(session.candidates, session.probabilities(), strict=True):
         assert entry.probability.of(candidate.score) == pytest.approx(p, abs=1e-9)
+
+
+def test_hashes_are_made_when_they_are_asked_for(tmp_path):
+    paths = [str(tmp_path / name) for name in ("a.wav", "gone.wav")]
+    hashes = RecordingHashes(paths, {"known.wav": "0123"} | {paths[1]: "4567"})
+    assert len(hashes) == 2
+    (tmp_path / "a.wav").write_bytes(b"sound")
+    assert hashes[paths[0]] == recording_hash(paths[0])
+    (tmp_path / "a.wav").unlink()
+    assert hashes[paths[0]]  # remembered
+    assert hashes[paths[1]] == "4567"
+    assert hashes.get("other.wav", "") == ""
+    assert RecordingHashes(paths).get(paths[1], "") == ""  # can't be read
