@@ -116,6 +116,24 @@ def test_a_header_that_was_never_finished_loses_no_sample(tmp_path, name, conten
     assert not problems
 
 
+def test_a_caf_that_was_cut_off_is_read_and_told(tmp_path):
+    whole = encoded(tone(2.0), "CAF", subtype="PCM_24")
+    (tmp_path / "a.caf").write_bytes(whole[: len(whole) // 2])
+    waveform, problems, notes = heard(tmp_path / "a.caf")
+    np.testing.assert_allclose(waveform, tone(2.0)[: len(waveform)], atol=1e-4)
+    assert len(waveform) == pytest.approx(RATE, abs=2_000)
+    assert not notes
+    assert ["a.caf: was cut off" in problem for problem in problems] == [True]
+
+
+@pytest.mark.parametrize(("factor", "is_told"), [(1.0, False), (100.0, False), (32768.0, True)])
+def test_integers_that_were_not_divided_are_told(tmp_path, factor, is_told):
+    soundfile.write(tmp_path / "a.wav", factor * tone(), RATE, subtype="FLOAT")
+    waveform, problems, _ = heard(tmp_path / "a.wav")
+    assert rms(waveform) == pytest.approx(0.212 * factor, rel=0.01)
+    assert ["its samples reach 9830 where full scale is 1.0" in problem for problem in problems] == [True] * is_told
+
+
 @pytest.mark.parametrize("tail", [b"LIST" + struct.pack("<I", 4) + b"INFO", bytes(9000), b"TAG" + bytes(125), b"\0"])
 def test_what_is_no_sound_behind_the_samples_stays_unheard(tmp_path, tail):
     (tmp_path / "a.wav").write_bytes(encoded(tone(), "WAV", subtype="PCM_16") + tail)

@@ -181,3 +181,11 @@ def test_an_onset_is_known_while_its_event_goes_on(level_model):
                 assert not piece.events
     assert announced_at_s is not None
     assert announced_at_s <= 10
+
+
+def test_integers_that_were_not_divided_are_refused(detector, make_noise):
+    waveform = (make_noise(48_000) * 32768).astype(np.float32)
+    with pytest.raises(AudioError, match="as if they were integers; divide them by 32768"):
+        detector.detect(waveform, PROMPTS)
+    with pytest.raises(AudioError, match="divide them by 32768"):
+        detector.session(PROMPTS).push(waveform)

@@ -276,6 +276,9 @@ def layout(file: BinaryIO) -> Layout:
         f"its header counts {repaired.stated_bytes} bytes of samples where {repaired.found_bytes} are in the file; "
         "all of them are read"
     )
+    if repaired.is_cut:
+        share = repaired.found_bytes / repaired.stated_bytes
+        return Layout([repaired.parts], [], [f"was cut off, {share:.0%} of its samples are there"])
     return Layout([repaired.parts], [note], [])
 
 

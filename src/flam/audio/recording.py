@@ -21,6 +21,8 @@ from flam.core import AudioError
 
 BLOCK_SAMPLES = 65_536
 LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 1_000, 1_000_000
+# Recorders of floating point may go beyond full scale, 1.0, but not by 48 dB.
+LARGEST_SAMPLE = 256.0
 
 logger = logging.getLogger(__name__)
 
@@ -108,12 +110,18 @@ class Recording:
                 f"{self.path}: start_sample {start_sample} must be at least 0 and block_samples {block_samples} at "
                 "least 1"
             )
-        position, reading = start_sample, self._reader.blocks(start_sample, block_samples)
+        position, reading, peak = start_sample, self._reader.blocks(start_sample, block_samples), 0.0
         self._readings.append(reading)
         for block in reading:
+            peak = max(peak, float(np.abs(block).max(initial=0.0)))  # NaN is never larger
             self._require_finite(block, position)
             position += len(block)
             yield block
+        if peak > LARGEST_SAMPLE:
+            self._on_problem(
+                f"{self.path}: its samples reach {peak:.0f} where full scale is 1.0, as if they were integers; "
+                "divide them by 32768, or export the recording again"
+            )
         self._tell_growth()
 
     def mono_blocks(self, sample_rate: int = 48_000, block_samples: int = BLOCK_SAMPLES) -> Iterator[np.ndarray]:

@@ -56,11 +56,15 @@ def riff_chunks(file: BinaryIO) -> Iterator[Chunk]:
 
 
 class Repair(NamedTuple):
-    """A file with the right size in its header: ``parts`` for ``ByteSource.open``, and both counts of bytes."""
+    """A file with the right size in its header: ``parts`` for ``ByteSource.open``, and both counts of bytes.
+
+    ``is_cut`` where the header was right, and the end of the file is missing.
+    """
 
     parts: list[Part]
     stated_bytes: int
     found_bytes: int
+    is_cut: bool = False
 
 
 def repair(file: BinaryIO) -> Repair | None:
@@ -74,7 +78,7 @@ def repair(file: BinaryIO) -> Repair | None:
     Returns
     -------
     Repair or None
-        None where the size is right, where more is promised than there is, and for any other format.
+        None where the size is right or can't be told, and for any other format.
     """
     end = file.seek(0, 2)
     file.seek(0)
@@ -203,9 +207,10 @@ def _repaired_caf(file: BinaryIO, end: int) -> Repair | None:
     for position, identity, size in _big_endian_chunks(file, 8, end, 8):
         if identity == b"data":
             found = end - position - 16
-            if size > 4 or found <= 0:
+            if found <= 0 or 4 < size <= found + 4:
                 return None
-            return Repair([(0, position + 4), struct.pack(">q", found + 4), (position + 12, end)], 0, found)
+            parts: list[Part] = [(0, position + 4), struct.pack(">q", found + 4), (position + 12, end)]
+            return Repair(parts, max(0, size - 4), found, is_cut=size > 4)  # of a cut one libsndfile reads nothing
     return None
 
 

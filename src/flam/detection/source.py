@@ -13,6 +13,7 @@ import numpy as np
 
 from flam.audio import Recording, open_recording, resample_blocks, resampled_length
 from flam.audio.downmix import LiveMixer, mono_stream
+from flam.audio.recording import LARGEST_SAMPLE
 from flam.core import AudioError
 
 BLOCK_SAMPLES = 65_536
@@ -200,7 +201,7 @@ def mono_block(block: np.ndarray, position: int, mixer: LiveMixer) -> np.ndarray
     Raises
     ------
     AudioError
-        Samples of another shape or type, NaN or infinite.
+        Samples of another shape or type, NaN, infinite or far beyond full scale.
     """
     block = np.asarray(block)
     if block.ndim == 2 and 1 <= block.shape[1] <= MAX_CHANNELS:
@@ -232,6 +233,12 @@ def _require_finite(block: np.ndarray, position: int) -> None:
         raise AudioError(
             f"sample {position + wrong[0]} of the waveform is {block[wrong[0]]}; samples must be finite numbers; "
             "find out what made it so"
+        )
+    peak = float(np.abs(block).max(initial=0.0))
+    if peak > LARGEST_SAMPLE:
+        raise AudioError(
+            f"samples of the waveform reach {peak:.0f} where full scale is 1.0, as if they were integers; "
+            "divide them by 32768"
         )
 
 
