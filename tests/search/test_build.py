@@ -229,7 +229,7 @@ def test_damaged_segment_is_named_and_repaired(archive, folder, build, monkeypat
     if damage != "changed":
         with pytest.raises(FlamError, match=rf"{victim.name}.*verify --repair"):
             Archive(archive.path)
-    assert [found.n_recordings for found in repair_archive(archive)] == [1]
+    assert [found.n_recordings for found in repair_archive(archive).problems] == [1]
     assert list(check_archive(archive)) == []
     assert build(archive, encoder, folder)[0].n_encoded == 1
     assert contents(archive.path) == before
@@ -243,7 +243,9 @@ def test_damaged_catalogue_is_made_again(archive, folder, build):
         archive.catalogue_path.write_bytes(damage)
         with pytest.raises(FlamError, match=r"verify .* --repair"):
             Archive(archive.path)
-        assert repair_archive(archive) == []
+        repaired = repair_archive(archive)
+        assert repaired.made_catalogue
+        assert repaired.problems == []
         assert contents(archive.path) == before
     assert build(archive, encoder, folder)[0].n_unchanged == 5
 

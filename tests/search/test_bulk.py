@@ -136,7 +136,7 @@ def test_an_archive_of_many_segments_opens_few_files(new_archive, tmp_path, make
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (150, hard))
     try:
-        assert repair_archive(folder) == []
+        assert repair_archive(folder).problems == []
         assert len(Archive(folder.path).recordings) == 101
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

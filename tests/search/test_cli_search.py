@@ -130,6 +130,10 @@ def test_recordings_that_are_gone_still_answer_and_their_clips_are_told(run, arc
     assert found.code == 1
     assert "no such file" in found.err
     assert any("220000" in row["recording"] for row in table(found.out))
+    soundfile.write(folder / "SITE1_20260501_220000.wav", [0.0] * 800, 8_000)
+    found = run("search", archive, "-p", "tone 1000", "--path", f"{folder}/SITE1_20260501*", "--cut", "cut")
+    assert found.code == 1
+    assert found.err.count("has changed since it was read") == 1
 
 
 def test_sounds_together_and_examples(run, archive_paths, sounds):

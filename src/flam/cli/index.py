@@ -146,7 +146,13 @@ def verify(
 
     reporter = Reporter(quiet)
     folder = ArchiveFolder(archive)
-    problems = repair_archive(folder) if repair else list(check_archive(folder))
+    if repair:
+        repaired = repair_archive(folder)
+        problems = repaired.problems
+        if repaired.made_catalogue:
+            reporter.say(f"{archive}: its catalogue is made again; flam index build notes what moved or went since")
+    else:
+        problems = list(check_archive(folder))
     for problem in problems:
         reporter.error(f"segment {problem.segment}: {problem.reason}; {problem.n_recordings} recordings")
     if not problems:

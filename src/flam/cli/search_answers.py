@@ -105,7 +105,14 @@ def _cut(spans: Sequence[Span], answers: Answers, folder: Path, reporter: Report
     n_clips = 0
     for recording, events in by_recording.items():
         try:
-            n_clips += len(cut_clips(recording.path, events, folder, answers.padding, answers.cut_format))
+            clips = cut_clips(recording.path, events, folder, answers.padding, answers.cut_format)
+            n_cut = sum(clip.exists() for clip in clips)
+            n_clips += n_cut
+            if n_cut < len(clips):
+                reporter.error(
+                    f"{recording.path}: {len(clips) - n_cut} of {len(clips)} spans lie behind its end; it has changed "
+                    "since it was read, run flam index build again"
+                )
         except AudioError as error:
             reporter.error(str(error))
     reporter.say(f"{n_clips} clips: {folder}")
@@ -114,12 +121,14 @@ def _cut(spans: Sequence[Span], answers: Answers, folder: Path, reporter: Report
 def _draw_sheet(spans: Sequence[Span], path: Path, reporter: Reporter) -> None:
     from flam.plots.archive import plot_contact_sheet
 
-    thumbnails = []
+    thumbnails, problems = [], []
     for rank, span in enumerate(spans[:SHEET_SPANS], start=1):
         try:
             thumbnails.append(_thumbnail(rank, span))
         except AudioError as error:
-            reporter.error(str(error))
+            problems.append(str(error))
+    for problem in dict.fromkeys(problems):  # a recording may have many spans
+        reporter.error(problem)
     if thumbnails:
         prompts = ", ".join(dict.fromkeys(span.event.prompt for span in spans))
         shown = "" if len(thumbnails) == len(spans) else f", the best {len(thumbnails)}"
@@ -146,7 +155,7 @@ def _thumbnail(rank: int, span: Span) -> Thumbnail:
             if n_read >= n_wanted:
                 break
     if not blocks:
-        raise AudioError(f"{span.recording.path}: ends before {start_s:.1f} s, where a span was found; build again")
+        raise AudioError(f"{span.recording.path}: has changed since it was read; run flam index build again")
     moment = clock_time(span)
     when = clock(event.onset_s) if moment is None else f"{clock(event.onset_s)}, {moment:%Y-%m-%d %H:%M:%S}"
     return Thumbnail(

@@ -16,7 +16,7 @@ from flam.search.catalogue import ArchiveSettings, Catalogue, Contents
 from flam.search.codec import Codec
 from flam.search.joining import grouped, join, join_small
 from flam.search.layout import OPEN_PREFIX, ArchiveFolder
-from flam.search.segment import HEADER, Segment, changed_files, read_header, read_recordings
+from flam.search.segment import HEADER, DamagedSegmentError, Segment, changed_files, read_header, read_recordings
 
 
 @dataclass(frozen=True)
@@ -93,13 +93,24 @@ def check_archive(archive: ArchiveFolder) -> Iterator[Problem]:
             yield Problem(name, reason, len(contents.recordings[number]))
 
 
-def repair_archive(archive: ArchiveFolder) -> list[Problem]:
-    """Take damaged segments out, and make a damaged catalogue again from the segments.
+@dataclass(frozen=True)
+class Repaired:
+    """What a repair came to.
 
-    Returns
-    -------
-    list of Problem
+    Parameters
+    ----------
+    problems : list of Problem
         What was taken out; the next build adds those recordings again.
+    made_catalogue : bool
+        Whether the catalogue was made again.
+    """
+
+    problems: list[Problem]
+    made_catalogue: bool
+
+
+def repair_archive(archive: ArchiveFolder) -> Repaired:
+    """Take damaged segments out, and make a damaged catalogue again from the segments.
 
     Raises
     ------
@@ -111,15 +122,17 @@ def repair_archive(archive: ArchiveFolder) -> list[Problem]:
             with Catalogue.open(archive.catalogue_path) as catalogue:
                 catalogue.settings()
                 catalogue.contents()
+            made_catalogue = False
         except (FlamError, ValueError):
             _make_catalogue(archive)
+            made_catalogue = True
         problems = list(check_archive(archive))
         with Catalogue.open(archive.catalogue_path, write=True) as catalogue:
             numbers = {name: number for number, name in catalogue.contents().segments.items()}
             catalogue.drop_segments(numbers[problem.segment] for problem in problems)
             archive.sweep(set(catalogue.contents().segments.values()))
             join_small(archive, catalogue)
-    return problems
+    return Repaired(problems, made_catalogue)
 
 
 def adopt_segments(archive: ArchiveFolder) -> int:
@@ -156,8 +169,8 @@ def _wasteful(contents: Contents) -> list[list[int]]:
 def _damage(folder: Path, codec: Codec, settings: ArchiveSettings) -> str | None:
     try:
         header = Segment(folder, codec).header
-    except FlamError as error:
-        return str(error)
+    except DamagedSegmentError as error:
+        return error.reason
     if header.model_id != settings.model_id:
         return f"made with model {header.model_id}, the archive with {settings.model_id}"
     changed = list(changed_files(folder, header))

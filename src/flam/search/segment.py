@@ -244,7 +244,7 @@ class Segment:
         self.folder, self.codec = folder, codec
         self.header = read_header(folder)
         if self.header.form != codec.form or self.header.dim != codec.axes.dim:
-            raise _damaged(folder, f"holds {self.header.dim} values a frame in form {self.header.form!r}")
+            raise DamagedSegmentError(folder, f"holds {self.header.dim} values a frame in form {self.header.form!r}")
         arrays = {
             name: _mapped(folder, name, dtype, (self.header.n_frames, width), few_rows and name == "vectors.f16")
             for name, (dtype, width) in array_files(codec).items()
@@ -282,10 +282,10 @@ def read_header(folder: Path) -> SegmentHeader:
         fields = parse_json(read_text(folder / HEADER, ConfigError), HEADER)
         found = fields.get("format") if isinstance(fields, dict) else None
         if found != FORMAT:
-            raise _damaged(folder, f"format {found!r} is not {FORMAT!r}")
+            raise DamagedSegmentError(folder, f"format {found!r} is not {FORMAT!r}")
         return from_mapping(SegmentHeader, fields, HEADER)
     except ConfigError as error:
-        raise _damaged(folder, f"{HEADER} can't be read: {error}") from error
+        raise DamagedSegmentError(folder, f"{HEADER} can't be read: {error}") from error
 
 
 def read_recordings(folder: Path) -> list[Recording]:
@@ -300,7 +300,7 @@ def read_recordings(folder: Path) -> list[Recording]:
         rows = parse_json(read_text(folder / RECORDINGS, ConfigError), RECORDINGS)
         return [Recording(**{**row, "problems": tuple(row["problems"])}) for row in rows]
     except (ConfigError, TypeError, KeyError) as error:
-        raise _damaged(folder, f"{RECORDINGS} can't be read: {error}") from error
+        raise DamagedSegmentError(folder, f"{RECORDINGS} can't be read: {error}") from error
 
 
 def changed_files(folder: Path, header: SegmentHeader) -> Iterator[str]:
@@ -351,7 +351,7 @@ def _mapped(folder: Path, name: str, dtype: np.dtype, shape: tuple[int, int], fe
     try:
         size = path.stat().st_size
         if size != n_bytes:
-            raise _damaged(folder, f"{name} has {size} bytes, {n_bytes} belong there")
+            raise DamagedSegmentError(folder, f"{name} has {size} bytes, {n_bytes} belong there")
         if n_bytes == 0:
             return np.zeros(shape, dtype)
         with open(path, "rb") as file:
@@ -360,11 +360,23 @@ def _mapped(folder: Path, name: str, dtype: np.dtype, shape: tuple[int, int], fe
             mapped.madvise(mmap.MADV_RANDOM)
         return np.frombuffer(mapped, dtype).reshape(shape)
     except OSError as error:
-        raise _damaged(folder, f"{name} can't be read: {error.strerror}") from error
+        raise DamagedSegmentError(folder, f"{name} can't be read: {error.strerror}") from error
 
 
-def _damaged(folder: Path, reason: str) -> FlamError:
-    return FlamError(
-        f"{folder}: damaged segment ({reason}); flam index verify --repair takes it out, then build adds its "
-        "recordings again"
-    )
+class DamagedSegmentError(FlamError):
+    """A segment is not as it was written.
+
+    Parameters
+    ----------
+    folder : Path
+        The segment.
+    reason : str
+        What is wrong.
+    """
+
+    def __init__(self, folder: Path, reason: str):
+        super().__init__(
+            f"{folder}: damaged segment ({reason}); flam index verify --repair takes it out, then build adds its "
+            "recordings again"
+        )
+        self.reason = reason
