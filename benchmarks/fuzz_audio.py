@@ -34,7 +34,7 @@ def audio_readers() -> dict[str, Reader]:
     return found | media
 
 
-MEDIA = (("m4a", "aac"), ("mkv", "libopus"), ("webm", "libvorbis"), ("mp4", "mp3"))
+MEDIA = (("m4a", "aac"), ("mkv", "ac3"), ("webm", "libopus"), ("mp4", "mp3"))
 
 
 def _samples() -> np.ndarray:
