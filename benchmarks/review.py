@@ -34,7 +34,7 @@ from flam.detection import DetectionConfig, Detector, PromptSettings
 from flam.detection.binarize import binarize
 from flam.evaluation.detections import joined, match_detections
 from flam.review import Candidate, Label, ReviewConfig, ReviewSession, Target, answers_of, find_candidates, fit_logistic
-from flam.review.candidates import pool_of
+from flam.review.candidates import candidate_floor, pool_of
 from flam.review.examples import write_examples
 from flam.review.logistic import SHIPPED_PRIOR, Prior
 
@@ -49,7 +49,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--library", type=Path, required=True, help="manifest of labelled clips")
     parser.add_argument("--work", type=Path, required=True, help="folder for scenes and the fine-tuned model")
-    parser.add_argument("--scenes", type=int, default=240, help="of each half")
+    parser.add_argument("--scenes", type=int, default=240, help="of each part")
     parser.add_argument("--model", default="flam-mini")
     arguments = parser.parse_args()
     begun = time.process_time()
@@ -123,8 +123,7 @@ class Reviewed(Judged):
 
     def __init__(self, scenes: Material, detector: Detector, prompts: tuple[str, ...]):
         super().__init__(scenes, detector, prompts, "reviewed")
-        curve = detector.config.false_alarm_curve
-        floor = 0.8 if curve is None else curve.thresholds[0]
+        floor = candidate_floor(detector.config)
         low = dataclasses.replace(self.with_threshold(floor), low_threshold=floor)
         recordings = [
             RecordingEvents(
