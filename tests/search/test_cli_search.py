@@ -101,6 +101,8 @@ def test_search_ranks_and_writes(run, archive_paths, sounds, tmp_path):
     middle = run("search", archive, "-p", "tone 1000", "--threshold", 0.6, "--from-score", scores[1], "--format", "csv")
     assert len(table(middle.out)) < len(rows) + 1
     assert float(table(middle.out)[0]["max_score"]) <= scores[1] + 1e-6
+    loud = run("search", archive, "-p", "tone 1000", "--threshold", 0.6, "--loudness", "-200..-1", "--format", "csv")
+    assert len(table(loud.out)) == len(rows)
     late = run(
         "search", archive, "-p", "tone 1000", "--threshold", 0.6, "--time-of-day", "04:00-06:00", "--format", "csv"
     )

@@ -46,9 +46,11 @@ class Keep:
     before: Annotated[str | None, _option(FILTER, "DATE", "Before this date or time.")] = None
     time_of_day: Annotated[str | None, _option(FILTER, "FROM-TO", "For example 22:00-05:00.")] = None
     duration: Annotated[str | None, _option(FILTER, "S..S", "Length of the span, for example 0.5..5 or ..2.")] = None
-    loudness: Annotated[str | None, _option(FILTER, "DB..DB", "Mean level, dB re full scale, for example -40.. .")] = (
-        None
-    )
+    loudness: Annotated[
+        str | None,
+        _option(FILTER, "DB..DB", "Mean level, dB re full scale, for example -40.. ."),
+        Parameter(allow_leading_hyphen=True),
+    ] = None
     from_score: Annotated[
         float | None, _option(FILTER, "SCORE", "Begin in the middle of the ranking, at this score.")
     ] = None

@@ -16,6 +16,7 @@ from flam.plots.layout import INK, OUTLINE, POSITIVE_COLOURS, save_figure, short
 from flam.plots.spectrogram import reduced_spectrogram
 
 PANEL_IN, LABEL_IN = 2.1, 0.55
+DAY_LABEL_IN = 0.6
 MOST_PANELS = 24
 NOT_RECORDED = "#dde3e8"
 Cell = tuple[date, int]
@@ -83,7 +84,7 @@ def plot_activity(counts: Mapping[str, Mapping[Cell, int]], recorded_s: Mapping[
         )
         axes.set_title(shortened(prompt, 60), loc="left", fontsize=9.5, color=INK, pad=3, parse_math=False)
         axes.set_yticks(range(0, 25, 6), [f"{hour:02d}:00" for hour in range(0, 25, 6)])
-        _label_days(axes, first, n_days, number == len(counts) - 1)
+        _label_days(axes, first, n_days, int((width - 1.4) / DAY_LABEL_IN), number == len(counts) - 1)
         axes.tick_params(length=3, color=INK, labelcolor=INK, labelsize=8, width=0.7)
         for spine in axes.spines.values():
             spine.set_color(INK)
@@ -106,8 +107,8 @@ def _table(cells: Mapping[Cell, int], recorded_s: Mapping[Cell, float], first: d
     return table
 
 
-def _label_days(axes: object, first: date, n_days: int, is_last: bool) -> None:
-    step = max(1, math.ceil(n_days / 12))
+def _label_days(axes: object, first: date, n_days: int, most: int, is_last: bool) -> None:
+    step = max(1, math.ceil(n_days / most))
     places = list(range(0, n_days, step))
     labels = [f"{first + timedelta(days=place):%d %b}" for place in places] if is_last else [""] * len(places)
     axes.set_xticks([place + 0.5 for place in places], labels)  # type: ignore[attr-defined]
