@@ -82,6 +82,18 @@ def test_half_a_file_and_a_damaged_one(tmp_path):
             FrameScores.load(path)
 
 
+@pytest.mark.parametrize(("at", "value"), [(6, 70), (8, 1)], ids=["newer", "encrypted"])
+def test_archive_that_python_cannot_unfold_is_refused(tmp_path, at, value):
+    path = tmp_path / "scores.npz"
+    frame_scores().save(path)
+    content = bytearray(path.read_bytes())
+    for signature, offset in ((b"PK\x01\x02", at), (b"PK\x03\x04", at - 2)):
+        content[content.index(signature) + offset] = value
+    path.write_bytes(content)
+    with pytest.raises(FlamError, match="not saved frame scores"):
+        FrameScores.load(path)
+
+
 @pytest.mark.parametrize("times", [(-1, 2), (2, 1), (0, float("inf")), (float("nan"), 1)])
 def test_event_without_a_time_is_refused(times):
     with pytest.raises(ValueError, match="0 <= onset_s <= offset_s"):

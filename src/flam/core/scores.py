@@ -19,8 +19,8 @@ from flam.core.timegrid import TimeGrid
 ScoreMethod = Literal["unbiased", "approximate", "posterior"]
 LARGEST_SCORES_BYTES = 2**30
 MOST_EXPANSION = 100  # of what is larger than that; scores of sound, rather than of zeros, shrink to a half
-# what numpy raises for missing, empty, cut off, damaged and foreign files
-UNREADABLE = (OSError, EOFError, ValueError, TypeError, KeyError, zipfile.BadZipFile, zlib.error)
+# what is raised for missing, empty, cut off, damaged and foreign files, and archives that are encrypted or too new
+UNREADABLE = (OSError, EOFError, ValueError, TypeError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)
