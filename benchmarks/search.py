@@ -262,9 +262,9 @@ def main() -> None:
     verbs.choices["repeat"].add_argument("--hours", type=float, required=True)
     verbs.choices["query"].add_argument("--prompts", dest="counts", type=int, nargs="+", default=[1, 16])
     verbs.choices["query"].add_argument("--threshold", type=float, default=None)
-    options = vars(parser.parse_args())
     verbs.choices["agree"].add_argument("archives", type=Path, nargs="+")
     verbs.choices["agree"].add_argument("--recordings", dest="n_recordings", type=int, default=60)
+    options = vars(parser.parse_args())
     {"build": build, "repeat": repeat, "query": query, "agree": agree}[options.pop("verb")](**options)
 
 

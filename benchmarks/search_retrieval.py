@@ -18,7 +18,7 @@ import argparse
 import json
 import random
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -41,11 +41,12 @@ from flam.search.axes import fit_axes
 from flam.search.build import BuildReport, build_archive
 from flam.search.catalogue import ArchiveSettings
 from flam.search.encode import Encoder, _detectors
-from flam.search.examples import Example, example_query
+from flam.search.examples import Example, example_query, sample_frames
 from flam.search.layout import ArchiveFolder
 
 FEWEST_EVENTS, EXAMPLES, BEST = 10, 3, 10
 LOWER_THRESHOLDS = (0.9, 0.7, 0.5, 0.3, 0.1)
+LOG_MEL_SHARES = (0.001, 0.003, 0.01, 0.03, 0.1)
 
 
 @dataclass(frozen=True)
@@ -86,12 +87,15 @@ def at_threshold(archive: Archive, scenes: dict[str, Scene], prompts: Sequence[s
 
 
 def precision(
-    archive: Archive, query: Query, label: str, scenes: dict[str, Scene], silence_db: float, group: str = ""
+    archive: Archive, queries: Iterable[Query], label: str, scenes: dict[str, Scene], silence_db: float, group: str = ""
 ) -> float:
-    """Share of right ones among the best spans; what overlaps an event of the example's group is left out."""
+    """Share of right ones among the best spans of the first of some queries, less and less strict, that finds enough.
+
+    What overlaps an event of the example's group is left out.
+    """
     spans: list[Span] = []
-    for threshold in (query.rule.threshold, *(low for low in LOWER_THRESHOLDS if low < query.rule.threshold)):
-        found = ranked(archive.spans([query.with_threshold(threshold)], silence_db))
+    for query in queries:
+        found = ranked(archive.spans([query], silence_db))
         spans = [span for span in found if may_count(span, scenes[span.recording.path], label, group)]
         if len(spans) >= BEST:
             break
@@ -108,6 +112,24 @@ def may_count(span: Span, scene: Scene, label: str, group: str) -> bool:
 def is_right(span: Span, scene: Scene, label: str) -> bool:
     """Whether a span overlaps an event of the label."""
     return match_detections([replace(span.event, prompt=label)], scene.events).n_false_alarms == 0
+
+
+def lowered(query: Query) -> list[Query]:
+    """A query and the same with lower thresholds."""
+    return [query, *(query.with_threshold(low) for low in LOWER_THRESHOLDS if low < query.rule.threshold)]
+
+
+def log_mel_queries(archive: Archive, example: Example) -> Iterator[Query]:
+    """A query for log-mel spectra at the cosine that a thousandth, or more, of all frames reach.
+
+    Cosines of spectra spread too far for the calibration of ``--like``.
+    """
+    query = example_query(archive, example, archive.detector.config)
+    cosines = sample_frames(archive) @ query.texts.text_features[0]
+    for share in LOG_MEL_SHARES:
+        least = np.quantile(cosines, 1 - share)
+        texts = query.texts._replace(logit_scale=np.float32([20]), logit_bias=np.float32([-20 * least]))
+        yield replace(query, texts=texts).with_threshold(0.5)
 
 
 class LogMelDetector:
@@ -191,7 +213,7 @@ def main() -> None:
     by_words = {}
     for label in labels:
         [query] = archive.queries(PromptList.of([label]), (), config)
-        by_words[label] = precision(archive, query, label, scenes, config.silence_db)
+        by_words[label] = precision(archive, lowered(query), label, scenes, config.silence_db)
     print(f"precision at {BEST} by words: {mean(by_words.values())}")
     with tempfile.TemporaryDirectory() as work:
         spectral = log_mel_archive(scenes, options.scenes, archive, Path(work, "archive"))
@@ -202,12 +224,12 @@ def main() -> None:
             for clip in examples_of(clips, label):
                 example, group = Example(clip.path), clip.group
                 queries = (
-                    (archive, by_word),
-                    (archive, example_query(archive, example, config)),
-                    (archive, example_query(archive, example, config, words)),
-                    (spectral, example_query(spectral, example, spectral.detector.config)),
+                    (archive, lowered(by_word)),
+                    (archive, lowered(example_query(archive, example, config))),
+                    (archive, lowered(example_query(archive, example, config, words))),
+                    (spectral, log_mel_queries(spectral, example)),
                 )
-                rows.append([precision(a, query, label, scenes, config.silence_db, group) for a, query in queries])
+                rows.append([precision(a, these, label, scenes, config.silence_db, group) for a, these in queries])
     print(f"with {len(rows)} examples, their groups left out, precision at {BEST}:")
     for name, column in zip(("words", "--like", "--like and words", "log-mel"), zip(*rows, strict=True), strict=True):
         print(f"  {name:18} {mean(column)}")
