@@ -92,6 +92,7 @@ _verb("flam.cli.calibrate:calibrate", "calibrate", "Fit thresholds to annotated 
 _verb("flam.cli.finetune:finetune", "finetune", "Teach a model the sounds of a folder.")
 _verb("flam.cli.train:train", "train", "Train a model as a recipe says.")
 _verb("flam.cli.evaluate:evaluate", "evaluate", "Score models on benchmarks.")
+app.command("flam.cli.benchmark:app", name="benchmark", help="Train and compare the paper's methods at a small scale.")
 _verb("flam.cli.doctor:doctor", "doctor", "Report versions, processor, extras, models; what is missing.")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -73,15 +74,38 @@ class ManifestConfig:
 
 @dataclass(frozen=True)
 class ProceduralConfig:
-    """Synthesised sounds: so many takes of each class, other ones for each seed."""
+    """Synthesised sounds: so many takes of each class, other ones for each seed.
+
+    Parameters
+    ----------
+    n_takes : int
+        Of each class.
+    seed : int
+        Each is another library.
+    labels : tuple of str or None
+        The classes; None for all.
+    cache_mb : int
+        Most memory that takes are kept in, about half a megabyte for each; making one again takes longer than its use.
+    """
 
     n_takes: int = 20
     seed: int = 0
     labels: tuple[str, ...] | None = None
+    cache_mb: int = 256
+
+    def __post_init__(self) -> None:
+        if self.cache_mb < 0:
+            raise ValueError(f"cache_mb {self.cache_mb} must be 0 or greater")
 
     def clips_and_waveforms(self) -> tuple[list[SourceClip], ProceduralSource]:
-        """The clips and what makes their waveforms."""
-        return built_in_library(self.n_takes, self.seed, self.labels)
+        """The clips and what makes their waveforms; equal libraries share the takes that they keep."""
+        clips, source = _built_in(self)
+        return list(clips), source
+
+
+@lru_cache(maxsize=4)
+def _built_in(config: ProceduralConfig) -> tuple[list[SourceClip], ProceduralSource]:
+    return built_in_library(config.n_takes, config.seed, config.labels, config.cache_mb * 1_000_000)
 
 
 def clip_text(clip: SourceClip) -> str:

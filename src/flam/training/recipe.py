@@ -221,7 +221,30 @@ def load_recipe(path: str | Path, changes: Sequence[str] = ()) -> Recipe:
     ConfigError
         A file can't be read, a key is unknown, or a change is no "key=value".
     """
-    mapping = _read(Path(path), ())
+    return from_mapping(Recipe, with_changes(_read(Path(path), ()), changes), str(path))
+
+
+def with_changes(mapping: Mapping[str, Any], changes: Sequence[str]) -> dict[str, Any]:
+    """Change nested settings as ``--set`` says.
+
+    Parameters
+    ----------
+    mapping : mapping of str to Any
+        The settings.
+    changes : sequence of str
+        "key=value" each, dots between the keys of nested settings, the value as in YAML.
+
+    Raises
+    ------
+    ConfigError
+        A change is no "key=value".
+
+    Examples
+    --------
+    >>> with_changes({"optim": {"lr": 1, "steps": 9}}, ["optim.lr=2"])
+    {'optim': {'lr': 2, 'steps': 9}}
+    """
+    result = dict(mapping)
     for change in changes:
         keys, equals, value = change.partition("=")
         if not equals:
@@ -229,8 +252,8 @@ def load_recipe(path: str | Path, changes: Sequence[str] = ()) -> Recipe:
         nested = parse_yaml(value, f"--set {change!r}")
         for key in reversed(keys.split(".")):
             nested = {key: nested}
-        mapping = merge_overrides(mapping, nested)
-    return from_mapping(Recipe, mapping, str(path))
+        result = merge_overrides(result, nested)
+    return result
 
 
 def merge_overrides(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

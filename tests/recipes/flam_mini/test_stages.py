@@ -20,7 +20,7 @@ from flam.training.tasks.teacher_head import TeacherHead
 from recipes.flam_mini.config import DataRecipe
 
 FOLDER = Path(__file__).parents[3] / "recipes" / "flam_mini"
-STAGES = [FOLDER / f"{name}.yaml" for name in ("text", "head", "frames", "distilled")]
+STAGES = [FOLDER / f"{name}.yaml" for name in ("text", "head", "frames", "longer", "distilled")]
 MODEL = {
     "audio": {
         "kind": "conv",
