@@ -59,7 +59,7 @@ ASK_FOR_SOMETHING = (
     *(f"index {name}" for name in ("build", "info", "verify", "compact", "export", "import", "axes")),
     *("bulk embed", "bulk detect", "models info", "models convert", "models export", "models download"),
     *("data check", "data manifest", "library scan", "library caption", "library show"),
-    *("synth render", "synth inspect"),
+    *("synth render", "synth inspect", "benchmark reproduce"),
 )
 
 
