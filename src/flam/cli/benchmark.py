@@ -21,7 +21,7 @@ app = App(
 def reproduce(
     comparison: Annotated[
         Path | None,
-        Parameter(help="YAML file as configs/reproduction/library.yaml; left out, synthesised sounds and random weights."),
+        Parameter(help="YAML file as configs/reproduction/library.yaml; left out, synthesised sounds, random weights."),
     ] = None,
     /,
     *,
