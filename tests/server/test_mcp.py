@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -12,8 +13,14 @@ from flam.server.mcp_tools import make_mcp_server
 from flam.server.searching import ArchiveShelf
 
 
+def waited_for(coroutine):
+    """In a thread of its own: a browser of other tests may have an event loop running in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()
+
+
 def call(server, tool, **arguments):
-    result = asyncio.run(server.call_tool(tool, arguments))
+    result = waited_for(server.call_tool(tool, arguments))
     content = result[0] if isinstance(result, tuple) else getattr(result, "content", result)
     return [json.loads(part.text) for part in content]
 
@@ -24,7 +31,7 @@ def server(make_service, detector, demo, archive):
 
 
 def test_tools_are_listed_with_what_they_take(server):
-    tools = {tool.name: tool for tool in asyncio.run(server.list_tools())}
+    tools = {tool.name: tool for tool in waited_for(server.list_tools())}
     assert set(tools) == {"detect", "count", "search"}
 
 
