@@ -1,14 +1,17 @@
 """Recordings in a store that is no folder give the archive that a build gives."""
 
+import csv
 import json
 import shutil
 import zlib
+from pathlib import PurePosixPath
 from types import SimpleNamespace
 
 import fsspec
 import pytest
 
 import flam.search.bulk as bulk
+from flam.cli.main import main
 from flam.core import AudioError, ConfigError, Event, RecordingEvents, to_mapping
 from flam.search import Archive
 from flam.search.bulk import DetectWork, EmbedWork, not_embedded, run_work, settle_axes
@@ -74,6 +77,25 @@ def test_detecting_a_store(store, monkeypatch, sounds):
     assert len(analysed) == 5
     other = DetectWork(SimpleNamespace(identity=lambda: "others", format="csv"), work.root, work.output, ".csv")
     assert not any(outcome.was_done for outcome in run_work(urls, other, jobs=1))
+
+
+def test_the_command_finds_what_detect_finds(store, sounds, tmp_path):
+    asked = ["-p", "siren", "-p", "a tone", "--threshold", "0.01", "--format", "csv", "-q"]
+    assert main(["bulk", "detect", "--input", f"{store}/in", "-o", f"{store}/events", "--jobs", "1", *asked]) == 0
+    assert main(["detect", str(sounds), "-o", str(tmp_path), *asked]) == 0
+
+    def rows(text):
+        return [[row[name] for name in ("onset_s", "offset_s", "prompt")] for row in csv.DictReader(text.splitlines())]
+
+    memory = fsspec.filesystem("memory")
+    expected = {path.stem: rows(path.read_text()) for path in tmp_path.rglob("*.csv")}
+    found = {
+        PurePosixPath(path).stem: rows(memory.cat_file(path).decode())
+        for path in memory.find("/bucket/events")
+        if path.endswith(".csv")
+    }
+    assert any(found.values())
+    assert found == expected
 
 
 def test_urls(store, sounds, tmp_path):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from flam.cli.detect_options import Events, Find, Running
+from flam.cli.detect_options import Events, Find, RunningMany
 
 if TYPE_CHECKING:
     from flam.core.progress import Reporter
@@ -108,7 +108,7 @@ def detect(
     store: Annotated[Store, FLAT],
     find: Annotated[Find, FLAT] = Find(),  # noqa: B008 - frozen
     events: Annotated[Events, FLAT] = Events(),  # noqa: B008
-    running: Annotated[Running, FLAT] = Running(),  # noqa: B008
+    running: Annotated[RunningMany, FLAT] = RunningMany(),  # noqa: B008
     format: Annotated[Literal["csv", "json", "jsonl", "audacity", "raven"], Parameter(help="Of the results.")] = "csv",
 ) -> int:
     """Find sounds in recordings, a file of events for each; run again, it goes on.

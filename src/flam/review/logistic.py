@@ -115,8 +115,8 @@ def fit_logistic(x: np.ndarray, is_right: np.ndarray, prior: Prior = SHIPPED_PRI
     Examples
     --------
     >>> fit = fit_logistic(np.array([-1.0, 0.0, 1.0, 2.0]), np.array([False, False, True, True]))
-    >>> fit.probability(np.array([-1.0, 2.0])).round(1).tolist()
-    [0.1, 0.9]
+    >>> fit.probability(np.array([-1.0, 2.0])).round(2).tolist()
+    [0.02, 0.96]
     """
     x, y = np.asarray(x, np.float64), np.asarray(is_right, np.float64)
     design = np.stack([np.ones_like(x), x], axis=1)

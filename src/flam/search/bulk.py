@@ -130,6 +130,7 @@ class DetectWork:
         from flam.annotations import write_events
         from flam.jobs.analysis import Extras, analyse
 
+        assert self.settings.format is not None
         store, root = fsspec.core.url_to_fs(self.output)
         target = f"{root}/{relative_path(url, self.root)}{self.suffix}"
         done = f"{root}/.flam/{result_name(url)}.json"

@@ -197,9 +197,9 @@ class Catalogue:
             Numbers of segments that are no longer needed.
         """
         with self._transaction() as cursor:
-            for segment in replaced:
-                cursor.execute("DELETE FROM recordings WHERE segment = ?", (segment,))
-                cursor.execute("DELETE FROM segments WHERE segment = ?", (segment,))
+            for old in replaced:
+                cursor.execute("DELETE FROM recordings WHERE segment = ?", (old,))
+                cursor.execute("DELETE FROM segments WHERE segment = ?", (old,))
             cursor.execute("INSERT INTO segments (name, n_frames) VALUES (?, ?)", (name, n_frames))
             segment = cursor.lastrowid
             places = ", ".join("?" * (len(COLUMNS) + 1))
@@ -273,7 +273,8 @@ def _values(recording: Recording) -> tuple[object, ...]:
 
 def _recording(values: list) -> Recording:
     path, *facts, problems = values
-    return Recording(os.fsdecode(path), *facts, () if problems == NO_PROBLEMS else tuple(json.loads(problems)))
+    told = () if problems == NO_PROBLEMS else tuple(json.loads(problems))
+    return Recording(os.fsdecode(path), *facts, problems=told)
 
 
 @contextmanager
