@@ -45,6 +45,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_sound_designer(folder, capsys):
     play("sound_designer.sh", folder)
     tags = {Path(row["recording"]).stem: row for row in rows_of(folder / "tags.csv")}
@@ -56,6 +57,7 @@ def test_sound_designer(folder, capsys):
     assert "recording" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_noise_monitor(folder, capsys):
     play("noise_monitor.sh", folder)
     printed = capsys.readouterr()

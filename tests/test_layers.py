@@ -91,6 +91,7 @@ assert not {"torch", "transformers"} & sys.modules.keys()
 """
 
 
+@pytest.mark.slow
 def test_detection_works_where_torch_is_forbidden():
     recording = SOURCE / "assets" / "demo" / "home.ogg"
     done = subprocess.run([sys.executable, "-c", WITHOUT_TORCH, recording], capture_output=True, text=True)

@@ -28,6 +28,7 @@ def test_written_equals_read_back(tmp_path, suffix, tolerance, n_samples):
 
 
 @pytest.mark.parametrize("suffix", [".ogg", ".opus"])
+@pytest.mark.slow
 def test_a_minute_and_more_of_lossy_audio_keeps_its_length_and_tone(tmp_path, suffix):
     tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(70 * RATE) / RATE)
     write_audio(tmp_path / f"a{suffix}", tone, RATE)

@@ -17,6 +17,8 @@ from flam.benchmark.registry import Paths, open_benchmark, open_benchmarks
 from flam.core import ConfigError, from_mapping, load_yaml
 from flam.data.corpora import CorpusError
 
+pytestmark = pytest.mark.slow
+
 CONFIGS = Path(__file__).parents[2] / "configs" / "benchmarks"
 RATE = 48_000
 ESC50 = "filename,fold,target,category,esc10,src_file,take\n"

@@ -118,6 +118,7 @@ def measured_rows(folder):
     return {(row["method"], row["seed"]): row["frame_auroc"] for row in rows}
 
 
+@pytest.mark.slow
 def test_a_comparison_is_kept_and_goes_on_where_it_stopped(tmp_path, capsys, monkeypatch):
     folder = tmp_path / "runs"
     arguments = ["benchmark", "reproduce", "-o", str(folder), "-q", "--set", "seeds=[0]"]

@@ -21,6 +21,8 @@ from flam.detection import DetectionConfig
 from flam.detection.binarize import binarize
 from flam.hub.hub import resolve
 
+pytestmark = pytest.mark.slow
+
 RATE = 48_000
 PROMPTS = ["dog", "rain on the roof"]
 EVENTS = {

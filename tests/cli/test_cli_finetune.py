@@ -30,6 +30,7 @@ def sounds(tmp_path, monkeypatch):
     return tmp_path / "sounds"
 
 
+@pytest.mark.slow
 def test_model_is_used_and_listed_by_its_name(run, sounds):
     taught = run("finetune", sounds, "--from", "flam-mini", "-o", "whistles")
     assert taught.code == 0, taught.err
@@ -45,6 +46,7 @@ def test_model_is_used_and_listed_by_its_name(run, sounds):
     assert found.code == 0, found.err
 
 
+@pytest.mark.slow
 def test_broken_recording_is_told(run, sounds, tmp_path):
     (sounds / "zorblat" / "broken.wav").write_bytes(b"no audio")
     taught = run("finetune", sounds, "-o", tmp_path / "own", "--epochs", 1)
@@ -56,6 +58,7 @@ def test_broken_recording_is_told(run, sounds, tmp_path):
 @pytest.mark.parametrize(
     ("phase", "code", "exists"), [("learning", 0, True), ("hearing clips", 130, False)], ids=["learning", "hearing"]
 )
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_is_learnt(run, sounds, tmp_path, monkeypatch, phase, code, exists):
     show = finetune._Progress.show
 

@@ -50,6 +50,7 @@ def server():
     server.server_close()
 
 
+@pytest.mark.slow
 def test_from_a_folder_to_captions(folder, server, tmp_path, capsys):
     table, captioned = tmp_path / "library.csv", tmp_path / "captioned.parquet"
     scan = ["library", "scan", str(folder), "-o", str(table), "--licence", "CC0", "--workers", "2"]
@@ -118,6 +119,7 @@ def test_endpoint_and_model_belong_together(folder, tmp_path, capsys):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="the signal of Ctrl-C is sent to one process group only on POSIX")
+@pytest.mark.slow
 def test_ctrl_c_ends_all_processes_and_the_next_scan_goes_on(folder, tmp_path):
     for number in range(500):
         (folder / f"copy_{number}x.wav").write_bytes((folder / "dogs" / "dog_bark_00.wav").read_bytes())

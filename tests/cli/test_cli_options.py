@@ -137,6 +137,7 @@ def are_equal(one, other):
     return all(np.array_equal(one[name], other[name]) for name in one)
 
 
+@pytest.mark.slow
 def test_seed_decides_what_is_learnt(run, by_class, tiny_model, tmp_path):
     taught = {}
     for name, seed in (("one", 3), ("again", 3), ("other", 4)):

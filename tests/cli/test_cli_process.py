@@ -39,6 +39,7 @@ def test_help_is_quick_and_imports_nothing_heavy(verb):
     assert cpu_s < 1.5  # 0.2 s on an idle machine
 
 
+@pytest.mark.slow
 def test_detects_in_a_process_of_its_own(tiny_model, demo, tmp_path):
     find = ["-p", "dog", "--not", "siren", "--model", tiny_model, "--score", "unbiased", "--threshold", "0.01"]
     done = flam("detect", demo, *find, "-o", "out.json", "--plot", "out.png", cwd=tmp_path)
@@ -70,6 +71,7 @@ sys.exit(main(sys.argv[1:]))
 
 
 @pytest.mark.skipif(os.name != "posix", reason="the signal of Ctrl-C is sent to one process only on POSIX")
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(make_recording, tmp_path):
     n_recordings = 6
     for number in range(n_recordings):
@@ -95,6 +97,7 @@ def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(make_recording, tmp_
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux")
+@pytest.mark.slow
 def test_full_stdout_is_told_in_one_line(tiny_model, demo):
     with open("/dev/full", "w") as full:
         command = [sys.executable, "-m", "flam", "detect", demo, "-p", "dog", "--model", str(tiny_model), "-q"]

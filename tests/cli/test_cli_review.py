@@ -32,6 +32,7 @@ def answer(monkeypatch, text):
     monkeypatch.setattr("sys.stdin", io.StringIO(text))
 
 
+@pytest.mark.slow
 def test_answers_become_a_prompts_file_that_detect_takes(run, street, monkeypatch, tmp_path):
     answer(monkeypatch, "x\ny\nu\ny\nn\n?\n" + "y\n" * 20)
     outcome = run("review", street, "-p", "rain", "-o", "prompts.yaml", "--floor", "0.6")

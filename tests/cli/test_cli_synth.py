@@ -50,6 +50,7 @@ def test_plans_are_the_same_on_stdout_in_a_file_and_in_shards(run, rendered, rec
     assert len(shards("drawn")) == 3
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_with_other_processes_the_shards_are_the_same(run, rendered, recipe, scene_table, tmp_path):
     n_scenes = 40
     assert rendered("whole", "-n", n_scenes).code == 0

@@ -62,6 +62,7 @@ def test_hostile_json_is_refused_in_one_line(case):
 
 
 @pytest.mark.parametrize("case", HOSTILE_YAML)
+@pytest.mark.slow
 def test_hostile_yaml_is_refused_in_one_line(case, tmp_path):
     begun = time.process_time()
     (tmp_path / "a.yaml").write_bytes(HOSTILE_YAML[case].encode())

@@ -86,6 +86,7 @@ def test_random_plans_give_equal_scenes(clips, bank, labels, recipe, n_plans, de
 
 
 @pytest.mark.parametrize("resident", [False, True])
+@pytest.mark.slow
 def test_every_effect_is_rendered_wherever_the_bank_lives(clips, bank, labels, resident):
     effects = {
         "filter": {"share": 0.5},

@@ -97,6 +97,7 @@ def test_a_batch_is_a_function_of_its_step(data, config):
 
 
 @pytest.mark.parametrize("workers", [0, 1, 2])
+@pytest.mark.slow
 def test_the_loader_gives_these_batches_from_any_step_with_any_number_of_workers(data, workers):
     expected = [flat([data.captions(step), data.frames(step)]) for step in range(4)]
     for first_step in (0, 2):

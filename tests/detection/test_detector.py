@@ -225,6 +225,7 @@ def test_texts_are_encoded_once(conv_model, make_noise, monkeypatch):
         np.testing.assert_array_equal(part, expected[[2, 2]])
 
 
+@pytest.mark.slow
 def test_ten_thousand_prompts(detector, make_noise):
     words = ["dog", "siren", "rain", "glass", "wind", "speech", "a", "barking", "breaking", "what"]
     prompts = [" ".join(words[int(digit)] for digit in f"{number:04d}") for number in range(10_000)]

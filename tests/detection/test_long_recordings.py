@@ -53,6 +53,7 @@ def test_three_hours_leave_no_tensors_behind(detector):
 
 
 @pytest.mark.timeout(1200)  # six hours of scores: half a minute, and ten on a machine with much else to do
+@pytest.mark.slow
 def test_bursts_in_three_hours_come_back_where_they_were(detector):
     events = detector.detect(blocks(HOURS_3), ["loud"])
     expected = burst_times_s(HOURS_3)
@@ -83,6 +84,7 @@ def test_events_are_given_while_the_recording_goes_on(detector):
 
 
 @pytest.mark.timeout(1200)
+@pytest.mark.slow
 def test_three_hours_take_no_more_memory_than_ten_minutes(detector):
     peaks = {}
     for duration_s in (600.0, HOURS_3):

@@ -80,6 +80,7 @@ def test_frame_features_keep_their_lengths(published, adopted):
     np.testing.assert_allclose(features, expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_long_recording_is_stitched_of_windows_and_streams_equal(adopted):
     detector, waveform = flam.load(adopted), clip(23.0)
     whole = detector.score(waveform, ["siren"]).scores

@@ -75,6 +75,7 @@ def test_a_forked_child_may_use_the_detector_of_its_parent(detector, sound, expe
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+@pytest.mark.slow
 def test_five_hundred_calls_leave_nothing_behind(detector, sound):
     def resident_bytes() -> int:
         return int(Path("/proc/self/statm").read_text().split()[1]) * 4096

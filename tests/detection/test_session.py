@@ -65,6 +65,7 @@ def test_one_sample_at_a_time(detector, make_noise):
 
 
 @pytest.mark.parametrize("block_samples", [BLOCK_20_MS, 99_991, 25 * RATE])
+@pytest.mark.slow
 def test_a_session_of_the_shipped_model_gives_what_detect_gives(make_noise, block_samples):
     detector = flam.load("flam-mini")
     waveform = make_noise(25 * RATE)

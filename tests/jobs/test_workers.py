@@ -2,10 +2,13 @@
 
 import shutil
 
+import pytest
+
 from flam.cli.main import main
 from flam.jobs.workers import choose_jobs
 
 
+@pytest.mark.slow
 def test_several_processes_write_what_one_writes(make_recording, tmp_path, capsys):
     for number in range(3):
         make_recording(f"in/{number}.wav", duration_s=2.0)
@@ -21,6 +24,7 @@ def test_several_processes_write_what_one_writes(make_recording, tmp_path, capsy
     assert outputs[1] == outputs[2] != ""
 
 
+@pytest.mark.slow
 def test_a_rerun_with_several_processes_does_only_what_is_missing(make_recording, tmp_path, capsys):
     for number in range(3):
         make_recording(f"in/{number}.wav", duration_s=1.0)

@@ -142,6 +142,7 @@ def test_the_table_does_not_depend_on_workers_or_form(folder, tmp_path):
     assert read_library(tmp_path / "library.parquet").rows == read_library(tmp_path / "alone.csv").rows == alone.rows
 
 
+@pytest.mark.slow
 def test_a_scan_that_was_killed_goes_on_where_it_was(folder, tmp_path):
     whole = tmp_path / "whole.csv"
     scan_library([folder], whole)

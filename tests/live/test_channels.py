@@ -39,6 +39,7 @@ def rms(waveform):
 
 
 @pytest.mark.parametrize("n_block", [7, 320, 1_600, 20_000])
+@pytest.mark.slow
 def test_inverted_channels_are_heard_and_told_once(n_block):
     waveform, notes = mixed([tone(2.0), -tone(2.0)], n_block)
     settled = 0 if n_block >= LEAST_SAMPLES else LEAST_SAMPLES + 200

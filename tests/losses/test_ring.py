@@ -14,6 +14,7 @@ from flam.losses.exchange import Ring, ring_sum
 from flam.losses.ring import ring_sigmoid_loss
 
 
+@pytest.mark.slow
 def test_rings_of_two_and_four_processes_equal_one():
     worker = Path(__file__).with_name("ring_worker.py")
     run = subprocess.run([sys.executable, worker, "2", "4"], capture_output=True, text=True, timeout=240)

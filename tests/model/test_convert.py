@@ -269,6 +269,7 @@ def test_converted_clap_gives_the_features_of_clap(clap, clap_folder, tmp_path, 
 
 
 @pytest.mark.parametrize("size", ["tiny", "base"])
+@pytest.mark.slow
 def test_full_size_audio_features_equal_clap_before_and_after_the_projection(size, tmp_path):
     audio = HTSAT_CONFIGS[size]
     config = transformers.ClapConfig(

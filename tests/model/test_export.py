@@ -73,6 +73,7 @@ def noise():
 
 
 @pytest.mark.parametrize("dtype", [None, torch.float16])
+@pytest.mark.slow
 def test_a_convolutional_model_agrees(tmp_path, word_tokenizer, noise, dtype):
     text = LightTextConfig(vocab_size=word_tokenizer.get_vocab_size(), embed_dim=16, n_blocks=1, mlp_dim=16)
     save_checkpoint(small_flam(SMALL_CONV, text, word_tokenizer), tmp_path / "a", ModelCard("a"), dtype=dtype)
@@ -81,6 +82,7 @@ def test_a_convolutional_model_agrees(tmp_path, word_tokenizer, noise, dtype):
         assert_scores_agree(tmp_path / "a", noise[:n_samples])
 
 
+@pytest.mark.slow
 def test_htsat_and_roberta_agree(tmp_path, byte_tokenizer, noise):
     model = small_flam(SMALL_HTSAT, SMALL_ROBERTA, byte_tokenizer)
     save_checkpoint(model, tmp_path / "a", ModelCard("a"), {"threshold": 0.3})
@@ -90,6 +92,7 @@ def test_htsat_and_roberta_agree(tmp_path, byte_tokenizer, noise):
     assert_scores_agree(folder, np.concatenate([noise, noise]))
 
 
+@pytest.mark.slow
 def test_unfolded_htsat_agrees_in_whole_windows(tmp_path, byte_tokenizer, noise):
     model = small_flam(SMALL_UNFOLDED, SMALL_ROBERTA, byte_tokenizer)
     save_checkpoint(model, tmp_path / "a", ModelCard("a"))
@@ -180,6 +183,7 @@ def test_int8_is_close_and_belongs_to_its_weights(tmp_path, word_tokenizer, nois
         flam.load(folder, precision="int8")
 
 
+@pytest.mark.slow
 def test_int8_is_for_convolutional_models_on_onnx_runtime(tmp_path, byte_tokenizer):
     save_checkpoint(small_flam(SMALL_HTSAT, SMALL_ROBERTA, byte_tokenizer), tmp_path / "a")
     with pytest.raises(ModelError, match="int8 is for convolutional encoders"):

@@ -87,6 +87,7 @@ def clap_audio_model(encoder: HTSAT) -> nn.Module:
 
 
 @pytest.mark.parametrize("size", ["tiny", "base"])
+@pytest.mark.slow
 def test_equals_transformers_clap_on_equal_weights(size):
     encoder = with_random_weights(HTSAT(HTSAT_CONFIGS[size]))
     waveform = sound(1, 480_000)

@@ -20,6 +20,7 @@ def test_clips_cover_every_class_and_take():
     assert len({clip.group for clip in clips}) == len(clips)
 
 
+@pytest.mark.slow
 def test_equal_libraries_make_equal_takes_in_any_order():
     clips, first = built_in_library(2, seed=4, labels=LABELS)
     _, second = built_in_library(2, seed=4, labels=LABELS)

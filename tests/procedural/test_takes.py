@@ -60,6 +60,7 @@ def log_bands(take):
 
 
 @pytest.mark.parametrize("label", LABELS)
+@pytest.mark.slow
 def test_takes_of_two_seeds_are_two_sounds(label):
     one, other = generate(label, 11), generate(label, 12)
     shortest_s, longest_s = GENERATORS[label].typical_s

@@ -77,6 +77,7 @@ def test_bundled_files_are_small():
     assert sum(path.stat().st_size for path in BUNDLED.iterdir()) < 1_500_000
 
 
+@pytest.mark.slow
 def test_bundled_recording_is_what_the_code_makes():
     bundled = read_audio(BUNDLED / "nature.ogg", SAMPLE_RATE)
     made, _ = render_demo("nature")

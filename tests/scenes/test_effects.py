@@ -202,6 +202,7 @@ def test_convolution_is_what_its_definition_says():
     assert np.allclose(reverberate(waveform, response), np.convolve(waveform, response), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_scenes_with_every_effect_keep_levels_stems_and_places(library):
     library.add("talk", np.random.default_rng(0).normal(0, 0.1, 2 * RATE), "speech")
     filters = FilterConfig(share=0.5)

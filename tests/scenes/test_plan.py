@@ -142,6 +142,7 @@ def test_free_onsets_are_those_that_trying_finds():
         assert [onset for low, high in free for onset in range(low, high + 1)] == expected
 
 
+@pytest.mark.slow
 def test_drawn_times_follow_their_distributions():
     config = SceneConfig(
         n_events=Constant(1),
@@ -198,6 +199,7 @@ def test_effects_are_drawn_as_often_as_asked():
 @pytest.mark.parametrize(
     ("power", "cap", "dogs"), [(1.0, None, 8 / 14), (0.0, None, 1 / 3), (0.5, 4, 2 / (4 + 2**0.5))]
 )
+@pytest.mark.slow
 def test_labels_are_balanced_as_asked(power, cap, dogs):
     config = SceneConfig(n_events=Constant(1), label_power=power, label_cap=cap)
     found = share(plan.events[0].clip_id.startswith("dog") for plan in drawn(config))

@@ -37,6 +37,7 @@ def active_level_db(levels_db):
     return 10 * np.log10(np.mean(10 ** (active / 10)))
 
 
+@pytest.mark.slow
 def test_measured_levels_and_ratios_are_the_plans(library):
     drawer = SceneDrawer(library.clips, library, SceneConfig())
     renderer = Renderer(library, library.labels)
@@ -131,6 +132,7 @@ def test_tracks_forget_what_was_not_used_lately():
     assert sum(track.nbytes for track in tracks._tracks.values()) <= 20_000
 
 
+@pytest.mark.slow
 def test_corrected_boundaries_are_those_of_the_stem(library):
     """Measured on the whole stem with the meter for clips, its frames shifted to where the clip's begin."""
     config = SceneConfig(

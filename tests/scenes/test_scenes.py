@@ -24,6 +24,7 @@ def clip(name, label, kind="event", group="g", fold="", source="made"):
     return SourceClip(name, Path(f"{name}.wav"), label, "", kind, group, fold, source, "CC0")
 
 
+@pytest.mark.slow
 def test_labels_before_the_correction_are_the_plans_to_the_sample(library):
     for clip_id in library.waveforms:  # so that a stem is silent only where nothing was placed
         library.waveforms[clip_id] = library.waveforms[clip_id] + np.float32(1e-6)

@@ -79,6 +79,7 @@ def test_detecting_a_store(store, monkeypatch, sounds):
     assert not any(outcome.was_done for outcome in run_work(urls, other, jobs=1))
 
 
+@pytest.mark.slow
 def test_the_command_finds_what_detect_finds(store, sounds, tmp_path):
     asked = ["-p", "siren", "-p", "a tone", "--threshold", "0.01", "--format", "csv", "-q"]
     assert main(["bulk", "detect", "--input", f"{store}/in", "-o", f"{store}/events", "--jobs", "1", *asked]) == 0

@@ -138,6 +138,7 @@ def test_recordings_that_are_gone_still_answer_and_their_clips_are_told(run, arc
     assert found.err.count("has changed since it was read") == 1
 
 
+@pytest.mark.slow
 def test_sounds_together_and_examples(run, archive_paths, sounds):
     archive = archive_paths["exact"]
     then = run(

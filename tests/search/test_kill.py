@@ -53,6 +53,7 @@ def contents(path):
     return held
 
 
+@pytest.mark.slow
 def test_killed_builds_and_compactions_end_with_the_same_archive(new_archive, tmp_path, build, make_sound, monkeypatch):
     monkeypatch.setattr(build_module, "MOST_FRAMES", 300)  # a segment for every few recordings
     folder = tmp_path / "folder"

@@ -8,6 +8,8 @@ import pytest
 
 import flam
 
+pytestmark = pytest.mark.slow
+
 ARTEFACTS = os.environ.get("FLAM_SCREENSHOTS")
 PATIENCE_MS = 40_000
 

@@ -31,6 +31,7 @@ PACL = ("task={kind: pacl, sharpness: 4.0}", "losses={clip: 1.0}", *RECORD)
 
 
 @pytest.mark.parametrize(("changes", "loss"), [(SIGLIP, "sigmoid_loss"), (PACL, "clip_loss")], ids=["siglip", "pacl"])
+@pytest.mark.slow
 def test_training_lowers_the_loss_and_the_result_detects(tiny_recipe, tmp_path, changes, loss):
     train(tiny_recipe, tmp_path / "run", changes)
     losses = [entry[loss] for entry in read_log(tmp_path / "run")]
@@ -39,6 +40,7 @@ def test_training_lowers_the_loss_and_the_result_detects(tiny_recipe, tmp_path, 
     assert np.isfinite(scores.scores).all()
 
 
+@pytest.mark.slow
 def test_scale_and_bias_of_the_sigmoid_loss_are_learnt_kept_and_taken_up_again(tiny_recipe, tmp_path):
     train(tiny_recipe, tmp_path / "first", SIGLIP)
     learnt = read_beside_model(tmp_path / "first" / "final")

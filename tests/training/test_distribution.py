@@ -19,6 +19,8 @@ from flam.training import trainer
 from flam.training.log import read_log
 from flam.training.tasks import flam as flam_task
 
+pytestmark = pytest.mark.slow
+
 CHANGES = (
     "augment.band_masks=0",
     "compute.frozen_norms=true",

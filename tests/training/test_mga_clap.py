@@ -26,6 +26,7 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 CHANGES = ("model={kind: mga_clap, n_codewords: 64}", "losses={clip: 1.0}", "augment.band_masks=0")
 
 
+@pytest.mark.slow
 def test_training_lowers_the_loss_and_the_result_detects(tiny_recipe, tmp_path):
     record = ("record.log_every=5", "record.validate_every=20")
     changes = (*CHANGES, *record, "optim.steps=20", "data.caption_clips=8")

@@ -2,6 +2,7 @@
 
 import contextlib
 
+import pytest
 import torch
 
 from flam.core import from_mapping
@@ -32,6 +33,7 @@ def fifty_scenes(grid):
     return TrainingData(from_mapping(DataConfig, data), grid).frames(step=0)
 
 
+@pytest.mark.slow
 def test_fifty_scenes_are_learnt_by_heart():
     torch.manual_seed(0)
     audio = ConvEncoderConfig(

@@ -12,6 +12,8 @@ from flam.model.htsat import HTSAT_CONFIGS
 from flam.training.log import read_log
 from flam.training.recipe import first_difference, load_recipe, needed_data
 
+pytestmark = pytest.mark.slow
+
 CONFIGS = Path(__file__).parents[2] / "configs"
 FOLDERS = (CONFIGS, CONFIGS / "ablations", CONFIGS / "sizes")
 RECIPES = sorted(path for folder in FOLDERS for path in folder.glob("*.yaml"))

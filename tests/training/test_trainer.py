@@ -22,7 +22,7 @@ from flam.training import trainer
 from flam.training.log import read_log
 from flam.training.trainer import train
 
-pytestmark = pytest.mark.usefixtures("exported")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("exported")]
 
 
 def losses(folder):

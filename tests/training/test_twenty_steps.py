@@ -49,6 +49,7 @@ def assert_golden(name, steps):
 
 
 @pytest.mark.parametrize(("name", "changes"), [("flam", ()), ("mga_clap", MGA_CLAP)])
+@pytest.mark.slow
 def test_clips_and_captions(name, changes, tiny_settings, tmp_path, seen):
     settings = {**tiny_settings, "record": {"log_every": 20, "validate_every": 20, "validation_batches": 1}}
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")

@@ -149,6 +149,7 @@ def test_word_figures_by_hand(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["paraphrases.yaml", "more_paraphrases.yaml"])
+@pytest.mark.slow
 def test_the_shipped_paraphrases_are_in_no_phrase_set(name):
     root = Path(__file__).parents[3]
     known = {

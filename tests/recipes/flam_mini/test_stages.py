@@ -19,6 +19,8 @@ from flam.training.tasks.distill import DistillTask
 from flam.training.tasks.teacher_head import TeacherHead
 from recipes.flam_mini.config import DataRecipe
 
+pytestmark = pytest.mark.slow
+
 FOLDER = Path(__file__).parents[3] / "recipes" / "flam_mini"
 STAGES = [FOLDER / f"{name}.yaml" for name in ("text", "head", "frames", "longer", "distilled")]
 MODEL = {

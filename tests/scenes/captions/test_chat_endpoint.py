@@ -79,6 +79,7 @@ def test_an_answer_that_trickles_in_is_not_waited_for(endpoint):
         assert time.monotonic() - start < 10
 
 
+@pytest.mark.slow
 def test_a_busy_server_says_how_long_to_wait(serve, endpoint):
     server = serve(lambda message, number: (429, b"", {"Retry-After": "1"}) if number == 1 else "a siren")
     start = time.monotonic()

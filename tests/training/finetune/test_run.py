@@ -15,7 +15,7 @@ from flam.hub.card import read_card
 from flam.model.checkpoint import load_checkpoint
 from flam.training.finetune.run import FinetuneConfig, finetune
 
-pytestmark = pytest.mark.usefixtures("exported")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("exported")]
 
 FAST = FinetuneConfig(
     held_out_share=0.25, n_scenes=48, n_held_out_scenes=24, n_takes=1, n_anchors=200, epochs=12, batch_size=8, lr=5e-3
