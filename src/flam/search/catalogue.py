@@ -274,7 +274,7 @@ def _values(recording: Recording) -> tuple[object, ...]:
 def _recording(values: list) -> Recording:
     path, *facts, problems = values
     told = () if problems == NO_PROBLEMS else tuple(json.loads(problems))
-    return Recording(os.fsdecode(path), *facts, problems=told)
+    return Recording(*[os.fsdecode(path), *facts, told])
 
 
 @contextmanager
