@@ -146,3 +146,16 @@ def test_nothing_to_hear(by_class, parent, tmp_path):
 def test_output_that_is_no_model_is_kept(by_class, parent, tmp_path):
     with pytest.raises(OutputError, match="is no model"):
         finetune(by_class, parent, by_class, BRIEF, device="cpu")
+
+
+def test_a_full_disk_is_told(by_class, parent, tmp_path):
+    resource = pytest.importorskip("resource", reason="limits of POSIX")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, before[1]))
+    try:
+        with pytest.raises(OutputError, match="can't be written"):
+            finetune(by_class, parent, tmp_path / "own", FAST, device="cpu")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not (tmp_path / "own").exists()
+    assert not list(tmp_path.rglob("*.part"))

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from tokenizers import Tokenizer
 from torch import Tensor
 
@@ -156,7 +156,7 @@ class ExampleCache:
             path = self.folder / f"{name}_{number:05d}.safetensors"
             if not path.exists():
                 with atomic_path(path) as unfinished:
-                    save_file(self._embedded(job())._asdict(), unfinished)
+                    unfinished.write_bytes(save(self._embedded(job())._asdict()))
             parts.append(Examples(**load_file(path)))
             progress(number + 1, len(jobs))
         return Examples(*(torch.cat(tensors) for tensors in zip(self._embedded(()), *parts, strict=True)))
