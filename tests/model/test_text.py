@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
 
 from flam.core import ConfigError, ModelError, from_mapping
 from flam.model.text import (
@@ -135,3 +137,9 @@ def test_roberta_takes_the_longest_text_it_allows(byte_tokenizer):
     ).eval()
     with torch.inference_mode():
         assert encoder(tokenize(byte_tokenizer, ["x" * 99], encoder.max_tokens, 1)).shape == (1, 8)
+
+
+def test_a_tokenizer_without_its_own_unknown_token_is_damaged():
+    tokenizer = Tokenizer(WordLevel({"dog": 0}, unk_token="?"))
+    with pytest.raises(ModelError, match=r"tokenizer\.json is damaged"):
+        tokenize(tokenizer, ["cat"], 8, 0)

@@ -40,7 +40,7 @@ def tokenize(tokenizer: Tokenizer, texts: Sequence[str], max_tokens: int, pad_id
     Raises
     ------
     ModelError
-        A text is empty, is not Unicode, or holds nothing the tokenizer knows.
+        A text is empty, is not Unicode, or holds nothing the tokenizer knows; the tokenizer contradicts itself.
 
     Examples
     --------
@@ -59,8 +59,12 @@ def tokenize(tokenizer: Tokenizer, texts: Sequence[str], max_tokens: int, pad_id
             raise ModelError(f"prompt {text!r} is not Unicode text; write it in UTF-8")
     tokenizer.no_padding()
     tokenizer.no_truncation()
+    try:
+        encodings = tokenizer.encode_batch(list(texts))
+    except Exception as error:  # the library raises nothing narrower
+        raise ModelError(f"tokenizer.json is damaged ({error}); fetch or convert the model again") from error
     rows = []
-    for text, encoding in zip(texts, tokenizer.encode_batch(list(texts)), strict=True):
+    for text, encoding in zip(texts, encodings, strict=True):
         ids = encoding.ids
         if not ids:
             raise ModelError(f"prompt {text!r} holds nothing this model can read; write it in words")
