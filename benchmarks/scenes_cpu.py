@@ -15,6 +15,7 @@ import numpy as np
 
 from flam.core import load_yaml
 from flam.library.source_library import SourceClip
+from flam.library.stores import ClipStore
 from flam.scenes.plan import SceneDrawer
 from flam.scenes.render import Renderer
 from flam.scenes.scene import plan_from_json, plan_to_json
@@ -25,7 +26,7 @@ N_PLANS = 2_000
 N_FIRST, N_LATER = 100, 300
 
 
-class MadeBank:
+class MadeBank(ClipStore):
     """Decaying noise as events, steady noise as backgrounds."""
 
     sample_rate = RATE

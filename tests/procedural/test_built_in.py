@@ -1,14 +1,18 @@
 """The procedural sounds as a source library: deterministic, lazy, bounded, fit for drawing and rendering scenes."""
 
+import hashlib
 import pickle
 
 import numpy as np
 import pytest
 
 from flam.core import ConfigError
-from flam.procedural import GENERATORS, ProceduralSource, built_in_library
+from flam.procedural import GENERATORS, ProceduralSource, built_in, built_in_library
+from flam.procedural.built_in import kept_measures
 from flam.scenes.plan import SceneConfig, SceneDrawer
+from flam.scenes.plan_lists import clips_sha256
 from flam.scenes.render import render
+from flam.scenes.scene import plan_to_json
 
 LABELS = ["car horn", "dog bark", "rain", "wind"]
 
@@ -100,3 +104,68 @@ def test_unknown_takes_are_refused(clip_id):
     _, source = built_in_library(1)
     with pytest.raises(ConfigError, match="no take"):
         source.waveform(clip_id)
+
+
+@pytest.mark.parametrize(("seed", "sha256"), [(0, "c73232803061cd60"), (7, "286abdbcfa030847")])
+def test_a_seed_draws_what_it_drew_when_all_takes_were_measured_first(seed, sha256):
+    drawer = SceneDrawer(*built_in_library(20), SceneConfig())
+    plans = "".join(plan_to_json(drawer.draw(seed, number)) for number in range(3))
+    assert hashlib.sha256(plans.encode()).hexdigest()[:16] == sha256
+
+
+def test_only_takes_that_are_drawn_are_measured():
+    clips, source = built_in_library(20)
+    drawer = SceneDrawer(clips, source, SceneConfig())
+    clips_sha256(clips, source)
+    assert not source.measures
+    plan = drawer.draw(0, 0)
+    assert 0 < len(source.measures) <= plan.n_wanted
+
+
+def test_measures_are_kept_on_disk_also_after_a_stop(tmp_path, monkeypatch):
+    clips, source = built_in_library(2, labels=LABELS)
+
+    def stopped():
+        with kept_measures(source, tmp_path / "takes"):
+            source.spans_s(clips[0].clip_id)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stopped()
+    _, again = built_in_library(2, labels=LABELS)
+    with kept_measures(again, tmp_path / "takes"):
+        assert again.measures == source.measures
+        again.spans_s(clips[1].clip_id)
+    monkeypatch.setattr(ProceduralSource, "waveform", lambda *_: pytest.fail("made a take"))
+    _, third = built_in_library(2, labels=LABELS)
+    with kept_measures(third, tmp_path / "takes"):
+        assert third.spans_s(clips[0].clip_id) == source.spans_s(clips[0].clip_id)
+        assert len(third.measures) == 2
+
+
+def test_measures_of_other_code_another_seed_or_a_damaged_file_are_not_taken(tmp_path, monkeypatch):
+    clips, source = built_in_library(1, labels=LABELS)
+    with kept_measures(source, tmp_path):
+        source.spans_s(clips[0].clip_id)
+    [path] = tmp_path.iterdir()
+    _, other = built_in_library(1, seed=1, labels=LABELS)
+    with kept_measures(other, tmp_path):
+        assert not other.measures
+    known = clips_sha256(clips, source)
+    with monkeypatch.context() as changed:
+        changed.setattr(built_in, "_code_version", lambda: "changed")
+        _, other = built_in_library(1, labels=LABELS)
+        with kept_measures(other, tmp_path):
+            assert not other.measures
+        assert clips_sha256(clips, other) != known
+    path.write_text('{"rain/0": {"spans_s": "long"}}')
+    _, other = built_in_library(1, labels=LABELS)
+    with kept_measures(other, tmp_path):
+        assert not other.measures
+
+
+def test_a_folder_that_takes_no_file_costs_nothing_else(tmp_path):
+    clips, source = built_in_library(1, labels=LABELS)
+    (tmp_path / "file").touch()
+    with kept_measures(source, tmp_path / "file"):
+        assert source.spans_s(clips[0].clip_id)

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from flam.library.source_library import SourceClip
+from flam.library.stores import ClipStore
 
 SAMPLE_RATE = 48_000
 
 
-class MadeLibrary:
+class MadeLibrary(ClipStore):
     """Clips by id, each a waveform; events are active throughout unless said otherwise."""
 
     sample_rate = SAMPLE_RATE

@@ -12,6 +12,7 @@ from scipy import stats
 
 from flam.core import AudioError, ConfigError, load_yaml
 from flam.library.source_library import SourceClip
+from flam.library.stores import ClipMeasures
 from flam.scenes.distributions import Choice, Constant, Integers, TruncatedNormal, Uniform
 from flam.scenes.effects import CodecConfig, EffectsConfig, FilterConfig, RoomConfig, Sometimes
 from flam.scenes.placing import free_onsets
@@ -25,7 +26,7 @@ RECIPES = Path(__file__).parents[2] / "configs" / "scenes"
 N_PLANS = 10_000
 
 
-class Lengths:
+class Lengths(ClipMeasures):
     """The measures of clips that have no waveform."""
 
     sample_rate = 48_000

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -10,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 if TYPE_CHECKING:
-    from flam.core.progress import Reporter
     from flam.library.source_library import SourceClip
     from flam.library.stores import ClipStore
 
@@ -41,8 +41,9 @@ class LibraryOptions:
     ] = ()
 
 
-def opened(options: LibraryOptions, reporter: Reporter) -> tuple[list[SourceClip], ClipStore]:
-    """The clips, and where their waveforms come from; takes of builtin sounds are measured, or known from before.
+@contextlib.contextmanager
+def opened(options: LibraryOptions) -> Iterator[tuple[list[SourceClip], ClipStore]]:
+    """The clips, and where their waveforms come from; what is measured of builtin sounds is kept for later runs.
 
     Raises
     ------
@@ -53,7 +54,7 @@ def opened(options: LibraryOptions, reporter: Reporter) -> tuple[list[SourceClip
     from flam.data.clip_source import ManifestConfig, ProceduralConfig
     from flam.data.scene_source import ScenesConfig, named_clips
     from flam.hub.hub import cache_folder
-    from flam.procedural.built_in import ProceduralSource, measure_takes
+    from flam.procedural.built_in import ProceduralSource, kept_measures
 
     if options.clips_from == BUILT_IN:
         if options.bank is not None or options.part != "all":
@@ -70,10 +71,10 @@ def opened(options: LibraryOptions, reporter: Reporter) -> tuple[list[SourceClip
         }
         config = ScenesConfig(manifest=from_mapping(ManifestConfig, split, "library"), bank=options.bank)
     clips, waveforms = config.clips_and_waveforms()
-    if isinstance(waveforms, ProceduralSource):
-        with reporter.counting("builtin sounds measured", len(clips)) as progress:
-            measure_takes(clips, waveforms, cache_folder() / "takes", progress)
-    return named_clips(clips), waveforms
+    with contextlib.ExitStack() as stack:
+        if isinstance(waveforms, ProceduralSource):
+            stack.enter_context(kept_measures(waveforms, cache_folder() / "takes"))
+        yield named_clips(clips), waveforms
 
 
 def format_skipped(skipped: dict[str, int], clips: Sequence[SourceClip]) -> str:

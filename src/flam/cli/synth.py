@@ -84,9 +84,8 @@ def plan(
     n_scenes = _count(number, DEFAULT_SCENES)
     if output is not None:
         require_parent(output)
-    clips, measures = opened(library, reporter)
-    drawer = _drawer(clips, measures, scene, reporter)
-    with reporter.counting("plans", n_scenes) as progress:
+    with opened(library) as (clips, measures), reporter.counting("plans", n_scenes) as progress:
+        drawer = _drawer(clips, measures, scene, reporter)
 
         def drawn() -> Iterator[ScenePlan]:
             for index in range(n_scenes):
@@ -147,11 +146,11 @@ def render(
     _count(number, DEFAULT_SCENES)
     require_place(output)
     reporter = Reporter(quiet)
-    clips, waveforms = opened(library, reporter)
-    plans, settings = _set(recipe, clips, waveforms, library, number, seed, stored, reporter)
-    scenes = SceneSet(output, plans, clips, waveforms, settings)
-    with scenes.reserved():
-        remarks = _made(scenes, ray, workers, reporter)
+    with opened(library) as (clips, waveforms):
+        plans, settings = _set(recipe, clips, waveforms, library, number, seed, stored, reporter)
+        scenes = SceneSet(output, plans, clips, waveforms, settings)
+        with scenes.reserved():
+            remarks = _made(scenes, ray, workers, reporter)
     for scene, reason in list(remarks["left_out"].items())[:MOST_LINES]:
         reporter.error(f"scene {scene} is left out: {reason}")
     if len(remarks["left_out"]) > MOST_LINES:
@@ -188,12 +187,11 @@ def inspect(
     if scene is None or output is None:
         print_safely(*set_statistics(scenes, Reporter(quiet)))
         return
-    found = (
-        stored_scene(scenes, scene)
-        if scenes.is_dir()
-        else planned_scene(scenes, scene, *opened(library, Reporter(quiet)))
-    )
-    plot_scene(found, output)
+    if scenes.is_dir():
+        plot_scene(stored_scene(scenes, scene), output)
+        return
+    with opened(library) as (clips, waveforms):
+        plot_scene(planned_scene(scenes, scene, clips, waveforms), output)
 
 
 def _made(scenes: SceneSet, ray: str | None, workers: int | None, reporter: Reporter) -> dict[str, Any]:

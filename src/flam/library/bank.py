@@ -17,9 +17,10 @@ from flam.core.progress import Progress
 from flam.library.measure import LIBRARY_RATE as SAMPLE_RATE
 from flam.library.measure import active_part
 from flam.library.source_library import SourceClip
+from flam.library.stores import ClipStore
 
 
-class WaveformBank:
+class WaveformBank(ClipStore):
     """Random access to the clips of a library without decoding them again.
 
     Parameters

@@ -15,6 +15,7 @@ from flam.annotations.rows import spreadsheet_plain, spreadsheet_safe
 from flam.core import ConfigError, atomic_path, atomic_text, read_text
 from flam.library.measure import LIBRARY_RATE, USABLE, Measures
 from flam.library.source_library import KINDS, SourceClip
+from flam.library.stores import ClipMeasures
 
 MEASURED = tuple(field.name for field in fields(Measures))
 INTEGERS = ("sample_rate", "n_channels", "n_samples", "size_bytes", "mtime_ns")
@@ -66,7 +67,7 @@ class LibraryRow:
         return self.status in USABLE and self.clip.kind in KINDS
 
 
-class SourceLibrary:
+class SourceLibrary(ClipMeasures):
     """A table of clips: enough to draw plans without touching audio.
 
     Its ``sample_rate``, ``n_samples``, ``spans_s`` and ``level_db`` are those of the usable clips as mono at 48 kHz.

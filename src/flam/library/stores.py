@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from flam.audio import read_audio
 from flam.core import AudioError
-from flam.library.clip_table import SourceLibrary
+
+if TYPE_CHECKING:
+    from flam.library.clip_table import SourceLibrary
+
+
+SHORTEST_S = 0.002
 
 
 class ClipMeasures(Protocol):
@@ -19,9 +24,24 @@ class ClipMeasures(Protocol):
 
     def n_samples(self, clip_id: str) -> int:
         """Length of a clip in samples."""
+        ...
 
     def spans_s(self, clip_id: str) -> list[tuple[float, float]]:
         """Where a clip is active, (onset_s, offset_s) in seconds."""
+        ...
+
+    def can_sound(self, clip_id: str) -> bool:
+        """Whether a scene can use a clip: it, and what is active of it, last ``SHORTEST_S`` at least."""
+        spans_s = self.spans_s(clip_id)
+        return (
+            bool(spans_s)
+            and spans_s[-1][1] - spans_s[0][0] >= SHORTEST_S
+            and self.n_samples(clip_id) >= SHORTEST_S * self.sample_rate
+        )
+
+    def identity(self, clip_id: str) -> list[Any]:
+        """What differs, as JSON, for clips that scenes are drawn from in another way."""
+        return [self.n_samples(clip_id), self.spans_s(clip_id)]
 
 
 class ClipStore(ClipMeasures, Protocol):
@@ -29,9 +49,10 @@ class ClipStore(ClipMeasures, Protocol):
 
     def waveform(self, clip_id: str) -> np.ndarray:
         """(N,) float32 samples of a clip, not to be written to."""
+        ...
 
 
-class DiskStore:
+class DiskStore(ClipStore):
     """Clips decoded when they are asked for, and kept while memory allows.
 
     A ``flam.library.bank.WaveformBank`` holds every clip decoded and is faster; this needs no copy of the library.

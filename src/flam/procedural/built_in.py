@@ -6,19 +6,20 @@ import contextlib
 import hashlib
 import json
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from flam.audio import a_weighted_levels_db, levels
-from flam.core import ConfigError, FlamError, atomic_text, from_mapping, parse_json, seconds_to_samples, to_mapping
-from flam.core.progress import Progress
+from flam.core import ConfigError, FlamError, atomic_text, from_mapping, parse_json, seconds_to_samples
 from flam.library import measure
 from flam.library.measure import active_part
 from flam.library.source_library import SourceClip
+from flam.library.stores import ClipStore
 from flam.procedural.takes import GENERATORS, SAMPLE_RATE, generate, natural_duration_s
 
 # a moment this far below the take's loudest one is inactive, as it is in a bank of recordings
@@ -94,8 +95,10 @@ def built_in_library(
     return clips, ProceduralSource(seed, cache_bytes)
 
 
-class ProceduralSource:
+class ProceduralSource(ClipStore):
     """Makes takes by clip id ``label/take``, the same ones in every process, and keeps the last ones used.
+
+    Nothing is made or measured before a scene draws it.
 
     Parameters
     ----------
@@ -103,15 +106,22 @@ class ProceduralSource:
         of the library
     cache_bytes : int
         most memory that takes are kept in; their measures, which are small, are all kept
+
+    Attributes
+    ----------
+    seed : int
+        of the library
+    measures : dict[str, TakeMeasures]
+        what is known of takes by clip id; others are measured when they are asked for
     """
 
     sample_rate = SAMPLE_RATE
 
     def __init__(self, seed: int, cache_bytes: int):
-        self._seed = seed
+        self.seed = seed
         self._cache_bytes = cache_bytes
         self._takes: OrderedDict[str, np.ndarray] = OrderedDict()
-        self._measures: dict[str, TakeMeasures] = {}
+        self.measures: dict[str, TakeMeasures] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """Travels without its waveforms, which every process can make."""
@@ -140,29 +150,58 @@ class ProceduralSource:
         """A-weighted level of the take's active part, dB re full scale."""
         return self._measured(clip_id).level_db
 
-    @property
-    def seed(self) -> int:
-        """Of the library."""
-        return self._seed
+    def can_sound(self, clip_id: str) -> bool:
+        """Always: a take is never silent."""
+        return True
 
-    def remember(self, clip_id: str, spans_s: list[tuple[float, float]], level_db: float) -> None:
-        """Take the measures of a take as known, so that it is not made for them."""
-        self._measures[clip_id] = TakeMeasures(spans_s, level_db)
+    def identity(self, clip_id: str) -> list[Any]:
+        """Length of a take, and the version of the code that makes and measures it."""
+        return [self.n_samples(clip_id), _code_version()]
 
     def _measured(self, clip_id: str) -> TakeMeasures:
-        if clip_id not in self._measures:
+        if clip_id not in self.measures:
             waveform = self.waveform(clip_id)
             levels_db = a_weighted_levels_db(waveform, SAMPLE_RATE)
-            active = active_part(levels_db, len(waveform), SAMPLE_RATE, RELATIVE_THRESHOLD_DB)
-            self._measures[clip_id] = TakeMeasures(*active)
-        return self._measures[clip_id]
+            spans_s, level_db = active_part(levels_db, len(waveform), SAMPLE_RATE, RELATIVE_THRESHOLD_DB)
+            self.measures[clip_id] = TakeMeasures(spans_s or [(0.0, len(waveform) / SAMPLE_RATE)], level_db)
+        return self.measures[clip_id]
 
     def _origin(self, clip_id: str) -> tuple[str, int]:
         """Label and generator seed of a take."""
         label, _, take = clip_id.rpartition("/")
         if label not in GENERATORS or not take.isdecimal():
             raise ConfigError(f"no take {clip_id!r}; ids are 'label/number', as built_in_library() gives them")
-        return label, int(np.random.SeedSequence([self._seed, int(take)]).generate_state(1)[0])
+        return label, int(np.random.SeedSequence([self.seed, int(take)]).generate_state(1)[0])
+
+
+@contextlib.contextmanager
+def kept_measures(source: ProceduralSource, folder: Path) -> Iterator[None]:
+    """Take from a file what earlier runs measured of takes, and add to it afterwards what this one did.
+
+    The file is of this version of the generators; one that can't be read or written costs time and nothing else.
+
+    Parameters
+    ----------
+    source : ProceduralSource
+        Measures the takes.
+    folder : Path
+        Where the file lies; made where it is missing.
+    """
+    path = folder / f"{_code_version()}_{source.seed}.json"
+    with contextlib.suppress(OSError, FlamError):
+        kept = from_mapping(_File, {"takes": parse_json(path.read_bytes(), str(path))}).takes
+        source.measures.update(
+            {clip_id: TakeMeasures(list(take.spans_s), take.level_db) for clip_id, take in kept.items()}
+        )
+    n_known = len(source.measures)
+    try:
+        yield
+    finally:
+        if len(source.measures) > n_known:
+            with contextlib.suppress(OSError, FlamError):
+                folder.mkdir(parents=True, exist_ok=True)
+                with atomic_text(path) as file:
+                    json.dump({clip_id: take._asdict() for clip_id, take in source.measures.items()}, file)
 
 
 @dataclass(frozen=True)
@@ -173,55 +212,14 @@ class _Kept:
     level_db: float
 
 
-def measure_takes(
-    clips: Sequence[SourceClip],
-    source: ProceduralSource,
-    folder: Path,
-    progress: Progress = lambda done, total: None,
-) -> None:
-    """Measure the takes of a library, or take from a file what an earlier run measured.
-
-    The file is of this version of the generators; one that can't be read or written costs time and nothing else.
-
-    Parameters
-    ----------
-    clips : sequence of SourceClip
-        What ``built_in_library`` gave, with ``source``.
-    source : ProceduralSource
-        Remembers the measures.
-    folder : Path
-        Where the file lies; made where it is missing.
-    progress : callable
-        Called with the number of takes that are done, and of all.
-    """
-    path = folder / f"{_version()}_{source.seed}.json"
-    known: dict[str, _Kept] = {}
-    with contextlib.suppress(OSError, FlamError):
-        known = from_mapping(_File, {"takes": parse_json(path.read_bytes(), str(path))}).takes
-    n_new = 0
-    for done, clip in enumerate(clips, start=1):
-        if clip.clip_id in known:
-            kept = known[clip.clip_id]
-            source.remember(clip.clip_id, list(kept.spans_s), kept.level_db)
-        else:
-            spans_s = tuple(source.spans_s(clip.clip_id))
-            known[clip.clip_id] = _Kept(spans_s, source.level_db(clip.clip_id))
-            n_new += 1
-        progress(done, len(clips))
-    if n_new:
-        with contextlib.suppress(OSError, FlamError):
-            folder.mkdir(parents=True, exist_ok=True)
-            with atomic_text(path) as file:
-                json.dump(to_mapping(known), file)
-
-
 @dataclass(frozen=True)
 class _File:
     takes: dict[str, _Kept]
 
 
-def _version() -> str:
-    """Of all code that decides what a take measures."""
+@lru_cache(maxsize=1)
+def _code_version() -> str:
+    """Of all code that decides how a take sounds and what it measures."""
     digest = hashlib.sha256()
     for path in [*sorted(Path(__file__).parent.glob("*.py")), Path(levels.__file__), Path(measure.__file__)]:
         digest.update(path.read_bytes())

@@ -65,7 +65,8 @@ class SceneDrawer:
     Examples
     --------
     >>> from pathlib import Path
-    >>> class Measures:
+    >>> from flam.library.stores import ClipMeasures
+    >>> class Measures(ClipMeasures):
     ...     sample_rate = 48_000
     ...     def n_samples(self, clip_id):
     ...         return 48_000
@@ -140,18 +141,13 @@ class SceneDrawer:
 
     def _is_usable(self, clip: SourceClip) -> bool:
         try:
-            n_samples, spans_s = self._measures.n_samples(clip.clip_id), self._measures.spans_s(clip.clip_id)
+            usable = self._measures.can_sound(clip.clip_id)
         except KeyError:
             self.skipped["missing or damaged"] += 1
             return False
-        if (
-            not spans_s
-            or spans_s[-1][1] - spans_s[0][0] < 2 / PER_S
-            or n_samples * PER_S < 2 * self._measures.sample_rate
-        ):
+        if not usable:
             self.skipped["silent or empty"] += 1
-            return False
-        return True
+        return usable
 
     def _draw_background(self, rng: np.random.Generator, level_db: float) -> Placement:
         """A random part; a clip that is too short goes round, each round faded into the next."""

@@ -174,7 +174,7 @@ def clips_sha256(clips: Sequence[SourceClip], measures: ClipMeasures) -> str:
     digest = hashlib.sha256()
     for clip in sorted(clips, key=lambda clip: clip.clip_id):
         try:
-            measured = [measures.n_samples(clip.clip_id), measures.spans_s(clip.clip_id)]
+            measured = measures.identity(clip.clip_id)
         except KeyError:
             continue  # can't be drawn
         known = [clip.clip_id, clip.label, clip.caption, clip.kind, clip.source, clip.licence]

@@ -11,6 +11,7 @@ from flam.core import ConfigError, Event, FrameScores, TimeGrid
 from flam.data.phrases import PhraseSet, load_phrases
 from flam.detection.config import DetectionConfig
 from flam.library.source_library import SourceClip
+from flam.library.stores import ClipStore
 from flam.model.flam import TextFeatures
 from recipes.flam_mini.judgement import heard_in, judge
 from recipes.flam_mini.language import near_miss_figures, paraphrase_figures, read_paraphrases
@@ -18,7 +19,7 @@ from recipes.flam_mini.language import near_miss_figures, paraphrase_figures, re
 GRID = TimeGrid(48_000, 3840)
 
 
-class ToneBank:
+class ToneBank(ClipStore):
     """Each label is a tone of its own frequency; the ambience is faint noise."""
 
     sample_rate = 48_000

@@ -53,7 +53,7 @@ class FolderSound(NamedTuple):
     spans_s: list[tuple[float, float]]
 
 
-class SoundLibrary:
+class SoundLibrary(ClipStore):
     """Sounds in memory before those of another library, which must be at the same sample rate.
 
     Parameters
@@ -89,6 +89,10 @@ class SoundLibrary:
     def spans_s(self, clip_id: str) -> list[tuple[float, float]]:
         """Where a clip is active, (onset_s, offset_s) in seconds."""
         return self._sounds[clip_id].spans_s if clip_id in self._sounds else self._others.spans_s(clip_id)
+
+    def can_sound(self, clip_id: str) -> bool:
+        """Whether a scene can use a clip; the others are not measured for it."""
+        return super().can_sound(clip_id) if clip_id in self._sounds else self._others.can_sound(clip_id)
 
     def waveform(self, clip_id: str) -> np.ndarray:
         """(N,) float32 samples of a clip."""
