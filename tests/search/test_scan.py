@@ -5,12 +5,13 @@ import pytest
 
 from flam.search import scan as scan_module
 from flam.search.axes import fit_axes
+from flam.search.bounds import Bounds
 from flam.search.codec import FORMS, Codec
 from flam.search.kernels import product, single
 from flam.search.scan import Scanner
 from flam.search.segment import Segment, SegmentWriter
 
-DIM = 128
+DIM = 160
 
 
 def vectors(rng, n, decay):
@@ -36,6 +37,21 @@ def segment(request, tmp_path):
     return Segment(tmp_path / "segment", codec), queries / np.linalg.norm(queries, axis=1, keepdims=True)
 
 
+def cosines(segment, queries):
+    """(T, K) of all frames as they are stored."""
+    values = segment.values(slice(None))
+    return values @ segment.codec.rotate(queries)[:, : values.shape[1]].T
+
+
+def passing(segment, query, min_cosine):
+    """Rows that the bounds of the prefix let pass, and of these the ones that further codes let pass."""
+    kept = segment.codec.rotate(query[None])[:, : segment.codec.n_kept]
+    bounds = Bounds(segment.codec, kept, np.array([min_cosine]))
+    [products] = bounds.products(segment.prefix[:])
+    rows = np.flatnonzero(products >= bounds.limits(segment.header)[0])
+    return rows, bounds.narrowed(segment, np.zeros(len(rows), int), rows, products[rows])[1]
+
+
 @pytest.mark.parametrize("min_cosine", [-0.1, 0.15, 0.3, 0.6, 0.9])
 @pytest.mark.parametrize("n_threads", [1, 3])
 def test_pruned_scan_equals_brute_force(segment, min_cosine, n_threads, monkeypatch):
@@ -44,7 +60,7 @@ def test_pruned_scan_equals_brute_force(segment, min_cosine, n_threads, monkeypa
     monkeypatch.setattr(scan_module, "FEWEST_ROWS", 700)
     monkeypatch.setattr(scan_module, "CHECKED_AT_ONCE", 90)
     scanner = Scanner(segment.codec, queries, np.full(len(queries), min_cosine), n_threads)
-    every = scanner.cosines(segment.values(slice(None)))
+    every = cosines(segment, queries)
     found = scanner.scan(segment)
     for query, hits in enumerate(found):
         reached = np.flatnonzero(every[:, query] >= min_cosine)
@@ -55,25 +71,26 @@ def test_pruned_scan_equals_brute_force(segment, min_cosine, n_threads, monkeypa
         assert (np.diff(hits.frames) > 0).all()
 
 
-def test_integer_limits_let_every_frame_pass_whose_cosine_reaches(segment):
-    """The integers alone, without the checks that follow, at each frame's own cosine: the tightest case there is."""
+def test_bounds_let_every_frame_pass_whose_cosine_reaches(segment):
+    """Codes alone, without the check that follows, at each frame's own cosine: the tightest case there is."""
     segment, queries = segment
-    prefix = segment.prefix[:]
-    for query in queries:
-        cosines = Scanner(segment.codec, query[None], np.zeros(1), 1).cosines(segment.values(slice(None)))[:, 0]
-        for row in np.argsort(cosines)[:: len(cosines) // 8]:
-            scanner = Scanner(segment.codec, query[None], cosines[row : row + 1], 1)
-            [(_, rows)] = list(scanner._candidates(prefix, scanner._integer_limits(segment)))
-            assert set(np.flatnonzero(cosines >= cosines[row])) <= set(rows)
+    every = cosines(segment, queries)
+    for query, own in zip(queries, every.T, strict=True):
+        for row in np.argsort(own)[:: len(own) // 8]:
+            rows, narrowed = passing(segment, query, own[row])
+            reached = set(np.flatnonzero(own >= own[row]))
+            assert reached <= set(rows)
+            assert reached <= set(narrowed)
 
 
 def test_pruning_reads_few_vectors(segment):
     segment, queries = segment
-    if segment.codec.form != "exact" or np.linalg.norm(segment.prefix[:, -1]) > 0.4 * 255 * len(segment.prefix) ** 0.5:
+    if np.linalg.norm(segment.prefix[:, -1]) > 0.4 * 255 * len(segment.prefix) ** 0.5:
         pytest.skip("vectors of this kind have no axes to prune by")
-    scanner = Scanner(segment.codec, queries[3:7], np.full(4, 0.6), n_threads=1)
-    n_read = sum(len(rows) for _, rows in scanner._candidates(segment.prefix[:], scanner._integer_limits(segment)))
-    assert n_read < 0.5 * 4 * len(segment.prefix)
+    every = cosines(segment, queries[3:7])
+    n_passed = np.sum([[len(rows) for rows in passing(segment, query, 0.6)] for query in queries[3:7]], axis=0)
+    assert n_passed[0] < 0.5 * 4 * len(segment.prefix)
+    assert n_passed[1] < (every >= 0.6).sum() + 0.2 * n_passed[0]
 
 
 def test_queries_that_nothing_reaches_cost_nothing(segment):

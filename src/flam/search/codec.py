@@ -74,10 +74,10 @@ class Codec:
         self.form = form
         self.n_prefix = min(PREFIX_AXES, axes.dim)
         self.n_more = min(MORE_AXES, axes.dim - self.n_prefix) if form == "exact" else 0
-        n_further = 0 if form == "exact" else min(DETAIL_AXES[form], axes.dim - self.n_prefix)
-        self.n_kept = axes.dim if form == "exact" else self.n_prefix + n_further
+        self.n_further = self.n_more if form == "exact" else min(DETAIL_AXES[form], axes.dim - self.n_prefix)
+        self.n_kept = axes.dim if form == "exact" else self.n_prefix + self.n_further
         self.detail_dtype = np.dtype(np.float16 if form == "exact" else np.int8)
-        self.detail_width = axes.dim if form == "exact" else n_further
+        self.detail_width = axes.dim if form == "exact" else self.n_further
 
     def rotate(self, features: np.ndarray) -> np.ndarray:
         """(T, D) features along the axes."""

@@ -260,9 +260,15 @@ class Segment:
         """Frames in their stored form; ``rows`` is a slice or an array of row numbers."""
         return StoredFrames(self.prefix[rows], self.more[rows], self._detail[rows])
 
-    def values(self, rows: Any) -> np.ndarray:
+    @property
+    def further(self) -> np.ndarray:
+        """(T, F) int8 codes along the axes that follow those of the prefix, in every form."""
+        return self.more if self.codec.form == "exact" else self._detail
+
+    def values(self, rows: slice | np.ndarray) -> np.ndarray:
         """(T, X) float32 values of frames along the axes that are kept."""
-        return self.codec.decode(self.prefix[rows] if self.codec.needs_prefix else self.prefix[:0], self._detail[rows])
+        prefix = rows_of(self.prefix, rows) if self.codec.needs_prefix else self.prefix[:0]
+        return self.codec.decode(prefix, rows_of(self._detail, rows))
 
     @property
     def n_bytes(self) -> int:
@@ -316,6 +322,11 @@ def changed_files(folder: Path, header: SegmentHeader) -> Iterator[str]:
             continue
         if found != checksum:
             yield name
+
+
+def rows_of(values: np.ndarray, rows: slice | np.ndarray) -> np.ndarray:
+    """Rows of an array; those that numbers name are taken several times faster than by numpy's own indexing."""
+    return values[rows] if isinstance(rows, slice) else values.take(rows, axis=0)
 
 
 def recording_slices(recording: Recording, n_frames: int = 65_536) -> Iterator[slice]:
