@@ -43,7 +43,7 @@ def segment(tmp_path):
 
 
 @pytest.mark.parametrize("median_s", [0.0, 0.3, 0.5, 1.1])
-@pytest.mark.parametrize(("threshold", "low"), [(0.9, 0.9), (0.97, 0.4), (0.6, 0.55), (0.999, 0.05)])
+@pytest.mark.parametrize(("threshold", "low"), [(0.9, 0.9), (0.97, 0.4), (0.6, 0.55), (0.999, 0.05), (0.9, 0.0)])
 @pytest.mark.parametrize("merge_gap_s", [0.0, 0.4, 2.0])
 def test_spans_equal_detection(segment, median_s, threshold, low, merge_gap_s):
     segment, recordings = segment

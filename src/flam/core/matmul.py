@@ -35,10 +35,11 @@ def matmul_in_thread(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None
     """
     if out is None:
         out = np.empty((len(a), b.shape[1]), np.result_type(a, b))
-    n_rows = max(1, SMALL_PRODUCT // (COLUMNS_AT_ONCE * max(1, len(b))))
+    n_columns = max(1, min(COLUMNS_AT_ONCE, b.shape[1]))
+    n_rows = max(1, SMALL_PRODUCT // (n_columns * max(1, len(b))))
     for top in range(0, len(a), n_rows):
         rows = slice(top, top + n_rows)
-        for left in range(0, b.shape[1], COLUMNS_AT_ONCE):
-            columns = slice(left, left + COLUMNS_AT_ONCE)
+        for left in range(0, b.shape[1], n_columns):
+            columns = slice(left, left + n_columns)
             np.matmul(a[rows], b[:, columns], out=out[rows, columns])
     return out

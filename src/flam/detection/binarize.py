@@ -111,8 +111,8 @@ class Binarizer:
         self._high = np.array([rule.threshold for rule in rules], np.float32)
         self._low = np.array([rule.low_threshold for rule in rules], np.float32)
         self._half_median = np.array([median_frames(rule.median_s, grid.hop_s) // 2 for rule in rules], np.int64)
-        self._min_frames = [math.ceil(rule.min_duration_s / grid.hop_s - ROUNDING_FRAMES) for rule in rules]
-        self._merge_frames = [math.floor(rule.merge_gap_s / grid.hop_s + ROUNDING_FRAMES) for rule in rules]
+        self._min_frames = [fewest_frames(rule.min_duration_s, grid.hop_s) for rule in rules]
+        self._merge_frames = [merged_frames(rule.merge_gap_s, grid.hop_s) for rule in rules]
         self._margin = int(self._half_median.max(initial=0))
         self._rows: np.ndarray | None = None  # raw scores that the filter still needs
         self._next_frame = 0  # first frame that was not smoothed yet
@@ -266,6 +266,16 @@ def median_frames(median_s: float, hop_s: float) -> int:
     [1, 1, 3, 3, 7]
     """
     return 2 * math.floor(median_s / hop_s / 2 + ROUNDING_FRAMES) + 1
+
+
+def fewest_frames(min_duration_s: float, hop_s: float) -> int:
+    """Frames of the shortest event that lasts at least as long."""
+    return math.ceil(min_duration_s / hop_s - ROUNDING_FRAMES)
+
+
+def merged_frames(merge_gap_s: float, hop_s: float) -> int:
+    """Most frames between two events that are joined."""
+    return math.floor(merge_gap_s / hop_s + ROUNDING_FRAMES)
 
 
 def median_filter(rows: np.ndarray, half_median: np.ndarray, margin: int) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from flam.core import FlamError, ModelError, TimeGrid, from_mapping, to_mapping
+from flam.core.processor import available_cores
 from flam.detection import DetectionConfig
 from flam.detection.config import overridden
 from flam.detection.prompt_file import PromptList
@@ -189,15 +191,19 @@ class Archive:
         features = np.concatenate([query.texts.text_features for query in queries])
         owners = np.repeat(np.arange(len(queries)), [len(query.texts.logit_bias) for query in queries])
         scanner = Scanner(self._codec, features, np.concatenate([query.min_cosines for query in queries]))
-        for segment, recordings in self._segments:
-            counted = [recording for recording in recordings if filters.keep_recording(recording)]
-            if not counted or cancelled():
-                continue
-            finder = SegmentSpans(segment, counted, silence_db, self.grid)
-            hits = scanner.scan(segment, cancelled)
-            for number, query in enumerate(queries):
-                frames = np.concatenate([hits[column].frames for column in np.flatnonzero(owners == number)])
-                yield from (span for span in finder.find(query, frames) if filters.keep_span(span))
+        with ThreadPoolExecutor(available_cores()) as pool:
+            for segment, recordings in self._segments:
+                counted = [recording for recording in recordings if filters.keep_recording(recording)]
+                if not counted or cancelled():
+                    continue
+                finder = SegmentSpans(segment, counted, silence_db, self.grid)
+                hits = scanner.scan(segment, cancelled)
+                frames = (
+                    np.concatenate([hits[column].frames for column in np.flatnonzero(owners == number)])
+                    for number in range(len(queries))
+                )
+                for found in pool.map(finder.find, queries, frames):
+                    yield from (span for span in found if filters.keep_span(span))
 
     def frames(self, recording: Recording) -> np.ndarray:
         """(T, D) float32 features of a recording's frames, as far as the archive's form keeps them."""

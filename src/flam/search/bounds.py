@@ -142,9 +142,7 @@ class Bounds:
             + slack[queries]
         )
 
-    def _third_bound(
-        self, segment: Segment, queries: np.ndarray, rows: np.ndarray, further: np.ndarray
-    ) -> np.ndarray:
+    def _third_bound(self, segment: Segment, queries: np.ndarray, rows: np.ndarray, further: np.ndarray) -> np.ndarray:
         """Bounds without rounding of the query, and with the length that the codes themselves leave."""
         prefix, error = segment.prefix.take(rows, axis=0), segment.header.coarse_error
         values = self._codec.coarse_values(prefix, further)

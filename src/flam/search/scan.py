@@ -1,7 +1,7 @@
 """The scan: which frames of a segment reach a cosine, found from 64 bytes of most frames, losing none that does.
 
-Codes bound the cosines from above, first those of a prefix, then further ones; what passes is checked against the stored
-vector itself.
+Codes bound the cosines from above, first those of a prefix, then further ones; what passes is checked against the
+stored vector itself.
 """
 
 from __future__ import annotations

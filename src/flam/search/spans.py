@@ -8,16 +8,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from flam.core import Event, FrameScores, TimeGrid
-from flam.detection import DetectionConfig
-from flam.detection.binarize import ROUNDING_FRAMES, Binarizer, median_filter, median_frames
-from flam.detection.config import EventRule
+from flam.core import Event, TimeGrid
+from flam.detection.binarize import median_filter, median_frames, merged_frames
+from flam.detection.whole import EventFrames, event_frames
 from flam.search.query import Query, highest_score
 from flam.search.recordings import Recording
 from flam.search.segment import Segment
 
 FEWEST_BLOCK_FRAMES = 16
 ROWS_AT_ONCE = 16_384
+BETWEEN = -1.0  # what separates stretches: below any threshold, even one of 0
+PER_DB = np.log(10) / 10
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,8 @@ class SegmentSpans:
         """
         if not len(frames) or not len(self._recordings):
             return []
-        margin, merge = _margin_frames(query.rule, self._grid), _merge_frames(query.rule, self._grid)
+        margin = median_frames(query.rule.median_s, self._grid.hop_s) // 2
+        merge = merged_frames(query.rule.merge_gap_s, self._grid.hop_s)
         # a block without a frame at the low threshold then parts what lies before it from what lies behind it
         blocks = self._blocks(max(FEWEST_BLOCK_FRAMES, 2 * margin + merge + 1))
         low = np.float32(query.rule.low_threshold)
@@ -127,51 +129,34 @@ class SegmentSpans:
     def _spans(
         self, query: Query, start: np.ndarray, end: np.ndarray, scores: np.ndarray, margin: int, merge: int
     ) -> list[Span]:
-        """Put stretches of frames on one time axis, far enough apart, and let ``detect``'s own rules loose on it."""
+        """Put stretches of frames on one time axis, too far apart to be joined, and apply ``detect``'s rules to it."""
         lengths = end - start
         virtual = np.cumsum(lengths + merge + 1) - (lengths + merge + 1)
-        timeline = np.zeros(int((lengths + merge + 1).sum()), np.float32)
+        timeline = np.full(int((lengths + merge + 1).sum()), BETWEEN, np.float32)
         timeline[stretches(virtual, virtual + lengths)] = smoothed(scores, lengths, margin)
-        rule, hop = query.rule, self._grid.hop_samples
-        config = DetectionConfig(
-            threshold=rule.threshold,
-            low_threshold=rule.low_threshold,
-            median_s=0.0,
-            min_duration_s=rule.min_duration_s,
-            merge_gap_s=rule.merge_gap_s,
-        )
-        binarizer = Binarizer((query.label,), self._grid, config)
-        events = binarizer.push(FrameScores(timeline[:, None], (query.label,), self._grid, 0, len(timeline) * hop))
-        events = sorted([*events, *binarizer.finish()])
-        times = np.rint(np.array([(e.onset_s, e.offset_s) for e in events]).reshape(-1, 2) * self._grid.rate_hz)
-        onsets, offsets = times.astype(np.int64).T
-        stretch = np.searchsorted(virtual, onsets, side="right") - 1
+        found = event_frames(timeline, query.rule, self._grid)
+        stretch = np.searchsorted(virtual, found.onsets, side="right") - 1
         shift = start[stretch] - virtual[stretch]
-        return self._placed(events, onsets + shift, offsets + shift)
+        return self._placed(query.label, found._replace(onsets=found.onsets + shift, offsets=found.offsets + shift))
 
-    def _placed(self, events: list[Event], onsets: np.ndarray, offsets: np.ndarray) -> list[Span]:
+    def _placed(self, label: str, found: EventFrames) -> list[Span]:
         """Events between rows of the segment, on the time axes of their recordings."""
-        if not events:
+        if not len(found.onsets):
             return []
-        rows, hop, rate = np.searchsorted(self._first, onsets, side="right") - 1, self._grid.hop_samples, self._grid
-        power = 10 ** (self._segment.level_db[stretches(onsets, offsets)].astype(np.float64) / 10)
-        lengths = offsets - onsets
+        rows = np.searchsorted(self._first, found.onsets, side="right") - 1
+        lengths = found.offsets - found.onsets
+        # ten to the power of a tenth is a power of e, which numpy raises several times faster
+        power = np.exp(self._segment.level_db.take(stretches(found.onsets, found.offsets)).astype(np.float64) * PER_DB)
         mean_power = np.add.reduceat(power, np.cumsum(lengths) - lengths) / lengths
         levels_db = 10 * np.log10(np.maximum(mean_power, 1e-20))
-        first = self._first[rows]
-        spans = []
-        for event, row, onset, offset, level_db in zip(
-            events,
-            rows.tolist(),
-            (onsets - first).tolist(),
-            (offsets - first).tolist(),
-            levels_db.tolist(),
-            strict=True,
-        ):
+        onsets, offsets = found.onsets - self._first[rows], found.offsets - self._first[rows]
+        columns = (rows, onsets, offsets, found.mean_scores, found.max_scores, levels_db)
+        spans, grid = [], self._grid
+        for row, onset, offset, mean_score, max_score, level_db in zip(*map(np.ndarray.tolist, columns), strict=True):
             recording = self._recordings[row]
-            offset_s = min(offset * hop, recording.n_samples) / rate.sample_rate
-            placed = Event(rate.frame_s(onset), offset_s, event.prompt, event.mean_score, event.max_score)
-            spans.append(Span(recording, placed, level_db))
+            offset_s = min(offset * grid.hop_samples, recording.n_samples) / grid.sample_rate
+            event = Event(grid.frame_s(onset), offset_s, label, mean_score, max_score)
+            spans.append(Span(recording, event, level_db))
         return spans
 
 
@@ -262,11 +247,3 @@ def smoothed(scores: np.ndarray, lengths: np.ndarray, margin: int) -> np.ndarray
         found[start : start + ROWS_AT_ONCE] = median_filter(piece[:, None], np.array([margin]), margin)[:, 0]
     first_padded = first + 2 * margin * np.arange(len(lengths))
     return found[stretches(first_padded, first_padded + lengths)]
-
-
-def _margin_frames(rule: EventRule, grid: TimeGrid) -> int:
-    return median_frames(rule.median_s, grid.hop_s) // 2
-
-
-def _merge_frames(rule: EventRule, grid: TimeGrid) -> int:
-    return int(np.floor(rule.merge_gap_s / grid.hop_s + ROUNDING_FRAMES))
