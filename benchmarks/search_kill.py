@@ -2,9 +2,12 @@
 
     python benchmarks/search_kill.py recordings/ --kills 30
 
-The recordings are built into an archive once without a kill; then in new folders, where ``flam index build`` is killed
-with SIGKILL after a random part of the time that it took, again and again, and left to end at last. The same for
-``flam index compact``. Frames, levels, vectors and facts of every recording must be equal.
+The recordings are built into an archive once without a kill. Then ``flam index build`` is killed with SIGKILL at random
+moments of the time that it took, each time over what the kill before left, until all recordings are in; then in a new
+folder, until there were as many kills as asked for. Every archive must equal the one without a kill: frames, levels,
+vectors and facts of every recording. Then the same for ``flam index compact``. A segment is closed after half a second
+instead of thirty, so that a short build has many; all else is the program as it is. What had been done at the moment of
+a kill is counted.
 """
 
 from __future__ import annotations
@@ -18,41 +21,119 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 
 from flam.search import Archive
-from flam.search.layout import ArchiveFolder
+from flam.search.catalogue import Catalogue
+from flam.search.layout import OPEN_PREFIX, ArchiveFolder
 from flam.search.maintain import check_archive
+
+PROGRAM = (
+    "import sys; from flam.search import build; build.MOST_SECONDS = 0.5; "
+    "from flam.cli.main import main; sys.exit(main(sys.argv[1:]))"
+)
 
 
 def contents(path: Path) -> dict[str, str]:
     """A hash of all that an archive holds of each recording."""
     held = {}
-    for segment, recordings in Archive(path).segments:
+    for segment, recordings in Archive(path).segments if ArchiveFolder(path).exists() else []:
         for row in recordings:
             rows = slice(row.first_frame, row.first_frame + row.n_frames)
             stored = segment.stored(rows)
             digest = hashlib.sha256()
-            for part in (stored.prefix, stored.detail, segment.level_db[rows], segment.clips[row.clip_row]):
+            for part in (
+                stored.prefix,
+                stored.more,
+                stored.detail,
+                segment.level_db[rows],
+                segment.clips[row.clip_row],
+            ):
                 digest.update(part.tobytes())
             digest.update(repr((row.content_hash, row.start_time, row.n_samples, row.problems)).encode())
             held[row.path] = digest.hexdigest()
     return held
 
 
-def run(*arguments: object, kill_after_s: float | None = None) -> float:
-    """Run the program, kill it where that is asked for, and give the seconds that it took."""
+def run(*arguments: object, kill_after_s: float | None = None) -> tuple[float, bool]:
+    """Run the program, kill it where that is asked for; the seconds that it took, and whether it was killed."""
     start = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-m", "flam", *map(str, arguments)], stderr=subprocess.PIPE, text=True)
+    command = [sys.executable, "-c", PROGRAM, *map(str, arguments)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         _, errors = process.communicate(timeout=kill_after_s)
     except subprocess.TimeoutExpired:
         process.send_signal(signal.SIGKILL)
-        process.communicate()
-        return time.perf_counter() - start
+        process.wait()  # not for the pipe, which processes that it started hold a little longer
+        return time.perf_counter() - start, True
     if process.returncode:
         raise SystemExit(f"{arguments}: exit code {process.returncode}\n{errors}")
-    return time.perf_counter() - start
+    return time.perf_counter() - start, False
+
+
+def phase(path: Path, n_recordings: int) -> str:
+    """What of a build is done, and what was going on."""
+    archive = ArchiveFolder(path)
+    if not archive.exists():
+        return "before there is an archive"
+    with Catalogue.open(archive.catalogue_path) as catalogue:
+        held = catalogue.contents()
+    n_done = sum(map(len, held.recordings.values()))
+    folders = {folder.name for folder in archive.segments_path.iterdir()} - set(held.segments.values())
+    if any(not name.startswith(OPEN_PREFIX) for name in folders):
+        return "a segment published or replaced, its files and the catalogue not yet agreed"
+    doing = ", a segment being written" if folders else ""
+    if n_done == n_recordings:
+        return f"all recordings in{doing}"
+    return f"{'some' if held.segments else 'no'} segments closed{doing}"
+
+
+def check(path: Path, expected: dict[str, str]) -> None:
+    """Raise unless an archive is complete, equal and undamaged."""
+    assert contents(path) == expected
+    assert list(check_archive(ArchiveFolder(path))) == []
+
+
+def kill_builds(command: tuple[object, ...], folder: Path, expected: dict[str, str], took_s: float, kills: int) -> None:
+    """Kill builds until there were enough kills; tell what they hit."""
+    chance, hit, n_archives = random.Random(0), Counter[str](), 0
+    while True:
+        started_with = contents(folder)
+        _, was_killed = run(*command, folder, kill_after_s=chance.uniform(0.02, 1.0) * took_s)
+        hit[phase(folder, len(expected)) if was_killed else "ended before the kill"] += 1
+        held = contents(folder)
+        assert started_with.items() <= held.items() <= expected.items()
+        n_killed = hit.total() - hit["ended before the kill"]
+        print(f"build killed {n_killed} times, {len(held)} of {len(expected)} recordings done", flush=True)
+        if len(held) == len(expected) or n_killed >= kills:
+            run(*command, folder)
+            check(folder, expected)
+            n_archives += 1
+            if n_killed >= kills:
+                break
+            shutil.rmtree(folder)
+    print(f"build: {n_archives} archives of {len(expected)} recordings equal after {n_killed} kills: {dict(hit)}")
+
+
+def kill_compactions(source: Path, folder: Path, expected: dict[str, str], kills: int) -> None:
+    """Kill compactions of copies of an archive."""
+    shutil.copytree(source, folder)
+    took_s, _ = run("index", "compact", folder)
+    check(folder, expected)
+    n_after = len(Archive(folder).segments)
+    chance, hit = random.Random(1), Counter[str]()
+    while (n_killed := hit.total() - hit["ended before the kill"]) < kills:
+        shutil.rmtree(folder)
+        shutil.copytree(source, folder)
+        # before it begins to write, a compaction only reads
+        _, was_killed = run("index", "compact", folder, kill_after_s=chance.uniform(0.4, 1.0) * took_s)
+        hit[phase(folder, len(expected)) if was_killed else "ended before the kill"] += 1
+        assert contents(folder) == expected
+        run("index", "compact", folder)
+        check(folder, expected)
+        assert len(Archive(folder).segments) == n_after
+    print(f"compact: equal after each of {n_killed} kills: {dict(hit)}")
 
 
 def main() -> None:
@@ -61,31 +142,14 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
-    chance = random.Random(0)
     with tempfile.TemporaryDirectory() as work:
         whole, killed = Path(work, "whole"), Path(work, "killed")
         build = ("index", "build", options.folder, "--jobs", options.jobs, "-q", "-o")
-        took_s = run(*build, whole)
+        took_s, _ = run(*build, whole)
         expected = contents(whole)
-        for kill in range(options.kills):
-            run(*build, killed, kill_after_s=chance.uniform(0.05, 1.0) * took_s)
-            held = contents(killed) if ArchiveFolder(killed).exists() else {}
-            assert held.items() <= expected.items()
-            if len(held) == len(expected):
-                shutil.rmtree(killed)  # all is done: the next kill needs an archive of its own
-            print(f"build killed {kill + 1} times, {len(held)} of {len(expected)} recordings done", flush=True)
-        run(*build, killed)
-        assert contents(killed) == expected
-        assert list(check_archive(ArchiveFolder(killed))) == []
-        print(f"build: {len(expected)} recordings, equal after {options.kills} kills")
-        took_s = run("index", "compact", whole)
-        for _ in range(options.kills):
-            run("index", "compact", killed, kill_after_s=chance.uniform(0.1, 1.0) * took_s)
-            assert contents(killed) == expected
-        run("index", "compact", killed)
-        assert contents(killed) == expected
-        assert list(check_archive(ArchiveFolder(killed))) == []
-        print(f"compact: equal after {options.kills} kills")
+        print(f"{len(expected)} recordings in {len(Archive(whole).segments)} segments, {took_s:.1f} s", flush=True)
+        kill_builds(build, killed, expected, took_s, options.kills)
+        kill_compactions(whole, Path(work, "compacted"), expected, options.kills)
 
 
 if __name__ == "__main__":

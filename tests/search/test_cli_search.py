@@ -123,6 +123,29 @@ def test_search_cuts_clips_and_draws_a_sheet(run, archive_paths, tmp_path):
     assert (tmp_path / "hits.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_many_spans_are_told_and_not_poured_out(run, archive_paths, tmp_path, monkeypatch):
+    asked = ("search", archive_paths["exact"], "-p", "tone 1000", "--threshold", 0.6)
+    n_spans = len(table(run(*asked, "--format", "csv").out))
+    assert n_spans >= 3
+    monkeypatch.setattr("flam.cli.search_answers.SHOWN_SPANS", 2)
+    monkeypatch.setattr("flam.cli.search_answers.MOST_CLIPS", 2)
+    shown = run(*asked)
+    assert f"the best 2 of {n_spans} spans" in shown.err
+    assert shown.out.count("2026-05-0") + shown.out.count("short.wav") == 2
+    whole = run(*asked, "--top", n_spans)
+    assert "the best" not in whole.err
+    assert len(whole.out.splitlines()) == len(shown.out.splitlines()) + n_spans - 2
+    assert run(*asked, "-o", "hits.csv").err == ""
+    assert len(table((tmp_path / "hits.csv").read_text())) == n_spans
+    refused = run(*asked, "--cut", "clips")
+    assert refused.code == 2
+    assert f"--cut would write {n_spans} clips" in refused.err
+    assert not (tmp_path / "clips").exists()
+    assert run(*asked, "--cut", "clips", "--top", n_spans).code == 0
+    assert len(list((tmp_path / "clips").iterdir())) == n_spans
+    assert run(*asked, "--top", 0).code == 2
+
+
 def test_recordings_that_are_gone_still_answer_and_their_clips_are_told(run, archive_paths, sounds, tmp_path):
     archive = shutil.copytree(archive_paths["exact"], tmp_path / "archive")
     folder = shutil.copytree(sounds, tmp_path / "folder")
@@ -170,10 +193,16 @@ def test_sounds_together_and_examples(run, archive_paths, sounds):
     assert run("search", "nowhere", "-p", "a").code == 2
 
 
-def test_clips_are_ranked(run, archive_paths, sounds):
+def test_clips_are_ranked(run, archive_paths, sounds, tmp_path, monkeypatch):
     rows = table(run("search", archive_paths["exact"], "-p", "tone 400", "--clips", "--top", 3).out)
     assert [row["rank"] for row in rows] == ["1", "2", "3"]
     assert rows[0]["recording"].endswith("plain.wav")
+    monkeypatch.setattr("flam.cli.clip_search.SHOWN_CLIPS", 2)
+    few = run("search", archive_paths["exact"], "-p", "tone 400", "--clips")
+    assert len(table(few.out)) == 2
+    assert "the best 2 of 5 files" in few.err
+    assert run("search", archive_paths["exact"], "-p", "tone 400", "--clips", "-o", "ranks.csv").err == ""
+    assert len(table((tmp_path / "ranks.csv").read_text())) == 5
     same = table(run("search", archive_paths["exact"], "--clips", "--like", sounds / "short.wav", "--top", 1).out)
     assert float(same[0]["cosine"]) == pytest.approx(1.0, abs=1e-3)
     pairs = run("search", archive_paths["exact"], "--clips", "--duplicates", 0.5)

@@ -6,6 +6,7 @@ import csv
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flam.cli.detect_options import Find
 from flam.cli.search_options import Answers, Keep, Together, choose_filters
@@ -13,11 +14,20 @@ from flam.core import ConfigError, atomic_text
 from flam.search import Archive
 from flam.search.examples import Example, near_duplicates, rank_clips
 
-DEFAULT_TOP = 20
+if TYPE_CHECKING:
+    from flam.core.progress import Reporter
+
+SHOWN_CLIPS = 20
 
 
 def search_clips(
-    archives: Sequence[Archive], find: Find, together: Together, keep: Keep, answers: Answers, duplicates: float | None
+    archives: Sequence[Archive],
+    find: Find,
+    together: Together,
+    keep: Keep,
+    answers: Answers,
+    duplicates: float | None,
+    reporter: Reporter,
 ) -> int:
     """Rank whole files and write the ranking as CSV; gives the exit code.
 
@@ -35,17 +45,22 @@ def search_clips(
     elif together.like and find.prompts is not None:
         header, rows = ("cosine", "prompt"), _texts(archives[0], together, find)
     else:
-        header, rows = ("rank", "cosine", "prompt", "recording"), _files(archives, find, together, keep, answers)
+        header, rows = (
+            ("rank", "cosine", "prompt", "recording"),
+            _files(archives, find, together, keep, answers, reporter),
+        )
     _write(header, rows, answers.output)
     return 0
 
 
 def _files(
-    archives: Sequence[Archive], find: Find, together: Together, keep: Keep, answers: Answers
+    archives: Sequence[Archive], find: Find, together: Together, keep: Keep, answers: Answers, reporter: Reporter
 ) -> Iterator[tuple[str, ...]]:
     from flam.cli.search import choose_prompts
 
-    filters, top = choose_filters(keep), DEFAULT_TOP if answers.top is None else answers.top
+    filters, top = choose_filters(keep), answers.top
+    if top is None and answers.output is None:
+        top = SHOWN_CLIPS
     detector = archives[0].detector
     if together.like:
         vectors = {text: detector.embed_audio(str(Example.parse(text).path)) for text in together.like}
@@ -57,6 +72,8 @@ def _files(
         ranked = sorted((c for c in ranked if filters.keep_recording(c.recording)), key=lambda clip: -clip.cosine)
         for rank, clip in enumerate(ranked[:top], start=1):
             yield str(rank), f"{clip.cosine:.4f}", label, clip.recording.path
+        if answers.top is None and len(ranked) > len(ranked[:top]):
+            reporter.say(f"{label}: the best {top} of {len(ranked)} files; --top {len(ranked)} or -o gives all")
 
 
 def _texts(archive: Archive, together: Together, find: Find) -> Iterator[tuple[str, ...]]:

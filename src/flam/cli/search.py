@@ -42,14 +42,23 @@ def search(
     from flam.core.progress import Reporter
     from flam.search.archive import ranked
 
+    require_top(answers.top)
     reporter = Reporter(answers.quiet)
     opened = open_archives(archives)
     if clips:
-        return search_clips(opened, find, together, keep, answers, duplicates)
+        return search_clips(opened, find, together, keep, answers, duplicates, reporter)
     spans = ranked(find_spans(opened, find, together, keep, events, reporter))
     if not spans:
         reporter.say("nothing reaches the threshold; a lower --threshold finds more, see flam search --help")
     return write_answers(opened, spans if answers.top is None else spans[: answers.top], answers, reporter)
+
+
+def require_top(top: int | None) -> None:
+    """Refuse a number of results that is none."""
+    from flam.core import ConfigError
+
+    if top is not None and top < 1:
+        raise ConfigError(f"--top {top} must be at least 1; leave it out for all")
 
 
 def open_archives(paths: tuple[Path, ...]) -> list[Archive]:

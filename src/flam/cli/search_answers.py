@@ -14,7 +14,7 @@ from flam.annotations.table import clock
 from flam.audio import open_recording
 from flam.audio.cut import cut_clips
 from flam.cli.search_options import Answers
-from flam.core import AudioError, RecordingEvents, atomic_text
+from flam.core import AudioError, ConfigError, RecordingEvents, atomic_text
 from flam.core.terminal import printable
 from flam.jobs.outputs import choose_output
 from flam.search import Archive, Recording, Span
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from flam.core.progress import Reporter
     from flam.plots.archive import Thumbnail
 
+SHOWN_SPANS = 50
+MOST_CLIPS = 1_000  # more are written only where --top says so
+UNBOUNDED = 10_000  # columns of a table that no terminal shows: nothing is folded
 SHEET_SPANS = 60
 SHEET_AROUND_S, SHEET_SHORTEST_S, SHEET_LONGEST_S = 0.5, 2.0, 10.0
 # formats with a line for each event keep the order of the ranking; the others hold a recording after the other
@@ -41,10 +44,20 @@ def write_answers(archives: Sequence[Archive], spans: Sequence[Span], answers: A
         A file can't be written.
     """
     output = choose_output(answers.output, answers.format, 1)
+    if answers.cut is not None and answers.top is None and len(spans) > MOST_CLIPS:
+        raise ConfigError(
+            f"--cut would write {len(spans)} clips to {answers.cut}; say how many of the best with --top, "
+            f"{len(spans)} for all"
+        )
     rates = {recording: archive.settings.sample_rate for archive in archives for recording in archive.recordings}
     if output.format == "table":
+        is_read = output.path is None and answers.top is None
+        shown = spans[:SHOWN_SPANS] if is_read else spans
         with _opened(output.path) as file:
-            _write_ranking(spans, file)
+            _write_ranking(shown, file)
+        if len(shown) < len(spans):
+            n = len(spans)
+            reporter.say(f"the best {len(shown)} of {n} spans; -o hits.csv writes all, --top {n} shows all")
     else:
         write_events(
             _grouped(spans, rates, output.format), sys.stdout if output.path is None else output.path, output.format
@@ -60,7 +73,8 @@ def _write_ranking(spans: Sequence[Span], file: TextIO) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(file=file, markup=False, highlight=False, emoji=False)
+    width = None if file.isatty() else UNBOUNDED
+    console = Console(file=file, width=width, markup=False, highlight=False, emoji=False)
     table = Table(box=None, pad_edge=False, padding=(0, 0, 0, 2), header_style="dim")
     for name in ("rank", "score", "onset", "offset"):
         table.add_column(name, justify="right", no_wrap=True)

@@ -60,7 +60,16 @@ class Keep:
 class Answers:
     """Where results go."""
 
-    top: Annotated[int | None, _option(RESULTS, "N", "Only the best N spans.", "--top", "-n")] = None
+    top: Annotated[
+        int | None,
+        _option(
+            RESULTS,
+            "N",
+            "Only the best N; left out, files hold all, and the terminal shows the best 50.",
+            "--top",
+            "-n",
+        ),
+    ] = None
     output: Annotated[str | None, _option(RESULTS, "FILE", "File; left out, stdout.", "--output", "-o")] = None
     format: Annotated[
         Format | None, _option(RESULTS, None, "Format; left out, the suffix of -o decides, else table.")
