@@ -83,3 +83,12 @@ def test_what_can_not_be_cut_is_told_in_one_line(recording, tmp_path):
     with pytest.raises(OutputError, match="folder can't be made"):
         cut_clips(recording[0], EVENTS, recording[0] / "clips")
     assert [path.name for path in tmp_path.iterdir()] == [recording[0].name]
+
+
+@pytest.mark.parametrize("format", ["flac", "wav"])
+def test_a_clip_of_which_only_a_part_reached_the_disk_is_no_clip(recording, tmp_path, monkeypatch, format):
+    written = soundfile.SoundFile.write
+    monkeypatch.setattr(soundfile.SoundFile, "write", lambda file, samples: written(file, samples[:-1]))
+    with pytest.raises(OutputError, match="of 55125 samples reached the disk"):
+        cut_clips(recording[0], EVENTS[:1], tmp_path / "clips", 0.5, format)
+    assert not list((tmp_path / "clips").iterdir())

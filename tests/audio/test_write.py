@@ -1,14 +1,17 @@
 """What is written is read back; what can't be written leaves nothing behind."""
 
 import os
+import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import soundfile
 
 from flam.audio import read_audio, write_audio
+from flam.audio.write import write_problem
 from flam.core import OutputError
 
 RATE = 48_000
@@ -115,3 +118,11 @@ except OutputError as error:
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "free space" in run.stdout
     assert os.listdir(tmp_path) == []
+
+
+def test_a_full_disk_is_named_where_libsndfile_does_not(tmp_path, monkeypatch):
+    error = soundfile.LibsndfileError(2)  # "System error."
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=1_000))
+    assert write_problem(error, tmp_path / "a.wav") == "No space left on device"
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=10**9))
+    assert write_problem(error, tmp_path / "a.wav") == "System error"

@@ -1,5 +1,6 @@
 """Graphs on ONNX Runtime say what torch says, for every architecture, and belong to one file of weights."""
 
+import errno
 import hashlib
 import json
 import pickle
@@ -221,3 +222,28 @@ def test_the_command_writes_a_folder_like_any_other(tmp_path, word_tokenizer, ca
     assert capsys.readouterr().out == f"{tmp_path / 'b'}\n"
     assert json.loads((tmp_path / "b" / "config.json").read_text())["card"]["name"] == "tiny"
     assert load_checkpoint(tmp_path / "b").card.name == "tiny"
+
+
+@pytest.mark.parametrize("full_at", ["model.safetensors", "config.json", "graph"])
+def test_a_full_disk_leaves_no_model_and_the_next_run_makes_one(tmp_path, word_tokenizer, capsys, monkeypatch, full_at):
+    text = LightTextConfig(vocab_size=word_tokenizer.get_vocab_size(), embed_dim=16, n_blocks=1, mlp_dim=16)
+    save_checkpoint(small_flam(SMALL_CONV, text, word_tokenizer), tmp_path / "a")
+    copyfile = shutil.copyfile
+
+    def full(*args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def copied(source, target):
+        return full() if source.name == full_at else copyfile(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copyfile", copied)
+        if full_at == "graph":
+            patch.setattr("flam.model.export._point_into_weights", full)
+        assert main(["models", "export", str(tmp_path / "a"), "-o", str(tmp_path / "b")]) == 1
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "can't be written (No space left on device)" in told
+    assert not [path.name for path in (tmp_path / "b").iterdir() if path.name.endswith((".part", ".onnx"))]
+    assert (tmp_path / "b" / "config.json").exists() == (full_at == "graph")
+    assert main(["models", "export", str(tmp_path / "a"), "-o", str(tmp_path / "b")]) == 0

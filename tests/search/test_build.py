@@ -15,10 +15,12 @@ from flam.search import Archive
 from flam.search import build as build_module
 from flam.search import joining as joining_module
 from flam.search.build import BuildReport, build_archive
-from flam.search.catalogue import Catalogue
-from flam.search.layout import model_axes
+from flam.search.catalogue import ArchiveSettings, Catalogue
+from flam.search.layout import ArchiveFolder, model_axes
 from flam.search.maintain import check_archive, compact_archive, repair_archive
 from flam.search.segment import SegmentWriter
+
+SETTINGS = ArchiveSettings("spectrum", "0123456789abcdef", 8_000, 800, "exact", 0.2)
 
 
 def contents(path):
@@ -206,6 +208,29 @@ def test_full_disk_keeps_what_is_done(archive, folder, build, monkeypatch):
             build(archive, encoder, folder)
     assert len(Archive(archive.path).recordings) == 2
     assert build(archive, encoder, folder)[0].n_encoded == 3
+
+
+def test_a_new_catalogue_is_whole_without_its_log(tmp_path):
+    with Catalogue.create(tmp_path / "a.sqlite", SETTINGS):
+        shutil.copyfile(tmp_path / "a.sqlite", tmp_path / "b.sqlite")
+    with Catalogue.open(tmp_path / "b.sqlite") as catalogue:
+        assert catalogue.settings() == SETTINGS
+
+
+def test_an_archive_that_can_not_be_made_leaves_no_catalogue(tmp_path, axes, monkeypatch):
+    def full(path, settings):
+        for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+            path.with_name(name).touch()
+        raise OutputError(f"{path}: can't be written (disk I/O error)")
+
+    archive = ArchiveFolder(tmp_path / "archive")
+    with monkeypatch.context() as patch:
+        patch.setattr(Catalogue, "create", full)
+        with pytest.raises(OutputError, match="disk I/O error"):
+            archive.create(SETTINGS, axes)
+    assert sorted(path.name for path in archive.path.iterdir()) == ["search_axes.safetensors", "segments"]
+    archive.create(SETTINGS, axes)
+    assert archive.exists()
 
 
 @pytest.mark.parametrize("damage", ["changed", "cut off", "missing", "header"])

@@ -16,6 +16,7 @@ import soundfile
 from flam.audio.recording import open_recording
 from flam.audio.sndfile import native_name
 from flam.audio.start_time import start_time
+from flam.audio.write import require_frames, write_problem
 from flam.core import ConfigError, Event, OutputError, atomic_path, round_half_up
 
 ClipFormat = Literal["flac", "wav"]
@@ -156,20 +157,26 @@ class _Clip:
         """Write the part of a block, whose first sample is at ``position``, that belongs to the clip."""
         if self._writing is None:
             self._writing = open_clips.enter_context(ExitStack())
-            part = self._writing.enter_context(atomic_path(self.path))
-            self._file = self._open(part)
+            self._part = self._writing.enter_context(atomic_path(self.path))
+            self._file, self._n_written = self._open(self._part), 0
             self._writing.callback(self._file.close)
         piece = block[max(self.start - position, 0) : self.stop - position]
         try:
             self._file.write(piece if self.path.suffix == ".wav" else np.clip(piece, -1.0, 1.0))
         except (OSError, ValueError, AssertionError, soundfile.SoundFileError) as error:
             raise self._failed(error) from error
+        self._n_written += len(piece)
         if position + len(block) >= self.stop:
             self.finish()
 
     def finish(self) -> None:
         """Close the file and give it its name."""
         if self._writing is not None:
+            self._file.close()
+            try:
+                require_frames(self._part, self._n_written)
+            except OSError as error:
+                raise self._failed(error) from error
             self._writing.close()
 
     def _open(self, part: Path) -> soundfile.SoundFile:
@@ -180,7 +187,8 @@ class _Clip:
             raise self._failed(error) from error
 
     def _failed(self, error: Exception) -> OutputError:
-        return OutputError(f"{self.path}: can't be written ({error}); check the permissions and the free space")
+        reason = write_problem(error, self._part)
+        return OutputError(f"{self.path}: can't be written ({reason}); check the permissions and the free space")
 
 
 def _plain(text: str) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +21,8 @@ FORMATS = {
 }
 # libsndfile's Vorbis encoder overflows the stack on a minute of samples in one call.
 WRITE_SAMPLES = 65_536
+FAILED_WRITES = ("System error", "short write")
+FULL_BYTES = 65_536
 
 
 def write_audio(path: str | Path, waveform: np.ndarray, sample_rate: int, subtype: str | None = None) -> None:
@@ -63,10 +68,39 @@ def write_audio(path: str | Path, waveform: np.ndarray, sample_rate: int, subtyp
         try:
             _encode(part, samples, sample_rate, container, subtype)
         except (OSError, ValueError, AssertionError, soundfile.SoundFileError) as error:
-            reason = str(error).replace(str(part), path.name).rstrip(". ") or "short write"
+            reason = write_problem(error, part).replace(str(part), path.name)
             raise OutputError(
                 f"{path}: can't be written ({reason}); check the permissions, the free space and the sample rate"
             ) from error
+
+
+def write_problem(error: Exception, path: Path) -> str:
+    """What went wrong in writing an audio file; libsndfile calls a full disk "System error".
+
+    Examples
+    --------
+    >>> write_problem(ValueError("Invalid sample rate."), Path("a.wav"))
+    'Invalid sample rate'
+    """
+    reason = str(error).rstrip(". ") or "short write"
+    is_full = reason in FAILED_WRITES and shutil.disk_usage(path.parent).free < FULL_BYTES
+    return os.strerror(errno.ENOSPC) if is_full else reason
+
+
+def require_frames(path: Path, n_frames: int) -> None:
+    """Check a closed file: closing flushes, and libsndfile keeps a failed flush to itself.
+
+    Raises
+    ------
+    OSError
+        not all of it reached the disk
+    """
+    try:
+        n_written = soundfile.info(native_name(path)).frames
+    except soundfile.SoundFileError:
+        n_written = 0
+    if n_written != n_frames:
+        raise OSError(f"{n_written} of {n_frames} samples reached the disk")
 
 
 def _require_writable_samples(path: Path, samples: np.ndarray, subtype: str) -> None:
@@ -88,7 +122,4 @@ def _encode(path: Path, samples: np.ndarray, sample_rate: int, container: str, s
     with soundfile.SoundFile(native_name(path), "w", sample_rate, n_channels, subtype, format=container) as file:
         for start in range(0, len(samples), WRITE_SAMPLES):
             file.write(samples[start : start + WRITE_SAMPLES])
-    # closing flushes, and libsndfile keeps a failed flush to itself
-    n_written = soundfile.info(native_name(path)).frames
-    if n_written != len(samples):
-        raise OSError(f"{n_written} of {len(samples)} samples reached the disk")
+    require_frames(path, len(samples))

@@ -110,7 +110,9 @@ def save_checkpoint(
             shutil.rmtree(part, ignore_errors=True)
             raise
     except (OSError, SafetensorError) as error:
-        raise OutputError(f"{folder}: the checkpoint can't be written ({error}); choose another folder") from error
+        raise OutputError(
+            f"{folder}: the checkpoint can't be written ({error}); make space, or choose another folder"
+        ) from error
 
 
 def load_checkpoint(folder: str | Path) -> Checkpoint:

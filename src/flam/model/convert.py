@@ -209,8 +209,13 @@ def adopt_pe_a_frame(source: Path, destination: Path, card: ModelCard) -> None:
                 shutil.copyfile(source / name, destination / name)
         with atomic_text(destination / "config.json") as file:
             json.dump(content, file, indent=2)
-    except OSError as error:
-        raise OutputError(f"{destination}: the model can't be written ({error}); choose another folder") from error
+    except (OSError, OutputError) as error:
+        for name in PE_A_FRAME_FILES:
+            (destination / name).unlink(missing_ok=True)
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise OutputError(
+            f"{destination}: the model can't be written ({reason}); make space, or choose another folder"
+        ) from error
 
 
 def _published_config(source: Path) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from flam.core import ModelError, OutputError
+from flam.core import ModelError, OutputError, atomic_path
 from flam.core.errors import MissingExtraError, require_extra
 from flam.hub.card import (
     AUDIO_GRAPH,
@@ -73,16 +73,22 @@ def export_onnx(folder: str | Path, destination: str | Path | None = None) -> Pa
     try:
         if target.resolve() != folder.resolve():
             target.mkdir(parents=True, exist_ok=True)
-            for path in folder.iterdir():
+            # the config comes last: without it, a folder is no model
+            for path in sorted(folder.iterdir(), key=lambda path: path.name == "config.json"):
                 if path.is_file() and path.name not in GRAPH_FILES:
-                    shutil.copyfile(path, target / path.name)
+                    with atomic_path(target / path.name) as part:
+                        shutil.copyfile(path, part)
         _write_graphs(model, target)
         _compare(model, target)
-    except OSError as error:
-        raise OutputError(f"{target}: graphs can't be written ({error}); choose another folder with -o") from error
-    except BaseException:
+    except BaseException as error:
         for name in GRAPH_FILES:
             (target / name).unlink(missing_ok=True)
+            (target / f".{name}.part").unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            reason = error.strerror or error
+            raise OutputError(
+                f"{target}: graphs can't be written ({reason}); make space, or choose another folder with -o"
+            ) from error
         raise
     return target
 

@@ -66,9 +66,13 @@ class ArchiveFolder:
             self.segments_path.mkdir(exist_ok=True)
             axes.save(self.axes_path)
             part = self.path / f".{secrets.token_hex(8)}.part"
-            with Catalogue.create(part, settings):
-                pass
-            os.replace(part, self.catalogue_path)
+            try:
+                with Catalogue.create(part, settings):
+                    pass
+                os.replace(part, self.catalogue_path)
+            finally:
+                for left in self.path.glob(f"{part.name}*"):
+                    left.unlink()
             sync_folder(self.path)
         except OSError as error:
             raise OutputError(f"{self.path}: archive can't be made ({error.strerror}); choose another place") from error
