@@ -32,6 +32,7 @@ from flam.procedural import built_in_library
 from flam.scenes.distributions import Integers, Uniform
 from flam.scenes.scene_config import SceneConfig, SourcePool
 from flam.training.finetune.comparison import frame_aurocs
+from flam.training.finetune.cutting import folder_sound
 from flam.training.finetune.examples import ExampleCache, scene_jobs
 from flam.training.finetune.run import FinetuneConfig, finetune
 from flam.training.finetune.sounds import LIBRARY_RATE, SoundLibrary, other_sounds
@@ -127,7 +128,9 @@ def mixtures(clips: list[SourceClip], n_samples: int, sample_rate: int) -> Scene
             waveform = read_audio(clip.path, LIBRARY_RATE)[: round(LONGEST_S * LIBRARY_RATE)]
         except AudioError:
             continue
-        if sounds.add(clip.clip_id, waveform):
+        sound = folder_sound(waveform)
+        if sound is not None:
+            sounds.add(clip.clip_id, sound)
             heard.append(replace(clip, kind="background" if clip.kind == "background" else "event"))
     return SceneSource(heard, sounds, SCENE, n_samples, sample_rate, seed=7)
 

@@ -21,7 +21,7 @@ from flam.core import ConfigError, OutputError, from_mapping
 from flam.core.processes import each_file
 from flam.library.clip_table import COLUMNS, SourceLibrary, read_library, write_library
 from flam.library.gather import LibraryConfig, gather_clips
-from flam.library.measure import HOP_SAMPLES, PIECE_FRAMES, _levels_db, measure_file
+from flam.library.measure import HOP_SAMPLES, PIECE_FRAMES, measure_file, stream_levels_db
 from flam.library.scan import scan_library
 from flam.library.source_library import held_out
 from flam.library.stores import DiskStore
@@ -99,7 +99,7 @@ def test_levels_of_a_stream_are_those_of_the_whole(n_more):
     waveform = np.concatenate([waveform, noise(n_more / RATE, 1)])
     waveform *= np.cumsum(np.random.default_rng(2).normal(0, 0.01, len(waveform))).astype(np.float32)  # rises and falls
     blocks = [waveform[start : start + 65_536] for start in range(0, len(waveform), 65_536)]
-    assert _levels_db(blocks) == pytest.approx(a_weighted_levels_db(waveform, RATE), abs=0.001)
+    assert stream_levels_db(blocks) == pytest.approx(a_weighted_levels_db(waveform, RATE), abs=0.001)
 
 
 @pytest.mark.parametrize("rate", [8_000, 16_000, 22_050])

@@ -163,7 +163,7 @@ def _measure(path: Path, relative_threshold_db: float, problems: list[str]) -> M
     with open_recording(path, problems.append) as recording:
         mono = totals.hashing(recording.own_rate_mono_blocks(), recording.sample_rate)
         blocks = totals.adding(resample_blocks(mono, recording.sample_rate, LIBRARY_RATE))
-        levels_db = _levels_db(blocks)
+        levels_db = stream_levels_db(blocks)
         sample_rate, n_channels = recording.sample_rate, recording.n_channels
     if not totals.n_samples:
         return None
@@ -187,7 +187,7 @@ def _measure(path: Path, relative_threshold_db: float, problems: list[str]) -> M
     )
 
 
-def _levels_db(blocks: Iterable[np.ndarray]) -> np.ndarray:
+def stream_levels_db(blocks: Iterable[np.ndarray]) -> np.ndarray:
     """``a_weighted_levels_db`` of a stream: pieces overlap by twice the margin; frames in it are a neighbour's."""
     levels_db = np.zeros(0)
     size, hop = (PIECE_FRAMES + 2 * MARGIN_FRAMES) * HOP_SAMPLES, PIECE_FRAMES * HOP_SAMPLES

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
-from flam.audio import a_weighted_levels_db, read_audio
-from flam.core import AudioError, seconds_to_samples
-from flam.data.clip import Spans
+from flam.core import AudioError
 from flam.data.labels import normalised
 from flam.data.scene_source import SceneSource
-from flam.library.measure import LIBRARY_RATE, active_part
+from flam.library.measure import LIBRARY_RATE
 from flam.library.source_library import SourceClip
 from flam.library.stores import ClipStore
 from flam.procedural import GENERATORS, built_in_library
@@ -21,12 +18,10 @@ from flam.scenes.distributions import Integers, LogUniform, Normal, Uniform
 from flam.scenes.effects import EffectsConfig, FilterConfig
 from flam.scenes.effects.chain import Sometimes
 from flam.scenes.scene_config import RepeatConfig, SceneConfig, SourcePool, SplitConfig
+from flam.training.finetune.cutting import FolderSound, sounds_of
 from flam.training.finetune.folder import LabelledRecording
 
 SOURCE = "folder"
-RELATIVE_THRESHOLD_DB = 35.0
-LONGEST_SOUND_S = 20.0
-SHORTEST_GAP_S = 2.0
 SCENE = SceneConfig(
     background_share=0.7,
     background_db=Uniform((-55.0, -35.0)),
@@ -45,14 +40,6 @@ SCENE = SceneConfig(
 )
 
 
-class FolderSound(NamedTuple):
-    """Samples of one sound, in 16 bits of its own ``scale``, and where it is active in them, seconds."""
-
-    samples: np.ndarray
-    scale: float
-    spans_s: list[tuple[float, float]]
-
-
 class SoundLibrary(ClipStore):
     """Sounds in memory before those of another library, which must be at the same sample rate.
 
@@ -67,20 +54,9 @@ class SoundLibrary(ClipStore):
         self._others = others
         self._sounds: dict[str, FolderSound] = {}
 
-    def add(self, clip_id: str, waveform: np.ndarray) -> float:
-        """Keep a sound; returns its length in seconds, 0 where nothing of it can be heard.
-
-        Parameters
-        ----------
-        waveform : np.ndarray
-            (N,) float32 array
-        """
-        spans_s = active_spans(waveform)
-        if not spans_s:
-            return 0.0
-        scale = float(np.abs(waveform).max()) / 32767
-        self._sounds[clip_id] = FolderSound(np.round(waveform / scale).astype(np.int16), scale, spans_s)
-        return len(waveform) / self.sample_rate
+    def add(self, clip_id: str, sound: FolderSound) -> None:
+        """Keep a sound."""
+        self._sounds[clip_id] = sound
 
     def n_samples(self, clip_id: str) -> int:
         """Length of a clip in samples."""
@@ -111,9 +87,7 @@ def cut_sounds(
 ) -> list[SourceClip]:
     """Cut the sounds out of recordings and add them to a library.
 
-    A recording with one label is a sound as a whole, its first ``LONGEST_SOUND_S`` at most. Of recordings with times,
-    events that no other label overlaps are sounds, and gaps of ``SHORTEST_GAP_S`` and more between events are
-    backgrounds.
+    What that is, ``flam.training.finetune.cutting.sounds_of`` says.
 
     Parameters
     ----------
@@ -131,17 +105,16 @@ def cut_sounds(
         wanted = recording.labels or {""}
         if all(kept_s.get(label, 0.0) >= most_s for label in wanted):
             continue
+        n_before = len(clips)
         try:
-            waveform = read_audio(recording.path, LIBRARY_RATE, on_problem)
+            cut = sounds_of(recording, kept_s, most_s, on_problem)
         except AudioError as error:
             on_problem(str(error))
             continue
-        n_before = len(clips)
-        for label, piece in _pieces(recording, waveform):
+        for label, sound in cut:
             clip_id = f"{SOURCE} {recording.path} {len(clips)}"
-            if kept_s.get(label, 0.0) < most_s and (length_s := library.add(clip_id, piece)):
-                kept_s[label] = kept_s.get(label, 0.0) + length_s
-                clips.append(_clip(clip_id, recording.path, label))
+            library.add(clip_id, sound)
+            clips.append(_clip(clip_id, recording.path, label))
         if len(clips) == n_before and recording.label is not None:
             on_problem(f"{recording.path}: is silent and left out")
     return clips
@@ -191,47 +164,6 @@ def scene_source(
     if not any(clip.label for clip in cut):
         return None
     return SceneSource([*cut, *made], sounds, SCENE, n_samples, sample_rate, seed)
-
-
-def active_spans(waveform: np.ndarray) -> list[tuple[float, float]]:
-    """Where a waveform at 48 kHz is not silent, seconds.
-
-    Examples
-    --------
-    >>> tone = np.sin(np.arange(48000) / 10).astype(np.float32)
-    >>> active_spans(np.concatenate([np.zeros(48000, np.float32), tone]))
-    [(0.98, 2.0)]
-    """
-    levels_db = a_weighted_levels_db(waveform, LIBRARY_RATE)
-    return active_part(levels_db, len(waveform), LIBRARY_RATE, RELATIVE_THRESHOLD_DB)[0]
-
-
-def _pieces(recording: LabelledRecording, waveform: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-    """(label, samples) of each sound of a recording; an empty label is a background."""
-    if recording.label is not None:
-        active_s = active_spans(waveform)
-        onset_s = active_s[0][0] if active_s else 0.0
-        yield recording.label, _part(waveform, onset_s, onset_s + LONGEST_SOUND_S)
-        return
-    for label, spans_s in recording.events.items():
-        others = [span for other, times in recording.events.items() if other != label for span in times]
-        for onset_s, offset_s in spans_s:
-            if not any(start_s < offset_s and end_s > onset_s for start_s, end_s in others):
-                yield label, _part(waveform, onset_s, min(offset_s, onset_s + LONGEST_SOUND_S))
-    for onset_s, offset_s in _gaps_s(recording.events.values(), len(waveform) / LIBRARY_RATE):
-        yield "", _part(waveform, onset_s, min(offset_s, onset_s + LONGEST_SOUND_S))
-
-
-def _gaps_s(events: Iterable[Spans], duration_s: float) -> Iterator[tuple[float, float]]:
-    reached_s = 0.0
-    for onset_s, offset_s in sorted([span for spans in events for span in spans] + [(duration_s, duration_s)]):
-        if onset_s - reached_s >= SHORTEST_GAP_S:
-            yield reached_s, onset_s
-        reached_s = max(reached_s, offset_s)
-
-
-def _part(waveform: np.ndarray, onset_s: float, offset_s: float) -> np.ndarray:
-    return waveform[seconds_to_samples(onset_s, LIBRARY_RATE) : seconds_to_samples(offset_s, LIBRARY_RATE)]
 
 
 def _clip(clip_id: str, path: Path, label: str) -> SourceClip:
