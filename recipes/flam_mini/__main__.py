@@ -4,15 +4,15 @@
     flam train recipes/flam_mini/text.yaml -o runs/flam-mini/text
     flam train recipes/flam_mini/head.yaml -o runs/flam-mini/head
     flam train recipes/flam_mini/frames.yaml -o runs/flam-mini/frames
-    python -m recipes.flam_mini package operate judge
+    python -m recipes.flam_mini package operate
 
 Every step can be interrupted and repeated. ``made`` writes sounds of our own, ``bank`` decodes the clips,
 ``bandwidths`` writes them again with bandwidths that say nothing of their labels, ``words`` learns word pieces (only
 for a text tower from nothing), ``windows`` runs the teacher over every clip, ``pool`` renders scenes with the teacher's
 targets, ``leaks`` looks whether the recorder gives labels away; after the training ``package`` takes the model out of
-its run, ``operate`` adds the curve of false alarms and the kinds of
-sound, ``judge`` measures the model on held-out recordings. ``pool`` may run beside the training, and in several
-processes: ``--shards 0:200:2`` and ``--shards 1:200:2`` share the work.
+its run, ``operate`` adds the curve of false alarms and the kinds of sound. ``pool`` may run beside the training, and
+in several processes: ``--shards 0:200:2`` and ``--shards 1:200:2`` share the work. The figures of the finished model
+come from ``flam evaluate``, see the README.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ import argparse
 import dataclasses
 import json
 import sys
-from collections import Counter
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.lib.recfunctions import repack_fields
 from rich.console import Console
 
-from flam.core import FlamError, ScoreMethod, load_yaml, to_mapping
+from flam.benchmark.recipes import RecipeFile
+from flam.core import ConfigError, FlamError, load_yaml, to_mapping
 from flam.core.progress import Progress
 from flam.data.texts import FILLERS, ontology_pairs, read_pairs
 from flam.detection.load import load
@@ -49,21 +49,20 @@ from flam.training.teacher_scenes import TeacherScenes
 from recipes.flam_mini.bandwidths import build_variant
 from recipes.flam_mini.clip_windows import embed_clips
 from recipes.flam_mini.config import DataRecipe
-from recipes.flam_mini.judgement import judge, judge_words
 from recipes.flam_mini.leaks import label_leaks
 from recipes.flam_mini.made_sounds import make_sounds
-from recipes.flam_mini.operating import curve_recordings, false_alarm_curve, kinds_of_sound
+from recipes.flam_mini.operating import curve_scores, false_alarm_curve, kinds_of_sound
 from recipes.flam_mini.pool import build_pool
 from recipes.flam_mini.teacher import Teacher
 from recipes.flam_mini.word_pieces import train_tokenizer
 
 HERE = Path(__file__).parent
+BENCHMARK = HERE.parents[1] / "configs" / "benchmarks" / "flam_mini.yaml"
 STEPS = (
     *("made", "bank", "bandwidths", "words", "windows", "pool", "leaks"),
-    *("package", "operate", "judge"),
+    *("package", "operate"),
 )
-JUDGED = 200  # scenes; with 60, the interval of the recall was .16 wide
-PARAPHRASES = sorted((HERE / "paraphrases").glob("*.yaml"))
+CURVE_SCENES = 200
 console = Console(stderr=True)
 
 
@@ -173,27 +172,17 @@ class Run:
         """Measure the curve of false alarms on held-out recordings, and package the model with it and its graphs."""
         kinds = kinds_of_sound(self.scenes.training_clips, self.whole_bank, self.data.kinds)
         detector = load(self.model_folder, device="cpu", backend="torch")
-        recordings = curve_recordings(detector, self.held_out_clips, self.whole_bank, self.scenes.phrase_sets, JUDGED)
+        benchmark = load_yaml(RecipeFile, self.arguments.benchmark).scenes
+        if benchmark is None:
+            raise ConfigError(f"{self.arguments.benchmark}: holds no scenes; the curve of false alarms needs them")
+        drawn = dataclasses.replace(benchmark, n_scenes=CURVE_SCENES)
+        phrase_sets = self.scenes.phrase_sets
+        table, scores = curve_scores(detector, self.held_out_clips, self.whole_bank, phrase_sets, drawn)
         plain = dataclasses.replace(self.data.detection, kinds=kinds, false_alarms_per_hour=None)
-        settled = detector.operating_point(recordings[0].scores.prompts, plain)
-        curve = false_alarm_curve(settled, recordings)
+        curve = false_alarm_curve(detector.operating_point(table.prompts, plain), table, scores)
         detection = dataclasses.replace(self.data.detection, kinds=kinds, false_alarm_curve=curve)
         self._save(load_checkpoint(self.model_folder).model, to_mapping(detection))
         export_onnx(self.model_folder)
-
-    def judge(self) -> None:
-        """Measure the packaged model on held-out recordings: the figures of its card."""
-        bank, clips, phrase_sets = self.whole_bank, self.held_out_clips, self.scenes.phrase_sets
-        figures: dict[str, object] = {}
-        for method in get_args(ScoreMethod):
-            detector = load(self.model_folder, device="cpu", score=method)
-            figures[method] = judge(detector, clips, bank, phrase_sets, JUDGED, n_prompts=50, seed=1)
-        n_trained = Counter(clip.label for clip in self.scenes.training_clips)
-        words = self.arguments.paraphrases
-        figures["words"] = judge_words(detector, clips, bank, phrase_sets, words, n_trained, JUDGED, seed=1)
-        path = self.work / "judgement.json"
-        path.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-        console.print(f"figures in {path}")
 
     def _save(self, model: TwoTowers, detection: dict[str, Any] | None = None) -> None:
         detection = to_mapping(self.data.detection) if detection is None else detection
@@ -246,9 +235,7 @@ def main() -> int:
     parser.add_argument("--ontology", type=Path, help="ontology like AudioSet's, JSON (step words)")
     parser.add_argument("--start", default="flam-mini", help="model that the training began from (step package)")
     parser.add_argument("--run", type=Path, help="model of a training run (step package); left out, frames/final")
-    parser.add_argument(
-        "--paraphrases", type=Path, nargs="+", default=PARAPHRASES, help="files of texts never trained on (step judge)"
-    )
+    parser.add_argument("--benchmark", type=Path, default=BENCHMARK, help="scenes to count false alarms in (operate)")
     parser.add_argument("--shards", type=_shards, help="FIRST:LAST:STRIDE of the shards to render (step pool)")
     arguments = parser.parse_args()
     try:

@@ -10,10 +10,11 @@ import soundfile
 import yaml
 
 from flam.audio import read_audio
-from flam.benchmark.evaluation import mean_and_worst
-from flam.benchmark.library_benchmarks import RecipeFile, ScenesRecipe
+from flam.benchmark.benchmark import OperatingPoints
 from flam.benchmark.metrics import Figure
+from flam.benchmark.recipes import RecipeFile, ScenesRecipe
 from flam.benchmark.registry import Paths, open_benchmark, open_benchmarks
+from flam.benchmark.report.conditions import mean_and_worst
 from flam.core import ConfigError, from_mapping, load_yaml
 from flam.data.corpora import CorpusError
 
@@ -215,18 +216,39 @@ def test_a_recorder_changes_what_is_heard(benchmarks):
     assert cut[above:].sum() < 1e-3 * max(whole[above:].sum(), 1e-9)
 
 
-def test_recorders_need_scenes():
-    with pytest.raises(ConfigError, match="recorders need scenes"):
-        from_mapping(RecipeFile, {"classify": {}, "recorders": {"quiet": {"peak_db": -30.0}}})
+@pytest.mark.parametrize(
+    ("recipe", "message"),
+    [
+        ({"scenes": {"recorder": {}}, "recorders": {"quiet": {"peak_db": -30.0}}}, "recorders need scenes without"),
+        ({"scenes": {}, "classify": {}}, "either the key scenes or the key classify"),
+        ({"classify": {}, "ambience": True}, "ambience and words need scenes of a library"),
+        ({"scenes": {"procedural": {}}, "ambience": True}, "ambience and words need scenes of a library"),
+        ({"scenes": {}, "words": ["more.yaml"]}, "words need scenes.phrases"),
+        ({"scenes": {"n_prompts": 0}}, "n_prompts is 0; it must be at least 1"),
+        ({"scenes": {"points": {"prompts_at_once": [0]}}}, "each number must be at least 1"),
+        ({"scenes": {"points": {"false_alarms_per_minute": 0.0}}}, "it must be above 0"),
+    ],
+)
+def test_recipes_that_make_no_sense(recipe, message):
+    with pytest.raises(ConfigError, match=message):
+        from_mapping(RecipeFile, recipe)
 
 
 def test_mean_and_worst_are_of_one_set():
-    def evaluated(name, value):
-        result = SimpleNamespace(figures={"frame_auroc": Figure(value)})
-        return SimpleNamespace(benchmark=SimpleNamespace(name=name, task="frames"), results={"mini": result})
+    def evaluated(name, area, found):
+        point = SimpleNamespace(recall=SimpleNamespace(value=found))
+        points = {} if found is None else {"at 2.5 false alarms a minute": point}
+        result = SimpleNamespace(figures={"frame_auroc": Figure(area)}, points=points)
+        benchmark = SimpleNamespace(name=name, task="frames", points=OperatingPoints())
+        return SimpleNamespace(benchmark=benchmark, results={"mini": result})
 
-    lines = mean_and_worst([evaluated("a: plain", 0.9), evaluated("a: quiet", 0.7), evaluated("builtin", 0.1)])
-    assert lines == ["a: mini: frame auroc mean 80.0, worst 70.0 (quiet)"]
+    conditions = [evaluated("a: plain", 0.9, 0.2), evaluated("a: quiet", 0.7, 0.3), evaluated("builtin", 0.1, 0.1)]
+    assert mean_and_worst(conditions) == [
+        "a: mini: frame AUROC: mean 80.0, worst 70.0 (quiet)",
+        "a: mini: found at 2.5 false alarms a minute: mean 25.0, worst 20.0 (plain)",
+    ]
+    without = [evaluated("a: plain", 0.9, None), evaluated("a: quiet", 0.7, None)]
+    assert mean_and_worst(without) == ["a: mini: frame AUROC: mean 80.0, worst 70.0 (quiet)"]
 
 
 def test_the_shipped_file_holds_every_condition():

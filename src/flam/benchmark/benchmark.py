@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
@@ -15,7 +15,8 @@ from flam.core import ConfigError, Event, FrameScores
 if TYPE_CHECKING:
     from flam.detection import DetectionConfig
 
-Task = Literal["frames", "retrieval", "classify"]
+Task = Literal["frames", "ambience", "paraphrases", "near misses", "retrieval", "classify"]
+ON_FRAMES = ("frames", "ambience", "paraphrases")  # tasks that ask for the scores of frames
 N_SHOWN = 5
 
 
@@ -37,6 +38,8 @@ class Item:
         sentences about it
     prompt : str, default ""
         the class that it is
+    not_judged : frozenset[str], default frozenset()
+        prompts of which nobody can say whether they sound in it; it has no events of these
     """
 
     name: str
@@ -45,6 +48,53 @@ class Item:
     events: tuple[Event, ...] = ()
     captions: tuple[str, ...] = ()
     prompt: str = ""
+    not_judged: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class OperatingPoints:
+    """At which thresholds frame scores are judged, beside those that a system ships with.
+
+    Parameters
+    ----------
+    false_alarms_per_minute : float or None
+        Where all prompts together have so many false alarms: the thresholds of all prompts are moved alike. None to
+        leave it out.
+    prompts_at_once : tuple of int
+        Numbers of prompts that somebody asks for together: each time all prompts are asked, in random groups of so
+        many, and the system settles its thresholds for each group.
+    """
+
+    false_alarms_per_minute: float | None = 2.5
+    prompts_at_once: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.false_alarms_per_minute is not None and not self.false_alarms_per_minute > 0:
+            raise ValueError(f"false_alarms_per_minute is {self.false_alarms_per_minute}; it must be above 0")
+        if not all(number >= 1 for number in self.prompts_at_once):
+            raise ValueError(f"prompts_at_once is {self.prompts_at_once}; each number must be at least 1")
+
+    @property
+    def equal_title(self) -> str:
+        """What tables call the point of equal false alarms; empty where it is left out."""
+        per_minute = self.false_alarms_per_minute
+        return "" if per_minute is None else f"at {per_minute:g} false alarms a minute"
+
+
+@dataclass(frozen=True)
+class OtherTexts:
+    """Texts to compare with labels.
+
+    Parameters
+    ----------
+    of_label : mapping of str to tuple of str
+        Label to other words for it (task "paraphrases"), or to labels of similar sounds (task "near misses").
+    n_training_clips : mapping of str to int
+        Label to the number of its clips that training may hear; a label that is not there has none.
+    """
+
+    of_label: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    n_training_clips: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -56,8 +106,9 @@ class Benchmark:
     name : str
         how it is asked for
     task : Task
-        "frames": when does each prompt sound; "retrieval": which caption belongs to which recording; "classify": which
-        of the prompts is it
+        "frames": when does each prompt sound; "ambience": the same where none of them does; "paraphrases": the same by
+        other words; "near misses": is a recording closer to its label than to similar ones; "retrieval": which caption
+        belongs to which recording; "classify": which of the prompts is it
     items : tuple[Item, ...]
         the recordings
     prompts : tuple[str, ...], default ()
@@ -68,6 +119,10 @@ class Benchmark:
         what of the benchmark is missing or can't be used, one line each
     n_listed : int | None, optional
         recordings it should have; None for as many as there are
+    points : OperatingPoints, optional
+        at which thresholds frame scores are judged
+    other_texts : OtherTexts, optional
+        for the tasks that need them
 
     Raises
     ------
@@ -91,6 +146,8 @@ class Benchmark:
     remarks: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     n_listed: int | None = None
+    points: OperatingPoints = field(default_factory=OperatingPoints)
+    other_texts: OtherTexts = field(default_factory=OtherTexts)
 
     def __post_init__(self) -> None:
         where = f"benchmark {self.name!r}"
@@ -105,9 +162,9 @@ class Benchmark:
             return
         if not self.prompts:
             raise ConfigError(f"{where}: no prompts; say what to ask for")
-        if self.task == "classify":
+        if self.task in ("classify", "near misses"):
             _require_all(where, "class", [item for item in self.items if not item.prompt])
-        elif not any(item.events for item in self.items):
+        elif self.task != "ambience" and not any(item.events for item in self.items):
             raise ConfigError(f"{where}: no events in any of {len(self.items)} recordings, so nothing can be found")
         there = {event.prompt for item in self.items for event in item.events}
         there |= {item.prompt for item in self.items if item.prompt}

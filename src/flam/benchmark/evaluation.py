@@ -9,14 +9,15 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from flam.benchmark.benchmark import Benchmark, HasOperatingPoint, Item, System
-from flam.benchmark.metrics import HEADLINES
-from flam.benchmark.results import Result, classify_result, frame_result, retrieval_result
+from flam.benchmark.benchmark import ON_FRAMES, Benchmark, HasOperatingPoint, Item, System
+from flam.benchmark.results import Result, ambience_result, classify_result, frame_result, retrieval_result
+from flam.benchmark.word_results import near_miss_result, paraphrase_result
 from flam.core import (
     ConfigError,
     FlamError,
@@ -264,44 +265,25 @@ def _evaluate(
 
 
 def _ask(store: ScoreStore, system: System, benchmark: Benchmark, item: Item) -> Any:
-    if benchmark.task == "frames":
+    if benchmark.task in ON_FRAMES:
         return store.frame_scores(system, item, benchmark.prompts)
     return store.audio_features(system, item)
 
 
 def _judge(store: ScoreStore, system: System, benchmark: Benchmark, answers: dict[str, Any]) -> Result:
-    items = benchmark.items
+    items, rules = benchmark.items, partial(store.operating_point, system)
     if benchmark.task == "frames":
-        return frame_result(items, answers, store.operating_point(system, benchmark.prompts))
+        return frame_result(items, answers, rules, benchmark.points)
+    if benchmark.task == "ambience":
+        return ambience_result(items, answers, rules, benchmark.points)
+    if benchmark.task == "paraphrases":
+        return paraphrase_result(items, answers, benchmark.other_texts)
     audio_features = np.stack([answers[item.name] for item in items])
+    if benchmark.task == "near misses":
+        texts = dict(zip(benchmark.prompts, store.text_features(system, benchmark.prompts), strict=True))
+        return near_miss_result(items, audio_features, texts, benchmark.other_texts)
     if benchmark.task == "retrieval":
         captions = [caption for item in items for caption in item.captions]
         return retrieval_result(items, audio_features, store.text_features(system, captions))
     texts = store.text_features(system, fill_templates(benchmark.prompts))
     return classify_result(items, benchmark.prompts, audio_features, average_templates(texts, len(TEMPLATES)))
-
-
-def mean_and_worst(evaluations: Sequence[Evaluation]) -> list[str]:
-    """A line for each system and set of scenes that went through several recorders: mean and worst headline figure.
-
-    Benchmarks of one set are named alike up to a colon, as ``registry.open_benchmarks`` names them.
-    """
-    sets: dict[str, list[Evaluation]] = {}
-    for evaluation in evaluations:
-        stem, colon, _ = evaluation.benchmark.name.partition(": ")
-        if colon:
-            sets.setdefault(stem, []).append(evaluation)
-    lines = []
-    for stem, conditions in sets.items():
-        key = HEADLINES[conditions[0].benchmark.task]
-        for system in conditions[0].results:
-            values = {
-                each.benchmark.name.partition(": ")[2]: each.results[system].figures[key].value for each in conditions
-            }
-            worst = min(values, key=lambda condition: values[condition])
-            mean = sum(values.values()) / len(values)
-            lines.append(
-                f"{stem}: {system}: {key.replace('_', ' ')} mean {100 * mean:.1f}, worst {100 * values[worst]:.1f} "
-                f"({worst})"
-            )
-    return lines

@@ -4,151 +4,77 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import flam
-from flam.audio import write_audio
-from flam.benchmark.benchmark import Benchmark, Item
+from flam.audio import read_audio, write_audio
+from flam.benchmark.benchmark import Benchmark, Item, OperatingPoints, OtherTexts
+from flam.benchmark.recipes import ClassifyRecipe, RecipeFile, ScenesRecipe
 from flam.core import ConfigError, Event, atomic_text, parse_json, to_mapping
 from flam.core.progress import Progress
-from flam.data.clip_source import ManifestConfig, ProceduralConfig, clip_text
+from flam.data.clip_source import ManifestConfig, clip_text
+from flam.data.phrases import PhraseSet, heard_in, load_phrases, read_paraphrases
 from flam.jobs.manifest import make_folder
 from flam.library.bank import WaveformBank
-from flam.library.source_library import SourceClip, held_out
+from flam.library.measure import LIBRARY_RATE
+from flam.library.source_library import SourceClip
 from flam.library.stores import ClipStore, DiskStore
 from flam.scenes.effects.recorder import Recorder, record
-from flam.scenes.scene_config import SceneConfig
 from flam.scenes.stream import SceneStream
 
-Part = Literal["held_out", "training", "all"]
 
-
-@dataclass(frozen=True)
-class Split:
-    """Which clips training may see; the default is the split of flam-mini.
-
-    Parameters
-    ----------
-    share : float, default 0.08
-        see ``flam.library.source_library.held_out``
-    folds : tuple[str, ...], default ('4',)
-        see ``flam.library.source_library.held_out``
-    merged_sources : tuple[str, ...], optional
-        see ``flam.library.source_library.held_out``
-    shares : dict[str, float], optional
-        another share for some sources
-    """
-
-    share: float = 0.08
-    shares: dict[str, float] = field(default_factory=dict)
-    folds: tuple[str, ...] = ("4",)
-    merged_sources: tuple[str, ...] = (
-        *("antum_sounds", "antum_game_mods", "minetest_game", "mineclone5"),
-        *("antum_sounds2", "moresounds", "airutils", "repixture"),
-    )
-
-    def holds(self, clip: SourceClip, part: Part) -> bool:
-        """Whether a clip is of a part."""
-        share = self.shares.get(clip.source, self.share)
-        return part == "all" or (part == "held_out") == held_out(clip, share, self.folds, self.merged_sources)
-
-
-@dataclass(frozen=True)
-class ScenesRecipe:
-    """Scenes mixed from a library; by default the paper's held-out set, from groups that training never saw.
+def library_benchmarks(
+    name: str,
+    recipe: RecipeFile,
+    library: Path | None,
+    cache: Path,
+    n_items: int | None = None,
+    progress: Progress = lambda done, total: None,
+) -> list[Benchmark]:
+    """Every benchmark of a YAML file: one, unless it has recorders, ambience or words.
 
     Parameters
     ----------
-    n_scenes : int, default 500
-        how many, and of which drawing
-    seed : int, default 0
-        how many, and of which drawing
-    scene : SceneConfig, optional
-        how they are drawn; the defaults are the paper's
-    events, backgrounds : Part, default "held_out"
-        the part of the library that each comes from; speech and music count as events
-    prompts : Literal['labels', 'captions'], default "labels"
-        ask for the labels of the clips, or as the paper does for their captions
-    split : Split, optional
-        which groups are held out
-    procedural : ProceduralConfig | None, optional
-        synthesised sounds in the place of a library; no training saw its seed
-    recorder : Recorder | None, optional
-        what the whole scene goes through after mixing; None for nothing
+    name : str
+        Of the benchmark; where there are several, each has a name of its own behind it.
+    library : Path | None
+        Manifest or measured table; None where the recipe needs none.
+    cache : Path
+        Folder where scenes, and the decoded clips of a manifest, are kept.
+    n_items : int | None, optional
+        At most so many recordings of each; None for as many as the recipe says.
+    progress : Progress, optional
+        Called with (clips decoded, in all), then with (scenes rendered, in all).
+
+    Raises
+    ------
+    ConfigError
+        A library is missing or can't be read, or holds no clips for these scenes.
     """
-
-    n_scenes: int = 500
-    seed: int = 0
-    scene: SceneConfig = field(default_factory=SceneConfig)
-    events: Part = "held_out"
-    backgrounds: Part = "held_out"
-    prompts: Literal["labels", "captions"] = "labels"
-    split: Split = field(default_factory=Split)
-    procedural: ProceduralConfig | None = None
-    recorder: Recorder | None = None
-
-    def __post_init__(self) -> None:
-        if self.n_scenes < 1:
-            raise ValueError(f"n_scenes is {self.n_scenes}; it must be at least 1")
-
-
-@dataclass(frozen=True)
-class ClassifyRecipe:
-    """Clips of a library to be named by their label.
-
-    Parameters
-    ----------
-    part : Part, default "held_out"
-        of the library
-    split : Split, optional
-        which groups are held out
-    folds : tuple[str, ...], default ()
-        only clips of these published folds; empty for all clips
-    sources : tuple[str, ...], default ()
-        only clips of these sources; empty for all
-    """
-
-    part: Part = "held_out"
-    split: Split = field(default_factory=Split)
-    folds: tuple[str, ...] = ()
-    sources: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class RecipeFile:
-    """A YAML file of configs/benchmarks: one of the two kinds.
-
-    Parameters
-    ----------
-    scenes : ScenesRecipe | None, optional
-        one of them
-    classify : ClassifyRecipe | None, optional
-        one of them
-    recorders : dict[str, Recorder], optional
-        name to a recorder; the same scenes then make one benchmark for each
-
-    Examples
-    --------
-    >>> RecipeFile(scenes=ScenesRecipe(n_scenes=20)).scenes.n_scenes
-    20
-    """
-
-    scenes: ScenesRecipe | None = None
-    classify: ClassifyRecipe | None = None
-    recorders: dict[str, Recorder] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if self.recorders and (self.scenes is None or self.scenes.recorder is not None):
-            raise ValueError("recorders need scenes, and scenes without a recorder of their own")
-        if (self.scenes is None) == (self.classify is None):
-            raise ValueError("a benchmark has either the key scenes or the key classify")
-
-
-# sounds that no library is needed for; the seed is far from those that recipes of training take
-BUILTIN = ScenesRecipe(n_scenes=60, events="all", backgrounds="all", procedural=ProceduralConfig(2, 1_000_003))
+    recorders = {f"{name}: {condition}": own for condition, own in recipe.recorders.items()} or {name: None}
+    if recipe.classify is not None:
+        classify = recipe.classify
+        return [
+            classify_benchmark(title, classify, library, cache, own).limited(n_items)
+            for title, own in recorders.items()
+        ]
+    scenes = recipe.scenes
+    assert scenes is not None
+    made = [
+        scenes_benchmark(title, replace(scenes, recorder=own) if own else scenes, library, cache, n_items, progress)
+        for title, own in recorders.items()
+    ]
+    if recipe.ambience:
+        made.append(_ambience(f"{name}: ambience", scenes, library, cache, progress).limited(n_items))
+    if recipe.words:
+        plain = scenes_benchmark(name, scenes, library, cache, n_items, progress)
+        made += [_paraphrases(f"{name}: {path.stem}", path, plain) for path in recipe.words]
+        made.append(_near_misses(f"{name}: near misses", scenes, library).limited(n_items))
+    return made
 
 
 def scenes_benchmark(
@@ -161,26 +87,11 @@ def scenes_benchmark(
 ) -> Benchmark:
     """Draw and render scenes; those rendered before, of the same recipe and library, are taken as they are.
 
-    Parameters
-    ----------
-    name : str
-        of the benchmark
-    library : Path | None
-        manifest or measured table; None where the recipe needs none
-    cache : Path
-        folder where scenes, and the decoded clips of a manifest, are kept
-    n_scenes : int | None, optional
-        at most so many scenes; None for as many as the recipe says
-    progress : Progress, optional
-        called with (clips decoded, in all), then with (scenes rendered, in all)
-
-    Raises
-    ------
-    ConfigError
-        a library is missing or can't be read, or holds no clips for these scenes
+    Parameters and errors are those of ``library_benchmarks``.
     """
     clips, waveforms, skipped = _sources(name, recipe, library, cache, progress)
     texts = {clip.clip_id: clip.label if recipe.prompts == "labels" else clip_text(clip) for clip in clips}
+    prompts, phrase_sets = asked_prompts(clips, texts, recipe.n_prompts), _phrase_sets(recipe)
     n_scenes = recipe.n_scenes if n_scenes is None else min(n_scenes, recipe.n_scenes)
     folder = cache / "scenes" / _fingerprint(recipe, clips)
     make_folder(folder)
@@ -190,51 +101,138 @@ def scenes_benchmark(
         audio, notes = folder / f"{index:05d}.flac", folder / f"{index:05d}.json"
         if not notes.exists():
             scene = scenes[index].rendered
-            waveform = scene.waveform
-            if recipe.recorder is not None:
-                waveform = record(waveform, scene.sample_rate, replace(recipe.recorder, seed=index))
-            write_audio(audio, waveform, scene.sample_rate)
+            _write_recorded(audio, scene.waveform, scene.sample_rate, recipe.recorder, index)
             spans = [[event.onset_s, event.offset_s, event.prompt] for event in scene.events]
             with atomic_text(notes) as file:
                 json.dump(spans, file)
-        events = tuple(
-            Event(*event) for event in parse_json(notes.read_bytes(), str(notes), remedy="delete it to make it again")
-        )
-        items.append(Item(audio.stem, audio, recipe.scene.duration_s, events))
+        stored = parse_json(notes.read_bytes(), str(notes), remedy="delete it to make it again")
+        not_judged: frozenset[str] = frozenset()
+        if phrase_sets is not None:
+            not_judged = heard_in(scenes.background(index), prompts, phrase_sets)
+        events = tuple(Event(*event) for event in stored if event[2] in set(prompts) - not_judged)
+        items.append(Item(audio.stem, audio, recipe.scene.duration_s, events, not_judged=not_judged))
         progress(index + 1, n_scenes)
-    prompts = tuple(sorted({texts[clip.clip_id] for clip in clips if clip.kind != "background"} - {""}))
     remarks = _remarks(recipe, clips)
     if n_scenes < recipe.n_scenes:
         remarks = (*remarks, f"the first {n_scenes} of {recipe.n_scenes} scenes")
     left_out = [*skipped, *(f"{count} clips that scenes can't use: {why}" for why, count in scenes.skipped.items())]
-    return Benchmark(name, "frames", tuple(items), prompts, remarks, tuple(left_out))
+    return Benchmark(name, "frames", tuple(items), prompts, remarks, tuple(left_out), points=recipe.points)
 
 
-def classify_benchmark(name: str, recipe: ClassifyRecipe, library: Path | None) -> Benchmark:
-    """Clips of a library and the labels that they have.
+def classify_benchmark(
+    name: str, recipe: ClassifyRecipe, library: Path | None, cache: Path, recorder: Recorder | None = None
+) -> Benchmark:
+    """Clips of a library and the labels that they have, as they are or through a recorder.
 
     Raises
     ------
     ConfigError
         the library is missing or can't be read, or no clip is left
+    AudioError
+        a clip can't be read to be sent through the recorder
     """
-    clips = [
-        clip
-        for clip in _manifest(name, library).clips()
-        if clip.label
-        and recipe.split.holds(clip, recipe.part)
-        and (not recipe.folds or clip.fold in recipe.folds)
-        and (not recipe.sources or clip.source in recipe.sources)
-    ]
+    clips = [clip for clip in _manifest(name, library).clips() if recipe.wants(clip)]
     if not clips:
         raise ConfigError(f"benchmark {name!r}: no clip of {library} is of its part, folds and sources; change these")
-    here = [clip for clip in clips if clip.path.is_file()]
-    gone = [str(clip.path) for clip in clips if not clip.path.is_file()]
-    problems = [f"{len(gone)} of {len(clips)} recordings are not there: {', '.join(gone[:3])} ..."] if gone else []
-    items = tuple(Item(clip.clip_id, clip.path, prompt=clip.label) for clip in here)
+    items, problems = _files(clips)
+    if recorder is not None and recorder != Recorder():
+        folder = cache / "clips" / _digest([flam.__version__, to_mapping(recorder), [_stamp(clip) for clip in clips]])
+        make_folder(folder)
+        items = tuple(_recorded(item, folder / f"{number:05d}", recorder) for number, item in enumerate(items))
     remarks = (f"part {recipe.part} of the library, folds: {', '.join(recipe.folds) or 'any'}",)
     prompts = tuple(sorted({clip.label for clip in clips}))
-    return Benchmark(name, "classify", items, prompts, remarks, tuple(problems), len(clips))
+    return Benchmark(name, "classify", items, prompts, remarks, problems, len(clips))
+
+
+def asked_prompts(clips: Sequence[SourceClip], texts: Mapping[str, str], n_prompts: int | None) -> tuple[str, ...]:
+    """The texts with most clips, in alphabetical order; of equally many, those that come first in the library.
+
+    Parameters
+    ----------
+    clips : Sequence[SourceClip]
+        Backgrounds among them don't count.
+    texts : Mapping[str, str]
+        Clip id to its label or caption; empty for none.
+    n_prompts : int | None
+        None for all.
+    """
+    counts = Counter(texts[clip.clip_id] for clip in clips if clip.kind != "background" and texts[clip.clip_id])
+    return tuple(sorted(text for text, _ in counts.most_common(n_prompts)))
+
+
+def _ambience(name: str, recipe: ScenesRecipe, library: Path | None, cache: Path, progress: Progress) -> Benchmark:
+    """The backgrounds of scenes without any event."""
+    clips, _, skipped = _sources(name, recipe, library, cache, progress)
+    prompts = asked_prompts(clips, {clip.clip_id: clip.label for clip in clips}, recipe.n_prompts)
+    backgrounds = [clip for clip in clips if clip.kind == "background"]
+    items, problems = _files(backgrounds)
+    phrase_sets = _phrase_sets(recipe)
+    if phrase_sets is not None:
+        heard = {clip.clip_id: heard_in(clip, prompts, phrase_sets) for clip in backgrounds}
+        items = tuple(replace(item, not_judged=heard[item.name]) for item in items)
+    items = tuple(replace(item, prompt="") for item in items)
+    points = OperatingPoints(None, recipe.points.prompts_at_once)
+    remarks = (f"backgrounds of the library (part {recipe.backgrounds}), asked for the labels with most clips",)
+    return Benchmark(name, "ambience", items, prompts, remarks, (*skipped, *problems), len(backgrounds), points)
+
+
+def _paraphrases(name: str, path: Path, scenes: Benchmark) -> Benchmark:
+    """The same scenes, asked for labels and by other words for them."""
+    ways = {label: texts for label, texts in read_paraphrases(path).items() if label in scenes.prompts}
+    if not ways:
+        raise ConfigError(f"{path}: names none of the prompts of {name!r}; give other words for these labels")
+    items = tuple(
+        replace(item, events=tuple(event for event in item.events if event.prompt in ways)) for item in scenes.items
+    )
+    prompts = tuple(dict.fromkeys(text for label, texts in ways.items() for text in (label, *texts)))
+    remarks = (*scenes.remarks, f"other words of {path.name}")
+    return replace(
+        scenes, name=name, task="paraphrases", items=items, prompts=prompts, remarks=remarks,
+        other_texts=OtherTexts(ways),
+    )  # fmt: skip
+
+
+def _near_misses(name: str, recipe: ScenesRecipe, library: Path | None) -> Benchmark:
+    """Clips of labels that a phrase set tells from similar ones."""
+    phrase_sets, clips = _phrase_sets(recipe) or {}, _manifest(name, library).clips()
+    near = {label: own.near_misses for label, own in phrase_sets.items() if own.near_misses}
+    asked = [clip for clip in clips if clip.label in near and clip.kind != "background" and recipe.wants(clip)]
+    if not asked:
+        raise ConfigError(f"benchmark {name!r}: no clip of {library} has a label with near misses; change its phrases")
+    items, problems = _files(asked)
+    n_training = Counter(clip.label for clip in clips if recipe.split.holds(clip, "training"))
+    texts = dict.fromkeys(text for clip in asked for text in (clip.label, *near[clip.label]))
+    remarks = (f"part {recipe.events} of the library, near misses of {recipe.phrases}",)
+    other_texts = OtherTexts(near, n_training)
+    return Benchmark(name, "near misses", items, tuple(texts), remarks, problems, len(asked), other_texts=other_texts)
+
+
+def _phrase_sets(recipe: ScenesRecipe) -> dict[str, PhraseSet] | None:
+    return None if recipe.phrases is None else load_phrases(recipe.phrases)
+
+
+def _files(clips: Sequence[SourceClip]) -> tuple[tuple[Item, ...], tuple[str, ...]]:
+    """The recordings that are there, and a line on those that are not."""
+    here = tuple(Item(clip.clip_id, clip.path, prompt=clip.label) for clip in clips if clip.path.is_file())
+    gone = [str(clip.path) for clip in clips if not clip.path.is_file()]
+    problems = (f"{len(gone)} of {len(clips)} recordings are not there: {', '.join(gone[:3])} ...",) if gone else ()
+    return here, problems
+
+
+def _recorded(item: Item, stem: Path, recorder: Recorder) -> Item:
+    """The recording of an item through a recorder, made where it is not there yet."""
+    path = stem.with_suffix(".flac")
+    if not path.exists():
+        number = int(stem.name)
+        _write_recorded(path, read_audio(item.path, LIBRARY_RATE), LIBRARY_RATE, recorder, number)
+    return replace(item, path=path)
+
+
+def _write_recorded(path: Path, waveform: Any, sample_rate: int, recorder: Recorder | None, number: int) -> None:
+    """Noise and room of a recorder are others for each recording."""
+    if recorder is not None:
+        waveform = record(waveform, sample_rate, replace(recorder, seed=number))
+    write_audio(path, waveform, sample_rate)
 
 
 def _manifest(name: str, library: Path | None) -> ManifestConfig:
@@ -253,11 +251,7 @@ def _sources(
     if recipe.procedural is not None:
         return *recipe.procedural.clips_and_waveforms(), []
     manifest = _manifest(name, library)
-    clips = [
-        clip
-        for clip in manifest.clips()
-        if recipe.split.holds(clip, recipe.backgrounds if clip.kind == "background" else recipe.events)
-    ]
+    clips = [clip for clip in manifest.clips() if recipe.wants(clip)]
     if not clips:
         raise ConfigError(f"benchmark {name!r}: {library} holds no clip of the wanted parts; change its split")
     table = manifest.table()
@@ -276,8 +270,9 @@ def _sources(
 
 
 def _fingerprint(recipe: ScenesRecipe, clips: Sequence[SourceClip]) -> str:
-    # how many are rendered changes none of them
-    return _digest([flam.__version__, to_mapping(replace(recipe, n_scenes=1)), [_stamp(clip) for clip in clips]])
+    # how many are rendered, and what is asked of them, changes none of them
+    drawn = replace(recipe, n_scenes=1, n_prompts=None, phrases=None, points=OperatingPoints())
+    return _digest([flam.__version__, to_mapping(drawn), [_stamp(clip) for clip in clips]])
 
 
 def _stamp(clip: SourceClip) -> list[Any]:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from flam.benchmark.benchmark import Task
 
-Unit = Literal["share", "per minute", "s", "rank", "events"]
+Unit = Literal["share", "per minute", "s", "rank", "events", "prompts"]
 Table = Literal["scores", "operating point"]
 
 
@@ -54,7 +54,15 @@ def _at_point(key: str, title: str, meaning: str, unit: Unit = "share") -> Metri
 
 THRESHOLD = 0.5  # of the figures that need one
 # the figure of each task that stands for it in a summary
-HEADLINES: dict[Task, str] = {"frames": "frame_auroc", "retrieval": "t2a_recall_at_1", "classify": "accuracy"}
+HEADLINES: dict[Task, str] = {
+    "frames": "frame_auroc",
+    "ambience": "false_alarms",
+    "paraphrases": "paraphrase_auroc",
+    "near misses": "near_miss_right",
+    "retrieval": "t2a_recall_at_1",
+    "classify": "accuracy",
+}
+FALSE_ALARMS = _at_point("false_alarms", "false alarms", "detections of nothing, all prompts together", "per minute")
 
 METRICS: dict[Task, tuple[Metric, ...]] = {
     "frames": (
@@ -76,13 +84,28 @@ METRICS: dict[Task, tuple[Metric, ...]] = {
         _at_point("found_0_6_to_1_5_s", "0.6 to 1.5 s", "the same of events of this length"),
         _at_point("found_1_5_to_5_s", "1.5 to 5 s", "the same of events of this length"),
         _at_point("found_from_5_s", "5 s or longer", "the same of long events"),
-        _at_point("false_alarms", "false alarms", "detections of nothing, all prompts together", "per minute"),
+        FALSE_ALARMS,
         _at_point(
             "false_alarms_without_events", "without events", "the same in recordings without any event", "per minute"
         ),
         _at_point("found_onset_error_s", "onset error", "median distance of onsets of found events", "s"),
         _at_point("count_error", "count error", "distance of numbers of detections and events, by recording", "events"),
-        _at_point("prompts_never_found", "never found", "prompts that sound and none of whose events is found", "rank"),
+        _at_point(
+            "prompts_never_found", "never found", "prompts that sound and none of whose events is found", "prompts"
+        ),
+    ),
+    "ambience": (FALSE_ALARMS,),
+    "paraphrases": (
+        Metric("label_auroc", "AUROC of labels", "frame AUROC, asked by label; mean over the labels that sound"),
+        Metric("paraphrase_auroc", "AUROC of other words", "the same, asked by other words for the same labels"),
+    ),
+    "near misses": (
+        Metric("near_miss_right", "right above near miss", "a clip is closer to its label than to a similar one"),
+        Metric("near_miss_right_by_label", "labels alike", "the same, each label weighed alike"),
+        Metric("near_miss_right_0_clips", "no training clip", "the same of labels that training never heard"),
+        Metric("near_miss_right_1_to_4_clips", "1 to 4", "the same of labels with so many training clips"),
+        Metric("near_miss_right_5_to_14_clips", "5 to 14", "the same of labels with so many training clips"),
+        Metric("near_miss_right_from_15_clips", "15 or more", "the same of labels with so many training clips"),
     ),
     "retrieval": (
         Metric("t2a_recall_at_1", "text→audio R@1", "the right recording comes first"),
@@ -100,6 +123,17 @@ METRICS: dict[Task, tuple[Metric, ...]] = {
 }
 
 
+def headline(task: Task) -> Metric:
+    """The metric that stands for a task in a summary.
+
+    Examples
+    --------
+    >>> headline("classify").key
+    'accuracy'
+    """
+    return next(metric for metric in METRICS[task] if metric.key == HEADLINES[task])
+
+
 def format_value(metric: Metric, value: float) -> str:
     """A value as tables show it.
 
@@ -113,4 +147,4 @@ def format_value(metric: Metric, value: float) -> str:
         return "–"
     if metric.unit == "share":
         return f"{100 * value:.1f}"
-    return f"{value:.0f}" if metric.unit == "rank" else f"{value:.2f}" if value < 10 else f"{value:.0f}"
+    return f"{value:.0f}" if metric.unit in ("rank", "prompts") else f"{value:.2f}" if value < 10 else f"{value:.0f}"

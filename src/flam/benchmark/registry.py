@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from flam.benchmark.benchmark import Benchmark, Item, Task
-from flam.benchmark.library_benchmarks import BUILTIN, RecipeFile, ScenesRecipe, classify_benchmark, scenes_benchmark
+from flam.benchmark.library_benchmarks import library_benchmarks, scenes_benchmark
+from flam.benchmark.recipes import BUILTIN, RecipeFile, ScenesRecipe
 from flam.core import ConfigError, Event, load_yaml
 from flam.core.progress import Progress
 from flam.data.corpora import Corpus, CorpusError, CorpusItem, find_corpus
@@ -169,27 +170,17 @@ def open_benchmarks(
     n_items: int | None = None,
     progress: Progress = lambda done, total: None,
 ) -> list[Benchmark]:
-    """The benchmarks of a name: one, but of a YAML file with recorders one for each; parameters as ``open_benchmark``.
+    """The benchmarks of a name, of a YAML file maybe several; parameters as ``open_benchmark``.
 
     Raises
     ------
     ConfigError
         as ``open_benchmark``
     """
-    recipe = load_yaml(RecipeFile, name) if name.endswith((".yaml", ".yml")) else None
-    if recipe is None or recipe.scenes is None or not recipe.recorders:
+    if not name.endswith((".yaml", ".yml")):
         return [open_benchmark(name, paths, n_items, progress)]
-    return [
-        scenes_benchmark(
-            f"{Path(name).stem}: {condition}",
-            replace(recipe.scenes, recorder=recorder),
-            paths.manifest,
-            paths.cache,
-            n_items,
-            progress,
-        )
-        for condition, recorder in recipe.recorders.items()
-    ]
+    recipe = load_yaml(RecipeFile, name)
+    return library_benchmarks(Path(name).stem, recipe, paths.manifest, paths.cache, n_items, progress)
 
 
 def require_benchmark(name: str) -> None:
@@ -217,7 +208,7 @@ def open_benchmark(
     n_items: int | None = None,
     progress: Progress = lambda done, total: None,
 ) -> Benchmark:
-    """A benchmark by name, or from a YAML file such as those of configs/benchmarks.
+    """A benchmark by name, or the first of a YAML file such as those of configs/benchmarks.
 
     Parameters
     ----------
@@ -238,11 +229,7 @@ def open_benchmark(
     if name.partition(":")[0] in CORPUS_BENCHMARKS:
         return corpus_benchmark(name, paths.data_root).limited(n_items)
     if name.endswith((".yaml", ".yml")):
-        recipe, stem = load_yaml(RecipeFile, name), Path(name).stem
-        if recipe.scenes is not None:
-            return scenes_benchmark(stem, recipe.scenes, paths.manifest, paths.cache, n_items, progress)
-        assert recipe.classify is not None
-        return classify_benchmark(stem, recipe.classify, paths.manifest).limited(n_items)
+        return open_benchmarks(name, paths, n_items, progress)[0]
     raise _unknown(name)
 
 

@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from flam.benchmark.benchmark import Item
+from flam.benchmark.benchmark import Item, OperatingPoints, Task
 from flam.benchmark.metrics import METRICS, THRESHOLD, Figure
-from flam.benchmark.operating_point import at_operating_point
+from flam.benchmark.operating_point import OWN, Rules, at_operating_points
 from flam.core import FrameScores, RecordingEvents
-from flam.detection import DetectionConfig
 from flam.evaluation.auroc import frame_auroc
 from flam.evaluation.bootstrap import Interval
 from flam.evaluation.calibration import Reliability, reliability
@@ -85,6 +84,8 @@ class Result:
         of frames
     zero_shot : ZeroShot | None, optional
         of classification
+    points : dict[str, OperatingPoint], optional
+        of a system with rules, by title: its own point is ``OWN`` and stands in ``figures`` as well
     """
 
     figures: dict[str, Figure]
@@ -95,10 +96,14 @@ class Result:
     reliability: Reliability | None = None
     onsets: OnsetErrors | None = None
     zero_shot: ZeroShot | None = None
+    points: dict[str, OperatingPoint] = field(default_factory=dict)
 
 
 def frame_result(
-    items: Sequence[Item], scores: Mapping[str, FrameScores], rules: DetectionConfig | None = None
+    items: Sequence[Item],
+    scores: Mapping[str, FrameScores],
+    rules: Rules = lambda prompts: None,
+    points: OperatingPoints | None = None,
 ) -> Result:
     """Judge frame scores; PSDS and both F1 after a median filter of three frames.
 
@@ -110,8 +115,10 @@ def frame_result(
         recordings, and the scores of each by name
     scores : Mapping[str, FrameScores]
         recordings, and the scores of each by name
-    rules : DetectionConfig | None, optional
-        the system's operating point; its thresholds are of the kind of these scores
+    rules : Callable[[Sequence[str]], DetectionConfig | None], optional
+        the system's rules for prompts that are asked together, see ``at_operating_points``
+    points : OperatingPoints | None, optional
+        what to judge beside its own operating point; None for the defaults
 
     Raises
     ------
@@ -127,8 +134,7 @@ def frame_result(
     >>> frame_result(items, {"a": scores}).figures["frame_auroc"].value
     1.0
     """
-    truth = [RecordingEvents(item.name, None, item.events) for item in items]
-    table = ScoreTable.build({item.name: scores[item.name] for item in items}, truth, outside="trim")
+    table = score_table(items, scores)
     smooth = table.median_filtered(3)
     area = frame_auroc(table)
     segments, collars = segment_f1(smooth), collar_f1(smooth)
@@ -137,15 +143,16 @@ def frame_result(
     prompt_counts = [*(count for count in PROMPT_COUNTS if count < n_prompts), n_prompts]
     by_prompt_count = dict(zip(prompt_counts, alarms.for_prompt_counts(prompt_counts)[:, :-1], strict=True))
     onsets = onset_errors(smooth, THRESHOLD)
-    calibration = reliability(table.scores, table.frame_labels)
+    is_judged = table.judged[table.recording_of_row]
+    calibration = reliability(table.scores[is_judged], table.frame_labels[is_judged])
     roc = psds1_alpha_st_0(smooth)
     figures = {
-        "frame_auroc": _figure(area.macro),
-        "frame_auroc_micro": _figure(area.micro),
-        **{name: _figure(drawn) for name, drawn in psds_intervals(smooth).items()},
+        "frame_auroc": figure_of(area.macro),
+        "frame_auroc_micro": figure_of(area.micro),
+        **{name: figure_of(drawn) for name, drawn in psds_intervals(smooth).items()},
         "mpauc": Figure(mpauc(table).value),
-        "segment_f1": _figure(f1_interval(segment_changes(smooth), segments.best().thresholds)),
-        "collar_f1": _figure(f1_interval(collar_changes(smooth), collars.best().thresholds)),
+        "segment_f1": figure_of(f1_interval(segment_changes(smooth), segments.best().thresholds)),
+        "collar_f1": figure_of(f1_interval(collar_changes(smooth), collars.best().thresholds)),
         "false_positives": Figure(float(alarms.total_per_minute[-1])),
         "calibration_error": Figure(calibration.error),
         "onset_error_s": Figure(onsets.median_absolute_s),
@@ -163,21 +170,45 @@ def frame_result(
         roc.etpr,
     )
     notes = _notes(items, table, area.left_out)
-    if rules is not None:
-        point = at_operating_point(table, scores, rules)
-        figures |= _point_figures(point)
-        notes += (_point_note(point, n_prompts),)
+    reached = at_operating_points(table, scores, rules, OperatingPoints() if points is None else points)
+    if reached:
+        figures |= point_figures(reached[OWN])
+        notes += (_point_note(reached[OWN], n_prompts),)
     per_prompt = {
-        prompt: _figure(interval) for prompt, interval in area.per_prompt.items() if prompt not in area.left_out
+        prompt: figure_of(interval) for prompt, interval in area.per_prompt.items() if prompt not in area.left_out
     }
-    return Result(figures, per_prompt, notes, table, curves, calibration, onsets)
+    return Result(figures, per_prompt, notes, table, curves, calibration, onsets, points=reached)
 
 
-def _figure(interval: Interval) -> Figure:
+def ambience_result(
+    items: Sequence[Item], scores: Mapping[str, FrameScores], rules: Rules, points: OperatingPoints
+) -> Result:
+    """Count false alarms where none of the prompts sounds; parameters as of ``frame_result``."""
+    table = score_table(items, scores)
+    reached = at_operating_points(table, scores, rules, points)
+    if not reached:
+        return Result({"false_alarms": Figure(math.nan)}, notes=("it has no operating point to be judged at",))
+    notes = (f"{table.duration_s / 60:.1f} minutes, asked for {len(table.prompts)} prompts", *_notes(items, table, ()))
+    return Result(point_figures(reached[OWN], "ambience"), notes=notes, points=reached)
+
+
+def score_table(items: Sequence[Item], scores: Mapping[str, FrameScores]) -> ScoreTable:
+    """Scores of recordings beside what is true of them."""
+    return ScoreTable.build(
+        {item.name: scores[item.name] for item in items},
+        [RecordingEvents(item.name, None, item.events) for item in items],
+        outside="trim",
+        not_judged={item.name: item.not_judged for item in items if item.not_judged},
+    )
+
+
+def figure_of(interval: Interval) -> Figure:
+    """The figure with its interval."""
     return Figure(interval.value, interval.low, interval.high)
 
 
-def _point_figures(point: OperatingPoint) -> dict[str, Figure]:
+def point_figures(point: OperatingPoint, task: Task = "frames") -> dict[str, Figure]:
+    """What a task tells of an operating point, by key of ``METRICS``."""
     keys = [metric.key for metric in METRICS["frames"] if metric.table == "operating point"]
     values = (
         point.recall,
@@ -187,18 +218,16 @@ def _point_figures(point: OperatingPoint) -> dict[str, Figure]:
         point.onset_error_s,
         point.count_error,
     )
-    figures = [*map(_figure, values), Figure(float(len(point.never_found)))]
-    return dict(zip(keys, figures, strict=True))
+    figures = [*map(figure_of, values), Figure(float(len(point.never_found)))]
+    asked = {metric.key for metric in METRICS[task]}
+    return {key: figure for key, figure in zip(keys, figures, strict=True) if key in asked}
 
 
 def _point_note(point: OperatingPoint, n_prompts: int) -> str:
     lengths = ("shorter than 0.6 s", "of 0.6 to 1.5 s", "of 1.5 to 5 s", "of 5 s or more")
     counts = ", ".join(f"{count} {length}" for count, length in zip(point.n_by_length, lengths, strict=True))
-    by_prompt = ", ".join(f"{prompt} {found}/{there}" for prompt, (found, there) in point.found_by_prompt.items())
-    return (
-        f"operating point: {sum(point.n_by_length)} events ({counts}), asked for {n_prompts} prompts; "
-        f"found by prompt: {by_prompt}"
-    )
+    n_events, n_sounding = sum(point.n_by_length), len(point.found_by_prompt)
+    return f"operating point: {n_events} events ({counts}) of {n_sounding} prompts, asked for {n_prompts}"
 
 
 def retrieval_result(items: Sequence[Item], audio_features: np.ndarray, caption_features: np.ndarray) -> Result:
@@ -242,6 +271,7 @@ def wilson(n_right: int, n_all: int) -> Figure:
 def _notes(items: Sequence[Item], table: ScoreTable, left_out: Sequence[str]) -> tuple[str, ...]:
     truth = table.truth
     n_silent = sum(not item.events for item in items)
+    n_not_judged = int((~table.judged).sum())
     others = [
         f"{item.name} ({end_s:.1f} s, not {item.duration_s:.1f} s)"
         for item, end_s in zip(items, table.durations_s, strict=True)
@@ -255,6 +285,7 @@ def _notes(items: Sequence[Item], table: ScoreTable, left_out: Sequence[str]) ->
             f"{truth.n_dropped} events without length inside of their recording were left out",
         ),
         (truth.n_joined, f"{truth.n_joined} events touch another of their prompt and were joined with it"),
+        (n_not_judged, f"{n_not_judged} prompts that a recording's background may fulfil are not judged in it"),
         (len(left_out), f"{len(left_out)} prompts sound nowhere, or everywhere, and have no AUROC of their own"),
         (len(others), f"{len(others)} recordings are not as long as they should be: {', '.join(others[:3])}"),
     )

@@ -69,10 +69,10 @@ def evaluate(
     Scores are kept: the same command again goes on where it stopped, and computes nothing twice.
     """
     from flam.benchmark import evaluate as evaluate_systems
-    from flam.benchmark.evaluation import mean_and_worst
-    from flam.benchmark.metrics import HEADLINES
+    from flam.benchmark.metrics import format_value, headline
     from flam.benchmark.registry import require_benchmark
     from flam.benchmark.report import require_pictures, write_report
+    from flam.benchmark.report.conditions import mean_and_worst
     from flam.benchmark.systems import GivenSystem, open_system
     from flam.cli.main import FINE, SOME_FAILED
     from flam.core import ConfigError, output_lock
@@ -105,10 +105,11 @@ def evaluate(
         evaluations = evaluate_systems(systems, benchmarks, folder, asking, reporter.error)
         page = write_report(evaluations, output)
     for evaluation in evaluations:
-        key = HEADLINES[evaluation.benchmark.task]
+        metric = headline(evaluation.benchmark.task)
         for name, result in evaluation.results.items():
-            value = f"{100 * result.figures[key].value:.1f}"
-            reporter.say(f"{evaluation.benchmark.name}: {name}: {key.replace('_', ' ')} {value}")
+            value = format_value(metric, result.figures[metric.key].value)
+            unit = "" if metric.unit == "share" else f" {metric.unit}"
+            reporter.say(f"{evaluation.benchmark.name}: {name}: {metric.key.replace('_', ' ')} {value}{unit}")
     for line in mean_and_worst(evaluations):
         reporter.say(line)
     reporter.say(f"-> {page}")

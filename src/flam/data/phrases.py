@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from flam.core import ConfigError, from_mapping, parse_yaml, read_text
+from flam.library.source_library import SourceClip
 
 MAX_PHRASE_WORDS = 13
+# words that two labels may share without being alike
+GENERIC_WORDS = frozenset(
+    ("sound", "noise", "hit", "game", "video", "creature", "the", "of", "a", "and", "in", "on", "breaking", "falling")
+)
 
 
 @dataclass(frozen=True)
@@ -112,6 +119,83 @@ def ancestors(sets: dict[str, PhraseSet], label: str) -> frozenset[str]:
     return frozenset(found)
 
 
+def related_to(label: str, labels: Sequence[str], phrase_sets: Mapping[str, PhraseSet]) -> np.ndarray:
+    """Find the labels that may be true of a sound of one label, which need not be among them.
+
+    Two labels are related where they share a telling word or one is the other's broader text, unless a phrase set
+    names one as a near miss of the other.
+
+    Returns
+    -------
+    np.ndarray
+        (K,) bool array
+
+    Examples
+    --------
+    >>> related_to("dog bark", ["dog bark", "dog growl", "siren"], {}).tolist()
+    [True, True, False]
+    """
+    words, parents, near = _words(label), _parents(label, phrase_sets), _near(label, phrase_sets)
+    return np.array(
+        [
+            not (other in near or label in _near(other, phrase_sets))
+            and (other in parents or label in _parents(other, phrase_sets) or bool(words & _words(other)))
+            for other in labels
+        ],
+        dtype=bool,
+    )
+
+
+def heard_in(
+    background: SourceClip | None, prompts: Sequence[str], phrase_sets: Mapping[str, PhraseSet]
+) -> frozenset[str]:
+    """Find the prompts that a background may fulfil, so that nobody can say whether a detection in it is wrong.
+
+    They are its label, what is related to it, and what its caption speaks of.
+
+    Examples
+    --------
+    >>> cafe = SourceClip("c", Path("c"), "cafe", "a cafe with people talking", "background", "c", "", "mine", "CC0")
+    >>> heard_in(cafe, ["speech", "train"], {"speech": PhraseSet("speech", ("people talking",), (), ())})
+    frozenset({'speech'})
+    """
+    if background is None:
+        return frozenset()
+    related = related_to(background.label, prompts, phrase_sets)
+    caption = f" {background.caption} "
+    heard = set()
+    for prompt, is_related in zip(prompts, related, strict=True):
+        texts = [prompt, *(phrase_sets[prompt].phrases if prompt in phrase_sets else ())]
+        if is_related or any(f" {text} " in caption for text in texts):
+            heard.add(prompt)
+    return frozenset(heard)
+
+
+def read_paraphrases(path: str | Path) -> dict[str, tuple[str, ...]]:
+    """Read other ways to say labels, from a YAML mapping of label to list of texts.
+
+    Raises
+    ------
+    ConfigError
+        The file can't be read, or is not such a mapping.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "homely.yaml"
+    >>> _ = path.write_text("speech: [a chat over the fence]")
+    >>> read_paraphrases(path)
+    {'speech': ('a chat over the fence',)}
+    """
+    texts = parse_yaml(read_text(path, ConfigError), str(path))
+    if not isinstance(texts, dict) or not all(
+        isinstance(label, str) and isinstance(ways, list) and ways and all(isinstance(way, str) for way in ways)
+        for label, ways in texts.items()
+    ):
+        raise ConfigError(f"{path}: must map each label to a list of texts; write one 'label: [text, text]' per line")
+    return {label: tuple(ways) for label, ways in texts.items()}
+
+
 def _read(path: Path) -> dict[Any, Any]:
     content = parse_yaml(read_text(path, ConfigError), str(path))
     if not isinstance(content, dict):
@@ -164,3 +248,15 @@ def _own_problems(phrase_set: PhraseSet) -> Iterator[str]:
 def _texts(sets: dict[str, PhraseSet], labels: set[str]) -> set[str]:
     texts = {label.casefold() for label in labels}
     return texts.union(*({p.casefold() for p in sets[label].phrases} for label in labels if label in sets))
+
+
+def _words(label: str) -> set[str]:
+    return set(label.replace(",", "").split()) - GENERIC_WORDS
+
+
+def _parents(label: str, phrase_sets: Mapping[str, PhraseSet]) -> tuple[str, ...]:
+    return phrase_sets[label].parents if label in phrase_sets else ()
+
+
+def _near(label: str, phrase_sets: Mapping[str, PhraseSet]) -> tuple[str, ...]:
+    return phrase_sets[label].near_misses if label in phrase_sets else ()

@@ -12,7 +12,7 @@ import torch
 from tokenizers import Tokenizer
 
 from flam.core import ConfigError, read_text
-from flam.data.phrases import PhraseSet
+from flam.data.phrases import PhraseSet, related_to
 from flam.library.source_library import SourceClip
 from flam.model.text import LightTextEncoder, TextTokens, tokenize
 
@@ -31,22 +31,6 @@ _FILLERS = (
     "is|are|being|was|with|and|of|the|a|an"
 )
 FILLERS = tuple(_FILLERS.split("|"))
-GENERIC_WORDS = {
-    "sound",
-    "noise",
-    "hit",
-    "game",
-    "video",
-    "creature",
-    "the",
-    "of",
-    "a",
-    "and",
-    "in",
-    "on",
-    "breaking",
-    "falling",
-}
 
 
 def reworded(text: str, rng: np.random.Generator, drop_share: float = 0.1, filled_share: float = 0.3) -> str:
@@ -240,28 +224,3 @@ def related_labels(labels: Sequence[str], phrase_sets: Mapping[str, PhraseSet]) 
     [[1, 1, 0], [1, 1, 0], [0, 0, 1]]
     """
     return np.stack([related_to(label, labels, phrase_sets) for label in labels]) | np.eye(len(labels), dtype=bool)
-
-
-def related_to(label: str, labels: Sequence[str], phrase_sets: Mapping[str, PhraseSet]) -> np.ndarray:
-    """(K,) bool array, the row of ``related_labels`` that belongs to one label, which need not be among the others."""
-    words, parents, near = _words(label), _parents(label, phrase_sets), _near(label, phrase_sets)
-    return np.array(
-        [
-            not (other in near or label in _near(other, phrase_sets))
-            and (other in parents or label in _parents(other, phrase_sets) or bool(words & _words(other)))
-            for other in labels
-        ],
-        dtype=bool,
-    )
-
-
-def _words(label: str) -> set[str]:
-    return set(label.replace(",", "").split()) - GENERIC_WORDS
-
-
-def _parents(label: str, phrase_sets: Mapping[str, PhraseSet]) -> tuple[str, ...]:
-    return phrase_sets[label].parents if label in phrase_sets else ()
-
-
-def _near(label: str, phrase_sets: Mapping[str, PhraseSet]) -> tuple[str, ...]:
-    return phrase_sets[label].near_misses if label in phrase_sets else ()

@@ -5,6 +5,7 @@ Over frames it is the headline measure of Wu et al., "FLAM: Frame-wise language-
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,12 +71,21 @@ class FrameAUROC:
         of each prompt; NaN where all its frames have one label
     left_out : tuple[str, ...]
         prompts that are NaN and not in the macro mean
+    draws : np.ndarray
+        (1 + D, K) float array, the areas of all recordings, then of each draw
     """
 
     macro: Interval
     micro: Interval
     per_prompt: dict[str, Interval]
     left_out: tuple[str, ...]
+    draws: np.ndarray
+
+    def of_groups(self, groups: Sequence[Sequence[str]], share: float = 0.95) -> Interval:
+        """Mean over groups of the mean over each group's prompts, without those that are NaN."""
+        column = {prompt: k for k, prompt in enumerate(self.per_prompt)}
+        means = [mean_of_rows(self.draws[:, [column[prompt] for prompt in group]]) for group in groups]
+        return interval(mean_of_rows(np.stack(means, axis=1)), share)
 
 
 def frame_auroc(table: ScoreTable, n_draws: int = 200, share: float = 0.95, seed: int = 0) -> FrameAUROC:
@@ -99,20 +109,16 @@ def frame_auroc(table: ScoreTable, n_draws: int = 200, share: float = 0.95, seed
     0.5
     """
     weights = recording_weights(len(table.recordings), n_draws, seed)
-    labels = table.frame_labels
-    areas = np.stack(
-        [_areas(table.scores[:, k], labels[:, k], table.recording_of_row, weights) for k in range(len(table.prompts))],
-        axis=1,
-    )
-    pooled = _areas(
-        table.scores.T.ravel(), labels.T.ravel(), np.tile(table.recording_of_row, len(table.prompts)), weights
-    )
+    columns = range(len(table.prompts))
+    areas = np.stack([_areas(*table.judged_frames(k), weights) for k in columns], axis=1)
+    pooled = _areas(*map(np.concatenate, zip(*map(table.judged_frames, columns), strict=True)), weights)
     is_counted = ~np.isnan(areas[0])
     return FrameAUROC(
         interval(mean_of_rows(areas), share),
         interval(pooled, share),
         {prompt: interval(areas[:, k], share) for k, prompt in enumerate(table.prompts)},
         tuple(prompt for prompt, counted in zip(table.prompts, is_counted, strict=True) if not counted),
+        areas,
     )
 
 

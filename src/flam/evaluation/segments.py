@@ -32,11 +32,19 @@ class Segments:
         (S, K) float array; 0 where a segment has no frame
     labels : np.ndarray
         (S, K) bool array, where an event of the prompt shares any time with the segment
+    judged : np.ndarray
+        (S, K) bool array, see ``ScoreTable``
     """
 
     recording: np.ndarray
     scores: np.ndarray
     labels: np.ndarray
+    judged: np.ndarray
+
+    def of_prompt(self, prompt: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Scores, labels and recordings of the segments in which the prompt of a column is judged, (N,) each."""
+        rows = self.judged[:, prompt]
+        return self.scores[rows, prompt], self.labels[rows, prompt], self.recording[rows]
 
 
 def segments(table: ScoreTable, segment_s: float = 1.0, pooling: Pooling = "max") -> Segments:
@@ -82,7 +90,7 @@ def segments(table: ScoreTable, segment_s: float = 1.0, pooling: Pooling = "max"
             scores[own, k] = np.maximum.reduceat(column, first)
         else:
             scores[own, k] = np.add.reduceat(shared_s * column, first) / np.add.reduceat(shared_s, first)
-    return Segments(recording, scores, labels)
+    return Segments(recording, scores, labels, table.judged[recording])
 
 
 def _labels(
@@ -122,9 +130,9 @@ def segment_changes(
     """How the counts of ``segment_f1`` change, prompt by prompt."""
     cut = segments(table, segment_s, pooling)
     for k, prompt in enumerate(table.prompts):
-        labels = cut.labels[:, k]
-        changes = Changes.of(cut.scores[:, k], np.stack([labels, ~labels]).astype(float), cut.recording)
-        yield prompt, PromptChanges(changes, np.bincount(cut.recording[labels], minlength=len(table.recordings)))
+        scores, labels, recording = cut.of_prompt(k)
+        changes = Changes.of(scores, np.stack([labels, ~labels]).astype(float), recording)
+        yield prompt, PromptChanges(changes, np.bincount(recording[labels], minlength=len(table.recordings)))
 
 
 def soft_label_events(
@@ -205,10 +213,7 @@ def mpauc(table: ScoreTable, max_fpr: float = 0.1, segment_s: float = 1.0, pooli
     if not 0 < max_fpr <= 1:
         raise ValueError(f"max_fpr is {max_fpr}; it is a share of negative segments, in (0, 1]")
     cut = segments(table, segment_s, pooling)
-    areas = {
-        prompt: _partial_area(cut.scores[:, k], cut.labels[:, k], cut.recording, max_fpr)
-        for k, prompt in enumerate(table.prompts)
-    }
+    areas = {prompt: _partial_area(*cut.of_prompt(k), max_fpr) for k, prompt in enumerate(table.prompts)}
     left_out = tuple(prompt for prompt, area in areas.items() if np.isnan(area))
     counted = [area for area in areas.values() if not np.isnan(area)]
     return MPAUC(float(np.mean(counted)) if counted else float("nan"), areas, left_out)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -37,6 +37,9 @@ class ScoreTable:
         the time axis of every recording
     truth : Truth
         the events, see ``Truth`` for what was joined, cut, dropped and ignored
+    judged : np.ndarray
+        (R, K) bool array, False where nobody knows whether a prompt sounds in a recording: its scores are 0 there, so
+        that it is neither found nor a false alarm, and metrics on frames and segments leave them out
     """
 
     recordings: tuple[str, ...]
@@ -48,6 +51,7 @@ class ScoreTable:
     ends_s: np.ndarray
     grid: TimeGrid
     truth: Truth
+    judged: np.ndarray
 
     @staticmethod
     def build(
@@ -55,6 +59,7 @@ class ScoreTable:
         truth: Iterable[RecordingEvents],
         outside: Outside = "error",
         other_prompts: OtherPrompts = "error",
+        not_judged: Mapping[str, Collection[str]] | None = None,
     ) -> ScoreTable:
         """Put scores and truth of the same recordings together.
 
@@ -69,6 +74,8 @@ class ScoreTable:
             counts them; "keep" leaves the long ones as they are and counts them
         other_prompts : OtherPrompts, default "error"
             for events of prompts that were not scored: "error"; "ignore" leaves them out and counts them
+        not_judged : Mapping[str, Collection[str]] | None, optional
+            recording to the prompts that nobody can judge in it, of which ``truth`` holds no event there
 
         Raises
         ------
@@ -98,6 +105,11 @@ class ScoreTable:
         ends_s = (local + 1) * first.grid.hop_samples / first.grid.sample_rate
         ends_s[first_row[1:] - 1] = end_s
         given_s = [events[name].duration_s for name in recordings]
+        doubtful = {} if not_judged is None else not_judged
+        judged = np.array(
+            [[prompt not in doubtful.get(name, ()) for prompt in first.prompts] for name in recordings], bool
+        )
+        columns = [rows * own for rows, own in zip(columns, judged, strict=True)] if doubtful else columns
         durations_s = np.array([end if given is None else given for end, given in zip(end_s, given_s, strict=True)])
         if not np.all(durations_s > 0):
             raise FlamError(f"recordings without a length: {truncate(_named(recordings, ~(durations_s > 0)))}")
@@ -111,6 +123,7 @@ class ScoreTable:
             ends_s,
             first.grid,
             collect_truth(events, recordings, first.prompts, durations_s, outside, other_prompts),
+            judged,
         )
 
     @property
@@ -133,6 +146,11 @@ class ScoreTable:
             spans_s = list(zip(truth.onset_s[start:end].tolist(), truth.offset_s[start:end].tolist(), strict=True))
             labels[rows, truth.prompt[start]] = self.grid.frame_labels(spans_s, rows.stop - rows.start)
         return labels
+
+    def judged_frames(self, prompt: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Scores, labels and recordings of the frames in which the prompt of a column is judged, (N,) each."""
+        rows = self.judged[self.recording_of_row, prompt]
+        return self.scores[rows, prompt], self.frame_labels[rows, prompt], self.recording_of_row[rows]
 
     def median_filtered(self, n_frames: int = 3) -> ScoreTable:
         """The same table with each score replaced by the median of the frames around it.

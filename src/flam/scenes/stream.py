@@ -62,6 +62,7 @@ class SceneStream:
     ):
         labels = {clip.clip_id: clip.label for clip in clips} if texts is None else texts
         self.seed = seed
+        self._clips = {clip.clip_id: clip for clip in clips}
         self._drawer = SceneDrawer(clips, store, config)
         self._renderer = Renderer(store, labels, config.room.impulse_responses)
 
@@ -73,6 +74,11 @@ class SceneStream:
     def plan(self, number: int) -> ScenePlan:
         """The plan of a scene, without its sound."""
         return self._drawer.draw(self.seed, number)
+
+    def background(self, number: int) -> SourceClip | None:
+        """The clip that lies under a scene."""
+        placed = self.plan(number).background
+        return None if placed is None else self._clips[placed.clip_id]
 
     def __getitem__(self, number: int) -> DrawnScene:
         plan = self.plan(number)

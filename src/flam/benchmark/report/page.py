@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from html import escape
 from pathlib import Path
 
@@ -11,9 +12,18 @@ import numpy as np
 
 import flam
 from flam.benchmark.evaluation import Evaluation
-from flam.benchmark.metrics import HEADLINES, METRICS, Figure, Metric, format_value
+from flam.benchmark.metrics import METRICS, Figure, Metric, format_value, headline
 from flam.benchmark.report.charts import bars, colour, confusion, line_chart
-from flam.benchmark.report.tables import TableRow, by_threshold, published, remarks_of, rows_of, tables_of
+from flam.benchmark.report.conditions import condition_tables
+from flam.benchmark.report.tables import (
+    TableRow,
+    by_threshold,
+    found_by_prompt,
+    published,
+    remarks_of,
+    rows_of,
+    tables_of,
+)
 from flam.benchmark.report.worst import worst_scenes
 from flam.benchmark.results import Result
 from flam.evaluation.collar import OnsetErrors
@@ -40,7 +50,8 @@ def render_html(evaluations: Sequence[Evaluation]) -> str:
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Evaluation</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<style>{(FOLDER / 'page.css').read_text(encoding='utf-8')}</style></head><body><main>"
-        f'<h1>Evaluation</h1><p class="dim">{_keys(systems)}</p>{_summary(evaluations)}{sections}{_footer(evaluations)}'
+        f'<h1>Evaluation</h1><p class="dim">{_keys(systems)}</p>{_summary(evaluations)}'
+        f"{_conditions(evaluations)}{sections}{_footer(evaluations)}"
         f"</main><script>{(FOLDER / 'page.js').read_text(encoding='utf-8')}</script></body></html>\n"
     )
 
@@ -50,15 +61,15 @@ def _summary(evaluations: Sequence[Evaluation]) -> str:
     columns: list[str] = []
     places: dict[tuple[bool, str], dict[str, str]] = {}
     for evaluation in evaluations:
-        task = evaluation.benchmark.task
-        metric = next(metric for metric in METRICS[task] if metric.key == HEADLINES[task])
+        metric = headline(evaluation.benchmark.task)
         columns.append(
-            f'<th><a href="#{_id(evaluation)}">{escape(evaluation.benchmark.name)}</a><br>{metric.title}</th>'
+            f'<th><a href="#{_id(evaluation)}">{escape(evaluation.benchmark.name)}</a><br>{_heading(metric)}</th>'
         )
         for row in rows_of(evaluation):
             if metric.key in row.figures:
                 cells = places.setdefault((not row.is_ours, row.system), {})
-                cells[evaluation.benchmark.name] = _cell(metric, row.figures[metric.key])
+                # the first is that of the system's own operating point
+                cells.setdefault(evaluation.benchmark.name, _cell(metric, row.figures[metric.key]))
     lines = "".join(
         f"<tr{'' if is_published else ' class=ours'}><td>{escape(system)}</td>"
         + "".join(f"<td>{cells.get(evaluation.benchmark.name, '')}</td>" for evaluation in evaluations)
@@ -72,8 +83,31 @@ def _summary(evaluations: Sequence[Evaluation]) -> str:
     )
 
 
+def _conditions(evaluations: Sequence[Evaluation]) -> str:
+    """A panel for each set of recordings that went through several recorders."""
+    ids = {evaluation.benchmark.name: _id(evaluation) for evaluation in evaluations}
+    panels = []
+    for stem, (headings, rows) in condition_tables(evaluations).items():
+        lines = []
+        for condition, *cells in rows:
+            section = ids.get(f"{stem}: {condition}")
+            name = escape(condition) if section is None else f'<a href="#{section}">{escape(condition)}</a>'
+            kind = " class=ours" if section is None else ""  # the mean and the worst
+            lines.append(f"<tr{kind}><td>{name}</td>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
+        head = "".join(f"<th>{escape(heading)}</th>" for heading in headings)
+        panels.append(_chart(f"{escape(stem)}: all conditions", _wide(head, "".join(lines)), "shares are x 100"))
+    return "".join(panels)
+
+
 def _section(evaluation: Evaluation) -> str:
-    charts = {"frames": _frames, "retrieval": _retrieval, "classify": _classify}[evaluation.benchmark.task]
+    charts = {
+        "frames": _frames,
+        "ambience": lambda evaluation: "",
+        "paraphrases": partial(_per_prompt, title="Frame AUROC of each label, asked by other words"),
+        "near misses": partial(_per_prompt, title="Right above near misses, by label"),
+        "retrieval": _retrieval,
+        "classify": _classify,
+    }[evaluation.benchmark.task]
     remarks = "".join(f"<li>{escape(remark)}</li>" for remark in remarks_of(evaluation))
     failures = "".join(f"<li>left out: {escape(failure)}</li>" for failure in evaluation.failures)
     return (
@@ -88,8 +122,8 @@ def _tables(evaluation: Evaluation) -> str:
     for title, (rows, metrics) in tables_of(evaluation).items():
         if title != "scores":
             parts.append(
-                f'<h3 class="part">At the {title}</h3><p class="dim">What flam detect finds with each model, '
-                "by the rules that it ships with.</p>"
+                '<h3 class="part">Operating points</h3><p class="dim">What flam detect finds with each model, by the '
+                "rules that it ships with; then with all thresholds moved alike, and for few prompts at a time.</p>"
             )
         head = "".join(f'<th title="{escape(metric.meaning)}">{_heading(metric)}</th>' for metric in metrics)
         body = "".join(_table_row(row, metrics) for row in rows)
@@ -114,7 +148,7 @@ def _wide(head: str, body: str) -> str:
 
 
 def _table_row(row: TableRow, metrics: Sequence[Metric]) -> str:
-    about = ""
+    about = f"<small>{escape(row.protocol)}</small>" if row.protocol else ""
     if not row.is_ours:
         source = published().sources[row.source]
         link = f'<a href="{escape(source.url)}">{escape(source.title.split(",")[0])}</a>'
@@ -124,7 +158,7 @@ def _table_row(row: TableRow, metrics: Sequence[Metric]) -> str:
 
 
 def _heading(metric: Metric) -> str:
-    unit = f"<br>{metric.unit}" if metric.unit in ("per minute", "s") else ""
+    unit = f"<br>{metric.unit}" if metric.unit in ("per minute", "s", "events", "prompts") else ""
     return f"{escape(metric.title)}&nbsp;{'↓' if metric.lower_is_better else '↑'}{unit}"
 
 
@@ -194,10 +228,31 @@ def _frames(evaluation: Evaluation) -> str:
     first = escape(next(iter(evaluation.results)))
     tables = "".join(_by_threshold(number, *named) for number, named in enumerate(evaluation.results.items()))
     return (
-        f'<div class="grid">{"".join(panels)}</div>{tables}{_per_prompt(evaluation, "Frame AUROC of each prompt")}'
+        f'<div class="grid">{"".join(panels)}</div>{_found_by_prompt(evaluation)}{tables}'
+        f"{_per_prompt(evaluation, 'Frame AUROC of each prompt')}"
         f'<h3 class="part">Worst scenes</h3><p class="dim">The lowest AUROC of {first} over a scene\'s own frames and '
         "prompts. Bands: the sound is there; lines: scores, 0 to 1. Click into a picture to listen from there.<br>"
         f"{_keys(list(evaluation.results))}</p>{worst_scenes(evaluation, N_SCENES)}"
+    )
+
+
+def _found_by_prompt(evaluation: Evaluation) -> str:
+    headings, rows = found_by_prompt(evaluation)
+    if not rows:
+        return ""
+    head = "".join(f"<th>{escape(heading)}</th>" for heading in ("prompt", *headings))
+    body = "".join(
+        f"<tr><td>{escape(prompt)}</td>"
+        + "".join(
+            "<td></td>" if own is None else f"<td{' class=none' * (not own[0])}>{own[0]} / {own[1]}</td>" for own in row
+        )
+        + "</tr>"
+        for prompt, row in rows.items()
+    )
+    return _chart(
+        "Events found, by prompt",
+        f'<div class="scroll">{_wide(head, body)}</div>',
+        "events found / events there, best first; events that a model's rules would join count as one",
     )
 
 

@@ -17,7 +17,9 @@ import numpy as np
 import flam
 from flam.benchmark.evaluation import Evaluation
 from flam.benchmark.metrics import METRICS, Figure, Metric, Table, format_value
-from flam.benchmark.results import Result
+from flam.benchmark.operating_point import OWN
+from flam.benchmark.report.conditions import condition_tables
+from flam.benchmark.results import Result, point_figures
 from flam.core import load_yaml
 
 PUBLISHED_TABLE = Path(__file__).with_name("published.yaml")
@@ -114,8 +116,15 @@ class TableRow:
 
 
 def rows_of(evaluation: Evaluation) -> list[TableRow]:
-    """What was measured here, then what others published."""
+    """What was measured here, at each operating point, then what others published."""
     ours = [TableRow(name, result.figures, True) for name, result in evaluation.results.items()]
+    titles = dict.fromkeys(title for result in evaluation.results.values() for title in result.points if title != OWN)
+    ours += [
+        TableRow(name, point_figures(result.points[title], evaluation.benchmark.task), True, protocol=title)
+        for title in titles
+        for name, result in evaluation.results.items()
+        if title in result.points
+    ]
     others = [
         TableRow(
             row.system,
@@ -138,6 +147,20 @@ def tables_of(evaluation: Evaluation) -> dict[Table, tuple[list[TableRow], list[
         if rows:
             tables[table] = rows, metrics
     return tables
+
+
+def found_by_prompt(evaluation: Evaluation) -> tuple[list[str], dict[str, list[tuple[int, int] | None]]]:
+    """Events found and events there of each prompt, best first by the first column; a heading for each column."""
+    columns = {
+        f"{name}{', ' * bool(title)}{title}": point.found_by_prompt
+        for title in dict.fromkeys(title for result in evaluation.results.values() for title in result.points)
+        for name, result in evaluation.results.items()
+        if (point := result.points.get(title)) is not None
+    }
+    prompts = dict.fromkeys(prompt for counts in columns.values() for prompt in counts)
+    rows = {prompt: [counts.get(prompt) for counts in columns.values()] for prompt in prompts}
+    ordered = sorted(rows, key=lambda prompt: [-found / there for found, there in filter(None, rows[prompt])])
+    return list(columns), {prompt: rows[prompt] for prompt in ordered}
 
 
 def by_threshold(result: Result) -> tuple[list[str], list[list[str]]]:
@@ -195,6 +218,14 @@ def as_json(evaluations: Sequence[Evaluation]) -> str:
                     name: {
                         "figures": _figures(result.figures),
                         "per_prompt": _figures(result.per_prompt),
+                        "operating_points": {
+                            title or "own": {
+                                "figures": _figures(point_figures(point, evaluation.benchmark.task)),
+                                "n_by_length": list(point.n_by_length),
+                                "found_by_prompt": point.found_by_prompt,
+                            }
+                            for title, point in result.points.items()
+                        },
                         **_curves(result),
                     }
                     for name, result in evaluation.results.items()
@@ -231,13 +262,32 @@ def as_csv(evaluations: Sequence[Evaluation]) -> str:
 def as_markdown(evaluations: Sequence[Evaluation]) -> str:
     """A table for each benchmark; ours in bold with 95 % intervals, shares x 100, others with their source."""
     lines = ["# Evaluation", "", "Shares are x 100. Bold: measured here, [95 % interval]. Others: as published.", ""]
+    for stem, (headings, cells) in condition_tables(evaluations).items():
+        lines += [f"## {_plain(stem)}: all conditions", "", f"| {' | '.join(map(_plain, headings))} |"]
+        lines += ["|---|" + "---:|" * (len(headings) - 1)]
+        lines += [*(f"| {' | '.join(map(_plain, line))} |" for line in cells), ""]
     used: list[str] = []
     for evaluation in evaluations:
         lines += [f"## {_plain(evaluation.benchmark.name)}", ""]
         for title, (rows, metrics) in tables_of(evaluation).items():
             used += dict.fromkeys(row.source for row in rows if not row.is_ours and row.source not in used)
-            lines += [f"At the {title} of each system, as `flam detect` uses it:", ""] * (title != "scores")
+            lines += ["At the operating point of each system, as `flam detect` uses it, and at others:", ""] * (
+                title != "scores"
+            )
             lines += [*_markdown_table(rows, metrics, used), ""]
+        headings, counts = found_by_prompt(evaluation)
+        if counts:
+            lines += [
+                "Events found of events there, by prompt:",
+                "",
+                f"| prompt | {' | '.join(map(_plain, headings))} |",
+            ]
+            lines += ["|---|" + "---:|" * len(headings)]
+            lines += [
+                f"| {_plain(prompt)} | {' | '.join('' if own is None else f'{own[0]}/{own[1]}' for own in row)} |"
+                for prompt, row in counts.items()
+            ]
+            lines += [""]
         for name, result in evaluation.results.items():
             if result.curves is not None:
                 headings, cells = by_threshold(result)

@@ -1,0 +1,62 @@
+"""One table for the same recordings in several conditions: each, their mean and the worst of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from flam.benchmark.evaluation import Evaluation
+from flam.benchmark.metrics import METRICS, Figure, Metric, format_value, headline
+
+FOUND = next(metric for metric in METRICS["frames"] if metric.key == "found")
+
+
+def condition_tables(evaluations: Sequence[Evaluation]) -> dict[str, tuple[list[str], list[list[str]]]]:
+    """By set of benchmarks that went through several recorders: headings, and lines of a table.
+
+    Benchmarks of one set have one task and are named alike up to a colon, as ``registry.open_benchmarks`` names them.
+    Columns are the headline figure of each system, and the share of events it finds at equal false alarms.
+    """
+    sets: dict[tuple[str, str], dict[str, Evaluation]] = {}
+    for evaluation in evaluations:
+        stem, colon, condition = evaluation.benchmark.name.partition(": ")
+        if colon:
+            sets.setdefault((stem, evaluation.benchmark.task), {})[condition] = evaluation
+    return {stem: _table(conditions) for (stem, _), conditions in sets.items() if len(conditions) > 1}
+
+
+def mean_and_worst(evaluations: Sequence[Evaluation]) -> list[str]:
+    """A line for each figure of ``condition_tables``: its mean and its worst condition."""
+    lines = []
+    for stem, (headings, rows) in condition_tables(evaluations).items():
+        *conditions, mean, worst = rows
+        for column, heading in enumerate(headings[1:], start=1):
+            names = [row[0] for row in conditions if row[column] == worst[column]]
+            lines.append(f"{stem}: {heading}: mean {mean[column]}, worst {worst[column]} ({', '.join(names)})")
+    return lines
+
+
+def _table(conditions: dict[str, Evaluation]) -> tuple[list[str], list[list[str]]]:
+    first = next(iter(conditions.values()))
+    task, title = first.benchmark.task, first.benchmark.points.equal_title
+    metric = headline(task)
+    columns: dict[str, tuple[Metric, list[float]]] = {}
+    for system in first.results:
+        results = [evaluation.results[system] for evaluation in conditions.values()]
+        figures = [result.figures.get(metric.key, Figure(np.nan)).value for result in results]
+        columns[f"{system}: {metric.title}"] = metric, figures
+        if any(title in result.points for result in results):
+            found = [result.points[title].recall.value if title in result.points else np.nan for result in results]
+            columns[f"{system}: found {title}"] = FOUND, found
+    rows = [
+        [condition, *(format_value(metric, values[row]) for metric, values in columns.values())]
+        for row, condition in enumerate(conditions)
+    ]
+    mean = ["mean", *(format_value(metric, float(np.mean(values))) for metric, values in columns.values())]
+    worst = ["worst", *(format_value(metric, _worst(metric, values)) for metric, values in columns.values())]
+    return ["condition", *columns], [*rows, mean, worst]
+
+
+def _worst(metric: Metric, values: Sequence[float]) -> float:
+    return max(values) if metric.lower_is_better else min(values)
