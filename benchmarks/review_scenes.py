@@ -17,9 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from flam.audio.write import write_audio
-from flam.core import Event, FrameScores, from_mapping
+from flam.benchmark.recipes import RecipeFile
+from flam.core import Event, FrameScores, from_mapping, load_yaml
 from flam.core.documents import parse_yaml
-from flam.data.phrases import load_phrases
+from flam.data.phrases import heard_in, load_phrases
 from flam.detection import Detector
 from flam.detection.scores import score
 from flam.library.bank import WaveformBank
@@ -27,10 +28,9 @@ from flam.library.source_library import SourceClip, read_manifest
 from flam.scenes.plan import SceneDrawer
 from flam.scenes.render import Renderer
 from flam.training.teacher_scenes import HeldOutConfig
-from recipes.flam_mini.judgement import JUDGED_SCENES, heard_in
 
 SPLIT = Path(__file__).parent.parent / "recipes" / "flam_mini" / "scenes.yaml"
-PHRASES = Path(__file__).parent.parent / "configs" / "phrases"
+CONFIGS = Path(__file__).parent.parent / "configs"
 N_LABELS = 50
 # name, half, seed
 PARTS = (("reviewed", 0, 0), ("again", 0, 1), ("new", 1, 2))
@@ -107,7 +107,10 @@ def material(manifest: Path, folder: Path, detector: Detector, n_scenes: int) ->
             groups[clip.label].add(clip.group)
     prompts = tuple(sorted(groups, key=lambda label: (-len(groups[label]), label))[:N_LABELS])
     clips = [clip for clip in clips if clip.kind == "background" or clip.label in prompts]
-    phrase_sets = load_phrases(PHRASES)
+    phrase_sets = load_phrases(CONFIGS / "phrases")
+    recipe = load_yaml(RecipeFile, CONFIGS / "benchmarks" / "flam_mini.yaml").scenes
+    assert recipe is not None
+    scene = recipe.scene
     half_of = dealt_out(clips)
 
     def heard(waveform: np.ndarray, events: Sequence[Event], background: SourceClip | None, path: str = "") -> Scene:
@@ -119,7 +122,7 @@ def material(manifest: Path, folder: Path, detector: Detector, n_scenes: int) ->
     for name, half, seed in PARTS:
         own = [clip for clip in clips if half_of[clip.group] == half]
         by_id = {clip.clip_id: clip for clip in own}
-        drawer = SceneDrawer(own, bank, replace(JUDGED_SCENES, label_power=0.0))
+        drawer = SceneDrawer(own, bank, replace(scene, label_power=0.0))
         renderer = Renderer(bank, {clip.clip_id: clip.label for clip in own if clip.kind != "background"})
         scenes = []
         for number in range(n_scenes):

@@ -11,20 +11,21 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections import Counter
 from pathlib import Path
 
 import soundfile
 
-from flam.data.phrases import load_phrases
+from flam.benchmark.library_benchmarks import asked_prompts
+from flam.benchmark.recipes import RecipeFile
+from flam.core import load_yaml
+from flam.data.phrases import heard_in, load_phrases
 from flam.library.bank import WaveformBank
 from flam.library.source_library import SourceClip, read_manifest
 from flam.scenes.plan import SceneDrawer
 from flam.scenes.render import Renderer
 from flam.training.recipe import load_recipe
-from recipes.flam_mini.judgement import JUDGED_SCENES, heard_in
 
-N_PROMPTS = 50
+BENCHMARK = "configs/benchmarks/flam_mini.yaml"
 
 
 def held_out_clips(manifest: Path) -> list[SourceClip]:
@@ -33,17 +34,14 @@ def held_out_clips(manifest: Path) -> list[SourceClip]:
     return [clip for clip in read_manifest(manifest) if split.holds_out(clip)]
 
 
-def frequent_labels(clips: list[SourceClip]) -> list[str]:
-    """The labels with most clips."""
-    counts = Counter(clip.label for clip in clips if clip.kind != "background" and clip.label)
-    return [label for label, _ in counts.most_common(N_PROMPTS)]
-
-
 def render(clips: list[SourceClip], bank: WaveformBank, folder: Path, n_scenes: int, seed: int) -> None:
     """Write scenes and what sounds in them."""
-    by_id, prompts = {clip.clip_id: clip for clip in clips}, frequent_labels(clips)
+    recipe = load_yaml(RecipeFile, BENCHMARK).scenes
+    assert recipe is not None
+    by_id = {clip.clip_id: clip for clip in clips}
+    prompts = asked_prompts(clips, {clip.clip_id: clip.label for clip in clips}, recipe.n_prompts)
     phrases = load_phrases("configs/phrases")
-    drawer = SceneDrawer(clips, bank, JUDGED_SCENES)
+    drawer = SceneDrawer(clips, bank, recipe.scene)
     renderer = Renderer(bank, {clip.clip_id: clip.clip_id for clip in clips})
     lines = []
     for index in range(n_scenes):

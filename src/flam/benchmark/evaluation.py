@@ -280,8 +280,8 @@ def _judge(store: ScoreStore, system: System, benchmark: Benchmark, answers: dic
         return paraphrase_result(items, answers, benchmark.other_texts)
     audio_features = np.stack([answers[item.name] for item in items])
     if benchmark.task == "near misses":
-        texts = dict(zip(benchmark.prompts, store.text_features(system, benchmark.prompts), strict=True))
-        return near_miss_result(items, audio_features, texts, benchmark.other_texts)
+        words = dict(zip(benchmark.prompts, store.text_features(system, benchmark.prompts), strict=True))
+        return near_miss_result(items, audio_features, words, benchmark.other_texts)
     if benchmark.task == "retrieval":
         captions = [caption for item in items for caption in item.captions]
         return retrieval_result(items, audio_features, store.text_features(system, captions))

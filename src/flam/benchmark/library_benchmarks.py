@@ -55,7 +55,8 @@ def library_benchmarks(
     ConfigError
         A library is missing or can't be read, or holds no clips for these scenes.
     """
-    recorders = {f"{name}: {condition}": own for condition, own in recipe.recorders.items()} or {name: None}
+    recorders: dict[str, Recorder | None] = {f"{name}: {title}": own for title, own in recipe.recorders.items()}
+    recorders = recorders or {name: None}
     if recipe.classify is not None:
         classify = recipe.classify
         return [

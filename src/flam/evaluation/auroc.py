@@ -111,7 +111,8 @@ def frame_auroc(table: ScoreTable, n_draws: int = 200, share: float = 0.95, seed
     weights = recording_weights(len(table.recordings), n_draws, seed)
     columns = range(len(table.prompts))
     areas = np.stack([_areas(*table.judged_frames(k), weights) for k in columns], axis=1)
-    pooled = _areas(*map(np.concatenate, zip(*map(table.judged_frames, columns), strict=True)), weights)
+    scores, labels, recording = map(np.concatenate, zip(*map(table.judged_frames, columns), strict=True))
+    pooled = _areas(scores, labels, recording, weights)
     is_counted = ~np.isnan(areas[0])
     return FrameAUROC(
         interval(mean_of_rows(areas), share),

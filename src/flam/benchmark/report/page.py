@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 import flam
+from flam.benchmark.benchmark import Task
 from flam.benchmark.evaluation import Evaluation
 from flam.benchmark.metrics import METRICS, Figure, Metric, format_value, headline
 from flam.benchmark.report.charts import bars, colour, confusion, line_chart
@@ -100,20 +101,21 @@ def _conditions(evaluations: Sequence[Evaluation]) -> str:
 
 
 def _section(evaluation: Evaluation) -> str:
-    charts = {
+    charts: dict[Task, Callable[[Evaluation], str]] = {
         "frames": _frames,
-        "ambience": lambda evaluation: "",
         "paraphrases": partial(_per_prompt, title="Frame AUROC of each label, asked by other words"),
         "near misses": partial(_per_prompt, title="Right above near misses, by label"),
         "retrieval": _retrieval,
         "classify": _classify,
-    }[evaluation.benchmark.task]
+    }
+    task = evaluation.benchmark.task
+    drawn = charts[task](evaluation) if task in charts else ""
     remarks = "".join(f"<li>{escape(remark)}</li>" for remark in remarks_of(evaluation))
     failures = "".join(f"<li>left out: {escape(failure)}</li>" for failure in evaluation.failures)
     return (
         f'<h2 id="{_id(evaluation)}">{escape(evaluation.benchmark.name)}</h2>'
         f'<section class="panel">{_tables(evaluation)}<ul>{remarks}{failures}</ul></section>'
-        f"{charts(evaluation)}"
+        f"{drawn}"
     )
 
 
