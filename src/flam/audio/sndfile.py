@@ -18,6 +18,7 @@ import soundfile
 
 from flam.audio.byte_source import ByteSource, Part
 from flam.audio.combined import reblock
+from flam.audio.promised import promised_samples, samples_there
 from flam.core import AudioError
 
 # how libmpg123 begins its lines; everything else that reaches the terminal meanwhile is passed on
@@ -27,10 +28,6 @@ _lock = threading.RLock()
 CAPTURE_PATTERN, FLAGS_AT, TABLE_LENGTH_AT, TABLE_AT = b"OggS", 5, 26, 27
 END_OF_STREAM = 4
 LARGEST_PAGE_BYTES = 65_307
-# libsndfile notes in its log where a chunk claims more bytes than the file has left; from this size on, the claim is
-# the "unknown length" that programs write into a pipe.
-CHUNK_SHORTAGE = re.compile(r"^ *(?:data|SSND|Data Size) *: (\d+) \(should be (\d+)\)", re.MULTILINE)
-UNKNOWN_LENGTH_BYTES = 0x7FFF_F000
 UNKNOWN_LENGTH_SAMPLES = 1 << 62
 # The last page of an Ogg states its end, and encoders round it: up to as many samples as a packet holds at most.
 VORBIS_PACKET_SAMPLES = 4096
@@ -213,9 +210,9 @@ class SndfileReader:
             )
             return
         n_promised = self.n_samples
-        shortage = CHUNK_SHORTAGE.search(file.extra_info)
-        if n_promised is not None and shortage and int(shortage[2]) < int(shortage[1]) < UNKNOWN_LENGTH_BYTES:
-            n_promised = max(1, n_promised) * int(shortage[1]) // max(1, int(shortage[2]))
+        if n_promised is not None:
+            end_sample = samples_there(file.extra_info, file.format, end_sample)
+            n_promised = promised_samples(file.extra_info, file.format, n_promised)
         tolerance = VORBIS_PACKET_SAMPLES if file.format == "OGG" else 0
         if n_promised is None or end_sample >= n_promised - tolerance:
             self._tell_of_damage()

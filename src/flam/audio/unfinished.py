@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
@@ -12,6 +13,8 @@ UNKNOWN_SIZES = (0xFFFF_FFFF, 0x7FFF_FFFF)
 LARGEST_32_BIT = 0xFFFF_FFFF
 FROM_UNKNOWN_32_BIT, FROM_UNKNOWN_64_BIT = 0x7FFF_F000, 1 << 62
 SHORTEST_TAIL_BYTES = 4096
+SPHERE_BYTES = 1024
+VOC_END, VOC_SOUNDS = 0, (1, 2, 9)
 W64_TAIL = bytes.fromhex("f3acd3118cd100c04f8edb8a")
 
 
@@ -68,7 +71,7 @@ class Repair(NamedTuple):
 
 
 def repair(file: BinaryIO) -> Repair | None:
-    """Correct the size of the samples in the header of a WAV, RF64, W64, AIFF, CAF or AU file.
+    """Correct the size of the samples in the header of a WAV, RF64, W64, AIFF, CAF, AU, VOC or SPHERE file.
 
     Parameters
     ----------
@@ -91,6 +94,10 @@ def repair(file: BinaryIO) -> Repair | None:
         return _repaired_aiff(file, end)
     if head[:4] == b"caff":
         return _repaired_caf(file, end)
+    if head[:20] == b"Creative Voice File\x1a":
+        return _repaired_voc(file, end)
+    if head[:7] == b"NIST_1A":
+        return _cut_sphere(file, end)
     if head[:4] in (b".snd", b"dns."):
         order = ">" if head[:4] == b".snd" else "<"
         start, stated = struct.unpack(order + "II", head[4:12])
@@ -113,6 +120,8 @@ def _repaired_wav(file: BinaryIO, end: int) -> Repair | None:
     stated, found = data.size, _wav_data_bytes(file, data, end)
     file.seek(0)
     is_64_bit = file.read(4) in (b"RF64", b"BW64")
+    if is_64_bit and stated != LARGEST_32_BIT and end - data.start < stated < FROM_UNKNOWN_64_BIT:
+        return Repair([(0, end)], stated, end - data.start, is_cut=True)
     if found is None or (not is_64_bit and stated >= FROM_UNKNOWN_32_BIT and found <= LARGEST_32_BIT):
         return None  # right, or an unknown length that libsndfile reads to the end of the file
     file.seek(0)
@@ -173,6 +182,8 @@ def _repaired_w64(file: BinaryIO, end: int) -> Repair | None:
         if identity == b"data" + W64_TAIL:
             found = end - position - 24
             is_unfinished = size <= 24 or size >= FROM_UNKNOWN_64_BIT
+            if not is_unfinished and 0 < found < size - 24:
+                return Repair([(0, end)], size - 24, found, is_cut=True)
             if not is_unfinished or found <= 0:
                 return None
             sizes = struct.pack("<Q", end), struct.pack("<Q", found + 24)
@@ -212,6 +223,34 @@ def _repaired_caf(file: BinaryIO, end: int) -> Repair | None:
             parts: list[Part] = [(0, position + 4), struct.pack(">q", found + 4), (position + 12, end)]
             return Repair(parts, max(0, size - 4), found, is_cut=size > 4)  # of a cut one libsndfile reads nothing
     return None
+
+
+def _repaired_voc(file: BinaryIO, end: int) -> Repair | None:
+    """libsndfile refuses some whose last block goes beyond the end."""
+    file.seek(20)
+    position = int.from_bytes(file.read(2), "little")
+    while position + 4 < end:
+        file.seek(position)
+        kind, size, found = file.read(1)[0], int.from_bytes(file.read(3), "little"), end - position - 4
+        if kind == VOC_END:
+            return None
+        if size > found:
+            parts: list[Part] = [(0, position + 1), found.to_bytes(3, "little"), (position + 4, end), bytes([VOC_END])]
+            return Repair(parts, size, found, is_cut=True) if kind in VOC_SOUNDS else None
+        position += 4 + size
+    return None
+
+
+def _cut_sphere(file: BinaryIO, end: int) -> Repair | None:
+    file.seek(0)
+    start = re.match(rb"NIST_1A\s+(\d{1,6})\s", file.read(SPHERE_BYTES))
+    file.seek(0)
+    header = file.read(SPHERE_BYTES if start is None else int(start[1]))
+    facts = {name: int(value) for name, value in re.findall(rb"^(\w+) -i (\d{1,12})\s*$", header, re.MULTILINE)}
+    stated = facts.get(b"sample_count", 0) * facts.get(b"channel_count", 1) * facts.get(b"sample_n_bytes", 1)
+    found = end - len(header)
+    is_plain = b"shorten" not in header and b"shortpack" not in header
+    return Repair([(0, end)], stated, found, is_cut=True) if is_plain and 0 < found < stated else None
 
 
 def _big_endian_chunks(file: BinaryIO, position: int, end: int, size_bytes: int) -> Iterator[tuple[int, bytes, int]]:
