@@ -144,6 +144,26 @@ def test_many_spans_are_told_and_not_poured_out(run, archive_paths, tmp_path, mo
     assert run(*asked, "--cut", "clips", "--top", n_spans).code == 0
     assert len(list((tmp_path / "clips").iterdir())) == n_spans
     assert run(*asked, "--top", 0).code == 2
+    assert run(*asked, "--sheet", "hits.bmp").out == ""
+    assert run(*asked, "--cut", "c", "--padding", -1).out == ""
+
+
+def test_recordings_of_one_name_keep_clips_and_files_of_their_own(run, make_sound, axes, tmp_path):
+    axes.save(tmp_path / "search_axes.safetensors")
+    for site in ("north", "south"):
+        make_sound(tmp_path / "in" / site / "20260501_220000.wav", 1, 5.0, [(1000, 1, 3)])
+    make_sound(tmp_path / "in" / "south" / "20260501_230000.wav", 1, 5.0, [(1000, 1, 3)])
+    run("index", "build", "in", "-o", "archive", "--jobs", 1)
+    asked = ("search", "archive", "-p", "tone 1000", "--threshold", 0.6)
+    assert run(*asked, "--cut", "clips", "-o", "raven/", "--format", "raven").code == 0
+    names = sorted(path.name.split("_000")[0] for path in (tmp_path / "clips").iterdir())
+    assert names == ["20260501_230000", "north_20260501_220000", "south_20260501_220000"]
+    files = sorted(path.relative_to(tmp_path / "raven").as_posix() for path in (tmp_path / "raven").rglob("*.txt"))
+    assert [file.split(".")[0] for file in files] == [f"north/{n}" for n in ("20260501_220000",)] + [
+        "south/20260501_220000",
+        "south/20260501_230000",
+    ]
+    assert run(*asked, "--format", "raven").code == 2
 
 
 def test_recordings_that_are_gone_still_answer_and_their_clips_are_told(run, archive_paths, sounds, tmp_path):
@@ -186,7 +206,19 @@ def test_sounds_together_and_examples(run, archive_paths, sounds):
     assert {row["recording"] for row in like} >= {str(sounds / "SITE1_20260501_220000.wav")}
     both = run("search", archive, "--like", example, "-p", "tone 1000", "--format", "csv")
     assert both.code == 0
+    quiet = run("search", archive, "--like", example, "--not", "tone 1000", "--format", "csv")
+    found = {
+        (row["recording"], row["onset_s"])
+        for row in table(run("search", archive, "-p", "tone 1000", "--format", "csv").out)
+    }
+    assert found
+    assert not found & {(row["recording"], row["onset_s"]) for row in table(quiet.out)}
+    assert len(table(quiet.out)) < len(like)
+    parts = run("search", archive, "--like", example, "--like", f"{sounds / 'short.wav'}", "--format", "csv")
+    assert {row["prompt"] for row in table(parts.out)} == {"SITE1_20260501_220000.wav@10.2-11.8", "short.wav"}
     assert run("search", archive, "--like", example, "-p", "a", "-p", "b").code == 2
+    assert run("search", archive, "-p", "a", "-p", "b", "--all", "--any").code == 2
+    assert run("search", archive, "-p", "a", "--within", "5s").code == 2
     assert run("search", archive, "-p", "a", "--all").code == 2
     assert run("search", archive, "-p", "a", "--then", "b", "--within", "soon").code == 2
     assert run("search", archive).code == 2
@@ -205,7 +237,15 @@ def test_clips_are_ranked(run, archive_paths, sounds, tmp_path, monkeypatch):
     assert len(table((tmp_path / "ranks.csv").read_text())) == 5
     same = table(run("search", archive_paths["exact"], "--clips", "--like", sounds / "short.wav", "--top", 1).out)
     assert float(same[0]["cosine"]) == pytest.approx(1.0, abs=1e-3)
-    pairs = run("search", archive_paths["exact"], "--clips", "--duplicates", 0.5)
+    may_2 = run("search", archive_paths["exact"], "-p", "tone 400", "--clips", "--after", "2026-05-02", "--top", 9)
+    assert [row["recording"].split("/")[-1] for row in table(may_2.out)] == ["SITE1_20260502_050000.wav"]
+    short = run("search", archive_paths["exact"], "-p", "tone 400", "--clips", "--duration", "..1", "--top", 9)
+    assert [row["recording"].split("/")[-1] for row in table(short.out)] == ["short.wav"]
+    for option in (("--cut", "c"), ("--loudness", "-10.."), ("--not", "x"), ("--format", "csv")):
+        assert run("search", archive_paths["exact"], "-p", "a", "--clips", *option).code == 2
+    nothing = run("search", archive_paths["exact"], "--clips")
+    assert (nothing.code, nothing.out) == (2, "")
+    pairs = run("search", archive_paths["exact"], "--duplicates", 0.5)
     assert pairs.out.startswith("cosine,recording,other\n")
 
 

@@ -1,6 +1,7 @@
 """Spans together, filters, counts and clips, on spans that are written down here."""
 
 import io
+from dataclasses import replace
 from datetime import date, datetime, time
 
 import numpy as np
@@ -115,6 +116,8 @@ def test_counts_by_hour_day_and_site():
     assert [(row.key, row.n) for row in count(found, ["day"])] == [(("2026-05-01",), 2), (("2026-05-02",), 1)]
     assert count(found, ["site"])[0].key == ("wood",)
     assert count(found, ["site"], site_from="name")[0].key == ("A",)
+    named = [replace(found[0], recording=f"/x/{name}") for name in ("mic 2026-05-02T12-30Z.wav", "20260502_123000.wav")]
+    assert [row.key for row in count(named, ["site"], site_from="name")] == [("",), ("mic",)]
     with pytest.raises(ConfigError, match="week"):
         count(found, ["week"])
 

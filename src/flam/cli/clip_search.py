@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from flam.cli.detect_options import Find
 from flam.cli.search_options import Answers, Keep, Together, choose_filters
-from flam.core import ConfigError, atomic_text
-from flam.search import Archive
-from flam.search.examples import Example, near_duplicates, rank_clips
+from flam.core import ConfigError, Event, atomic_text
+from flam.search import Archive, Span
+from flam.search.examples import Example, RankedClip, near_duplicates, rank_clips
+from flam.search.filters import Filters
 
 if TYPE_CHECKING:
     from flam.core.progress import Reporter
@@ -40,6 +41,7 @@ def search_clips(
         Nothing to rank by, or options that do not go together.
     """
     header: tuple[str, ...]
+    _require_clip_options(find, together, keep, answers)
     if duplicates is not None:
         header, rows = ("cosine", "recording", "other"), _pairs(archives, duplicates)
     elif together.like and find.prompts is not None:
@@ -49,8 +51,24 @@ def search_clips(
             ("rank", "cosine", "prompt", "recording"),
             _files(archives, find, together, keep, answers, reporter),
         )
-    _write(header, rows, answers.output)
+    _write(header, list(rows), answers.output)
     return 0
+
+
+def _require_clip_options(find: Find, together: Together, keep: Keep, answers: Answers) -> None:
+    of_spans = {
+        "--all": together.all_,
+        "--any": together.any_,
+        "--then": together.then is not None,
+        "--not": find.suppress,
+        "--loudness": keep.loudness is not None,
+        "--format": answers.format is not None,
+        "--cut": answers.cut is not None,
+        "--sheet": answers.sheet is not None,
+    }
+    for option, is_given in of_spans.items():
+        if is_given:
+            raise ConfigError(f"{option} is about spans, --clips ranks whole files; leave one of them out")
 
 
 def _files(
@@ -61,7 +79,7 @@ def _files(
     filters, top = choose_filters(keep), answers.top
     if top is None and answers.output is None:
         top = SHOWN_CLIPS
-    detector = archives[0].detector
+    detector, rate = archives[0].detector, archives[0].settings.sample_rate
     if together.like:
         vectors = {text: detector.embed_audio(str(Example.parse(text).path)) for text in together.like}
     else:
@@ -69,11 +87,17 @@ def _files(
         vectors = dict(zip(names, detector.embed_text(names).text_features, strict=True))
     for label, vector in vectors.items():
         ranked = [clip for archive in archives for clip in rank_clips(archive, vector)]
-        ranked = sorted((c for c in ranked if filters.keep_recording(c.recording)), key=lambda clip: -clip.cosine)
+        ranked = sorted((clip for clip in ranked if _is_kept(clip, filters, rate)), key=lambda clip: -clip.cosine)
         for rank, clip in enumerate(ranked[:top], start=1):
             yield str(rank), f"{clip.cosine:.4f}", label, clip.recording.path
         if answers.top is None and len(ranked) > len(ranked[:top]):
             reporter.say(f"{label}: the best {top} of {len(ranked)} files; --top {len(ranked)} or -o gives all")
+
+
+def _is_kept(clip: RankedClip, filters: Filters, sample_rate: int) -> bool:
+    """Whether a file, as one span from its beginning to its end, passes."""
+    event = Event(0.0, clip.recording.n_samples / sample_rate, "", clip.cosine, clip.cosine)
+    return filters.keep_recording(clip.recording) and filters.keep_span(Span(clip.recording, event, 0.0))
 
 
 def _texts(archive: Archive, together: Together, find: Find) -> Iterator[tuple[str, ...]]:
@@ -95,7 +119,7 @@ def _pairs(archives: Sequence[Archive], min_cosine: float) -> Iterator[tuple[str
             yield f"{cosine:.4f}", one.path, other.path
 
 
-def _write(header: tuple[str, ...], rows: Iterator[tuple[str, ...]], output: str | None) -> None:
+def _write(header: tuple[str, ...], rows: list[tuple[str, ...]], output: str | None) -> None:
     if output is None:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(header)

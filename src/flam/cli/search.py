@@ -38,27 +38,36 @@ def search(
     For example: flam search archive/ -p "glass breaking" --sheet hits.png
     """
     from flam.cli.clip_search import search_clips
-    from flam.cli.search_answers import write_answers
+    from flam.cli.search_answers import choose_answers, write_answers
     from flam.core.progress import Reporter
     from flam.search.archive import ranked
 
-    require_top(answers.top)
-    reporter = Reporter(answers.quiet)
+    output, reporter = choose_answers(answers), Reporter(answers.quiet)
+    require_fitting(together)
     opened = open_archives(archives)
-    if clips:
+    if clips or duplicates is not None:
         return search_clips(opened, find, together, keep, answers, duplicates, reporter)
     spans = ranked(find_spans(opened, find, together, keep, events, reporter))
     if not spans:
         reporter.say("nothing reaches the threshold; a lower --threshold finds more, see flam search --help")
-    return write_answers(opened, spans if answers.top is None else spans[: answers.top], answers, reporter)
+    chosen = spans if answers.top is None else spans[: answers.top]
+    return write_answers(opened, chosen, answers, output, reporter)
 
 
-def require_top(top: int | None) -> None:
-    """Refuse a number of results that is none."""
+def require_fitting(together: Together) -> None:
+    """Refuse options that say nothing together.
+
+    Raises
+    ------
+    ConfigError
+        One that would be ignored.
+    """
     from flam.core import ConfigError
 
-    if top is not None and top < 1:
-        raise ConfigError(f"--top {top} must be at least 1; leave it out for all")
+    if together.all_ and together.any_:
+        raise ConfigError("--all and --any ask for different things; give one of them")
+    if together.within is not None and not together.all_ and together.then is None:
+        raise ConfigError(f"--within {together.within} says how far apart sounds of --all or --then may be; give one")
 
 
 def open_archives(paths: tuple[Path, ...]) -> list[Archive]:
@@ -134,7 +143,7 @@ def choose_queries(archive: Archive, find: Find, together: Together, events: Eve
         if len(prompts.prompts) > 1 or together.all_ or together.any_:
             raise ConfigError("--like goes with one -p at most, which describes the same sound; ask once for each")
         words = archive.detector.embed_text(list(prompts.names)) if prompts.prompts else None
-        queries = [example_query(archive, Example.parse(text), config, words) for text in together.like]
+        queries = [example_query(archive, Example.parse(text), config, words, suppress) for text in together.like]
         prompts = PromptList(then)
     else:
         queries = []

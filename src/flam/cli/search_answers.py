@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, TextIO
 
-from flam.annotations import write_events
+from flam.annotations import FORMATS, write_events
 from flam.annotations.table import clock
 from flam.audio import open_recording
 from flam.audio.cut import cut_clips
 from flam.cli.search_options import Answers
 from flam.core import AudioError, ConfigError, RecordingEvents, atomic_text
 from flam.core.terminal import printable
-from flam.jobs.outputs import choose_output
+from flam.jobs.manifest import make_folder
+from flam.jobs.outputs import Output, choose_output
+from flam.plots.layout import require_picture, shortened
 from flam.search import Archive, Recording, Span
 from flam.search.filters import clock_time
 
@@ -33,17 +37,40 @@ SHEET_AROUND_S, SHEET_SHORTEST_S, SHEET_LONGEST_S = 0.5, 2.0, 10.0
 RANKED_FORMATS = ("csv", "jsonl")
 
 
-def write_answers(archives: Sequence[Archive], spans: Sequence[Span], answers: Answers, reporter: Reporter) -> int:
+def choose_answers(answers: Answers) -> Output:
+    """Where spans go, with all that can be refused before a search.
+
+    Raises
+    ------
+    ConfigError
+        A format, a picture, a number or a padding that is none.
+    """
+    require_top(answers.top)
+    if answers.sheet is not None:
+        require_picture(answers.sheet)
+    if not 0 <= answers.padding < math.inf:
+        raise ConfigError(f"--padding {answers.padding} must be at least 0 and finite")
+    return choose_output(answers.output, answers.format, 1)
+
+
+def require_top(top: int | None) -> None:
+    """Refuse a number of results that is none."""
+    if top is not None and top < 1:
+        raise ConfigError(f"--top {top} must be at least 1; leave it out for all")
+
+
+def write_answers(
+    archives: Sequence[Archive], spans: Sequence[Span], answers: Answers, output: Output, reporter: Reporter
+) -> int:
     """Write spans as the command asks for; gives the exit code.
 
     Raises
     ------
     ConfigError
-        A format or a picture that can't be written.
+        A format that holds one recording, for several; more clips than anybody asked for.
     OutputError
         A file can't be written.
     """
-    output = choose_output(answers.output, answers.format, 1)
     if answers.cut is not None and answers.top is None and len(spans) > MOST_CLIPS:
         raise ConfigError(
             f"--cut would write {len(spans)} clips to {answers.cut}; say how many of the best with --top, "
@@ -58,6 +85,8 @@ def write_answers(archives: Sequence[Archive], spans: Sequence[Span], answers: A
         if len(shown) < len(spans):
             n = len(spans)
             reporter.say(f"the best {len(shown)} of {n} spans; -o hits.csv writes all, --top {n} shows all")
+    elif output.kind == "folder":
+        _write_folder(spans, rates, output)
     else:
         write_events(
             _grouped(spans, rates, output.format), sys.stdout if output.path is None else output.path, output.format
@@ -112,14 +141,50 @@ def _grouped(spans: Sequence[Span], rates: dict[Recording, int], format: str) ->
         yield RecordingEvents(name, recording.n_samples / rates[recording], tuple(events))
 
 
+def _write_folder(spans: Sequence[Span], rates: dict[Recording, int], output: Output) -> None:
+    """A file for each recording that has spans, the tree of the recordings kept."""
+    assert output.path is not None
+    names = unlike_names([span.recording for span in spans])
+    for events, name in zip(_grouped(spans, rates, "json"), names.values(), strict=True):
+        path = output.path / f"{name}{FORMATS[output.format].suffix}"
+        make_folder(path.parent)
+        write_events([events], path, output.format)
+
+
+def unlike_names(recordings: Iterable[Recording]) -> dict[Recording, PurePath]:
+    """A name of its own for each recording: its path below their common folder, without suffix where that is enough.
+
+    Examples
+    --------
+    >>> def recording(path):
+    ...     return Recording(path, 0, 0, "", None, 8_000, 0)
+    >>> names = unlike_names([recording("/a/x/1.wav"), recording("/a/y/1.wav"), recording("/a/y/1.flac")])
+    >>> [name.as_posix() for name in names.values()]
+    ['x/1', 'y/1.wav', 'y/1.flac']
+    """
+    paths = {recording: PurePath(recording.path) for recording in recordings}
+    if not paths:
+        return {}
+    root = os.path.commonpath([path.parent for path in paths.values()])
+    below = {recording: path.relative_to(root) for recording, path in paths.items()}
+    shared = Counter(path.with_suffix("") for path in below.values())
+    return {
+        recording: path if shared[path.with_suffix("")] > 1 else path.with_suffix("")
+        for recording, path in below.items()
+    }
+
+
 def _cut(spans: Sequence[Span], answers: Answers, folder: Path, reporter: Reporter) -> None:
     by_recording: dict[Recording, list] = {}
     for span in spans:
         by_recording.setdefault(span.recording, []).append(span.event)
-    n_clips = 0
+    n_clips, names = 0, unlike_names(by_recording)
+    shared = Counter(name.name for name in names.values())
     for recording, events in by_recording.items():
+        # recorders at several places give their files the same names
+        parts = names[recording].parts if shared[names[recording].name] > 1 else names[recording].parts[-1:]
         try:
-            clips = cut_clips(recording.path, events, folder, answers.padding, answers.cut_format)
+            clips = cut_clips(recording.path, events, folder, answers.padding, answers.cut_format, stem="_".join(parts))
             n_cut = sum(clip.exists() for clip in clips)
             n_clips += n_cut
             if n_cut < len(clips):
@@ -154,7 +219,7 @@ def _thumbnail(rank: int, span: Span) -> Thumbnail:
     import numpy as np
 
     from flam.audio.downmix import downmix
-    from flam.plots.archive import Thumbnail
+    from flam.plots.archive import SUBTITLE_CHARACTERS, Thumbnail
 
     event = span.event
     around_s = max(SHEET_AROUND_S, (SHEET_SHORTEST_S - event.duration_s) / 2)
@@ -170,15 +235,15 @@ def _thumbnail(rank: int, span: Span) -> Thumbnail:
                 break
     if not blocks:
         raise AudioError(f"{span.recording.path}: has changed since it was read; run flam index build again")
-    moment = clock_time(span)
-    when = clock(event.onset_s) if moment is None else f"{clock(event.onset_s)}, {moment:%Y-%m-%d %H:%M:%S}"
+    moment, name = clock_time(span), Path(span.recording.path).name
+    when = "" if moment is None else f"  {moment:%Y-%m-%d %H:%M:%S}"
     return Thumbnail(
         np.concatenate(blocks)[:n_wanted],
         rate,
         event.onset_s - start_s,
         min(event.offset_s - start_s, length_s),
-        f"{rank}. {event.max_score:.4f}  {event.prompt}",
-        f"{Path(span.recording.path).name}  {when}",
+        f"{rank}. {event.max_score:.4f}  {shortened(event.prompt, 18)}  {clock(event.onset_s)}",
+        f"{shortened(name, SUBTITLE_CHARACTERS - len(when))}{when}",
     )
 
 

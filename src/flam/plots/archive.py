@@ -18,11 +18,12 @@ from flam.plots.spectrogram import reduced_spectrogram
 PANEL_IN, LABEL_IN = 2.1, 0.55
 DAY_LABEL_IN = 0.6
 MOST_PANELS = 24
-NOT_RECORDED = "#dde3e8"
+NOT_RECORDED, SECOND_INK = "#dde3e8", "#5b6875"
 Cell = tuple[date, int]
 SHEET_COLUMNS = 5
 SHEET_CELL_IN = (2.5, 1.35)
 SHEET_TITLE_IN, SHEET_FOOT_IN = 0.36, 0.1
+TITLE_CHARACTERS, SUBTITLE_CHARACTERS = 38, 42  # as many as fit
 SHEET_RANGE_DB = 60.0
 
 
@@ -94,6 +95,7 @@ def plot_activity(counts: Mapping[str, Mapping[Cell, int]], recorded_s: Mapping[
         scale = figure.colorbar(ScalarMappable(norm, colours), cax=bar, ticks=ticks)
         scale.outline.set_visible(False)
         bar.tick_params(length=2, labelsize=7.5, color=INK, labelcolor=INK)
+    figure.text(0.6 / width, 0.1 / height, "grey: not recorded", fontsize=7, color=SECOND_INK)
     save_figure(figure, Path(path))
 
 
@@ -197,15 +199,21 @@ def plot_contact_sheet(thumbnails: Sequence[Thumbnail], path: str | Path, title:
         for spine in axes.spines.values():
             spine.set_visible(False)
         axes.text(
-            0, 1.16, shortened(thumbnail.title, 40), transform=axes.transAxes, fontsize=7.5, color=INK, parse_math=False
+            0,
+            1.16,
+            shortened(thumbnail.title, TITLE_CHARACTERS),
+            transform=axes.transAxes,
+            fontsize=7.5,
+            color=INK,
+            parse_math=False,
         )
         axes.text(
             0,
             1.03,
-            shortened(thumbnail.subtitle, 46),
+            shortened(thumbnail.subtitle, SUBTITLE_CHARACTERS),
             transform=axes.transAxes,
             fontsize=6.5,
-            color="#5b6875",
+            color=SECOND_INK,
             parse_math=False,
         )
     save_figure(figure, Path(path))

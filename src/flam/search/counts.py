@@ -19,7 +19,7 @@ from flam.search.spans import Span
 
 By = Literal["prompt", "recording", "hour", "day", "site"]
 SiteFrom = Literal["folder", "name"]
-_NAME_END = re.compile(r"[_-]?(19|20)\d{6}.*")
+_NAME_END = re.compile(r"[ _-]?(19|20)\d\d([-_.]?)\d\d\2\d\d.*")
 # the share of a standard normal distribution within this of its middle is 80 %, as in a review
 INTERVAL = 1.2816
 

@@ -15,6 +15,7 @@ from flam.core import ConfigError
 from flam.detection import DetectionConfig
 from flam.detection.backends.base import TextFeatures
 from flam.detection.frames import power_of_db
+from flam.detection.prompt_file import PromptList
 from flam.search.archive import Archive
 from flam.search.query import Query
 from flam.search.recordings import Recording
@@ -28,6 +29,7 @@ BACKGROUND_FRAMES = 20_000
 BACKGROUND_DEVIATIONS = 4.0
 DEVIATION_OF_DISTANCE = 1.4826  # standard deviation of a normal distribution, by the median distance
 FRAMES_IN_A_ROW = 50
+DECISIVE_SCALE = 1e5
 NARROWEST = 0.05  # of the cosine, between background and example
 ROWS_AT_ONCE = 4_096
 
@@ -70,9 +72,19 @@ class Example:
             raise ConfigError(f"example {text!r} ends before it begins; write FILE@START-END in seconds")
         return example
 
+    @property
+    def name(self) -> str:
+        """What results are called by: the file's name, and the part where only that counts."""
+        part = "" if self.end_s == math.inf else f"@{self.start_s:g}-{self.end_s:g}"
+        return f"{self.path.name}{part}"
+
 
 def example_query(
-    archive: Archive, example: Example, config: DetectionConfig, words: TextFeatures | None = None
+    archive: Archive,
+    example: Example,
+    config: DetectionConfig,
+    words: TextFeatures | None = None,
+    suppress: Sequence[str] = (),
 ) -> Query:
     """Settle what an example asks for.
 
@@ -86,11 +98,14 @@ def example_query(
         Thresholds and durations.
     words : TextFeatures, optional
         Of one text that describes the sound too; the query then lies between the two.
+    suppress : sequence of str
+        Sounds that must not be mistaken for it. Scores of an example and of words can't be compared: where one of these
+        reaches its own threshold, the example scores 0.
 
     Returns
     -------
     Query
-        Named by the example's file.
+        Called by the example's name.
 
     Raises
     ------
@@ -108,13 +123,21 @@ def example_query(
     middle = float(np.median(cosines))
     usual = middle + BACKGROUND_DEVIATIONS * DEVIATION_OF_DISTANCE * float(np.median(np.abs(cosines - middle)))
     own = float(np.median(frames @ vector))
-    rule = archive.detector.operating_point([example.path.name], config).rule(example.path.name)
+    rule = archive.detector.operating_point([example.name], config).rule(example.name)
     near = (max(own, usual + NARROWEST) - usual) / 2
     scale = max(math.log(rule.threshold / max(1 - rule.threshold, 1e-6)), 1.0) / near
     texts = TextFeatures(vector[None], np.array([scale], np.float32), np.array([-scale * usual], np.float32))
-    none = np.zeros(0, np.float32)
-    rivals = TextFeatures(np.zeros((0, len(vector)), np.float32), none, none)
-    return Query(example.path.name, texts, rivals, "posterior", rule)
+    return Query(example.name, texts, _decisive(archive, suppress, config), "posterior", rule)
+
+
+def _decisive(archive: Archive, suppress: Sequence[str], config: DetectionConfig) -> TextFeatures:
+    """Texts whose score is 1 where they reach their threshold, and 0 elsewhere."""
+    queries = archive.queries(PromptList.of(list(suppress)), (), config)
+    vectors = [query.texts.text_features for query in queries]
+    bounds = np.concatenate([np.zeros(0), *(query.min_cosines for query in queries)]).clip(-2, 2)
+    scales = np.full(len(bounds), DECISIVE_SCALE, np.float32)
+    features = np.concatenate([np.zeros((0, archive.dim), np.float32), *vectors])
+    return TextFeatures(features, scales, (-DECISIVE_SCALE * bounds).astype(np.float32))
 
 
 def sample_frames(archive: Archive, n_frames: int = BACKGROUND_FRAMES) -> np.ndarray:

@@ -116,7 +116,7 @@ def search(what: SearchRequest, request: Request, service: ServiceDep) -> Search
     if what.like is not None:
         stored = open_reference(service, what.like.recording)
         example = Example(stored.path, what.like.start_s, what.like.end_s)
-        shown[stored.path.name] = f"like {stored.name}"
+        shown[example.name] = f"like {stored.name}"
     entries = tuple(what.rules.get(prompt, PromptRule()).entry(prompt) for prompt in dict.fromkeys(what.prompts))
     query = SearchQuery(
         service.require_few(entries, what.suppress),

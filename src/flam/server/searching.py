@@ -103,7 +103,7 @@ class ArchiveShelf:
         queries = []
         if query.example is not None:
             words = self._detector.embed_text(list(query.prompts.names)) if query.prompts.prompts else None
-            queries.append(example_query(archive, query.example, config, words))
+            queries.append(example_query(archive, query.example, config, words, query.suppress))
             asked = then
         else:
             asked = PromptList(
