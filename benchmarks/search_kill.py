@@ -5,7 +5,8 @@
 The recordings are built into an archive once without a kill. Then ``flam index build`` is killed with SIGKILL at random
 moments of the time that it took, each time over what the kill before left, until all recordings are in; then in a new
 folder, until there were as many kills as asked for. Every archive must equal the one without a kill: frames, levels,
-vectors and facts of every recording. Then the same for ``flam index compact``. A segment is closed after half a second
+vectors and facts of every recording. Then ``flam index compact`` is killed at random moments from when it begins to
+write, each time on a copy of the archive, and run again. A segment is closed after half a second
 instead of thirty, so that a short build has many; all else is the program as it is. What had been done at the moment of
 a kill is counted.
 """
@@ -22,6 +23,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 from flam.search import Archive
@@ -56,11 +58,17 @@ def contents(path: Path) -> dict[str, str]:
     return held
 
 
-def run(*arguments: object, kill_after_s: float | None = None) -> tuple[float, bool]:
-    """Run the program, kill it where that is asked for; the seconds that it took, and whether it was killed."""
+def run(
+    *arguments: object, kill_after_s: float | None = None, begun: Callable[[], bool] = lambda: True
+) -> tuple[float, bool]:
+    """Run the program, kill it some time after it has begun where that is asked for.
+
+    Returns the seconds that it took, from when it had begun, and whether it was killed.
+    """
+    process = subprocess.Popen([sys.executable, "-c", PROGRAM, *map(str, arguments)], stderr=subprocess.PIPE, text=True)
+    while process.poll() is None and not begun():
+        time.sleep(0.0005)
     start = time.perf_counter()
-    command = [sys.executable, "-c", PROGRAM, *map(str, arguments)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         _, errors = process.communicate(timeout=kill_after_s)
     except subprocess.TimeoutExpired:
@@ -117,23 +125,36 @@ def kill_builds(command: tuple[object, ...], folder: Path, expected: dict[str, s
 
 
 def kill_compactions(source: Path, folder: Path, expected: dict[str, str], kills: int) -> None:
-    """Kill compactions of copies of an archive."""
+    """Kill compactions of copies of an archive, from when they begin to write."""
+    segments, n_before = ArchiveFolder(folder).segments_path, len(Archive(source).segments)
+
+    def is_writing() -> bool:
+        return any(path.name.startswith(OPEN_PREFIX) for path in segments.iterdir())
+
     shutil.copytree(source, folder)
-    took_s, _ = run("index", "compact", folder)
+    took_s, _ = run("index", "compact", folder, begun=is_writing)
     check(folder, expected)
     n_after = len(Archive(folder).segments)
     chance, hit = random.Random(1), Counter[str]()
     while (n_killed := hit.total() - hit["ended before the kill"]) < kills:
         shutil.rmtree(folder)
         shutil.copytree(source, folder)
-        # before it begins to write, a compaction only reads
-        _, was_killed = run("index", "compact", folder, kill_after_s=chance.uniform(0.4, 1.0) * took_s)
-        hit[phase(folder, len(expected)) if was_killed else "ended before the kill"] += 1
+        kill_after_s = chance.uniform(0.0, 1.0) * took_s
+        _, was_killed = run("index", "compact", folder, kill_after_s=kill_after_s, begun=is_writing)
+        if not was_killed:
+            hit["ended before the kill"] += 1
+        elif is_writing():
+            hit["a segment being written"] += 1
+        elif len(list(segments.iterdir())) > n_after:
+            is_replaced = len(Archive(folder).segments) < n_before
+            hit["replaced, old files being removed" if is_replaced else "written, not yet in the catalogue"] += 1
+        else:
+            hit["all done"] += 1
         assert contents(folder) == expected
         run("index", "compact", folder)
         check(folder, expected)
         assert len(Archive(folder).segments) == n_after
-    print(f"compact: equal after each of {n_killed} kills: {dict(hit)}")
+    print(f"compact: {n_before} segments became {n_after}, equal after each of {n_killed} kills: {dict(hit)}")
 
 
 def main() -> None:

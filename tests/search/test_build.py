@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from flam.core import FlamError, OutputError
+from flam.core import ConfigError, FlamError, OutputError
 from flam.hub.hub import resolve
 from flam.search import Archive
 from flam.search import build as build_module
@@ -258,6 +258,29 @@ def test_damaged_segment_is_named_and_repaired(archive, folder, build, monkeypat
     assert list(check_archive(archive)) == []
     assert build(archive, encoder, folder)[0].n_encoded == 1
     assert contents(archive.path) == before
+
+
+def test_a_lost_catalogue_or_lost_axes_cost_no_segment(archive, folder, build):
+    archive, encoder = archive
+    build(archive, encoder, folder)
+    expected = [row.path for row in Archive(archive.path).recordings]
+    settings = Archive(archive.path).settings
+    for path in archive.path.glob("catalogue.sqlite*"):
+        path.unlink()
+    with pytest.raises(FlamError, match=r"is lost; flam index verify .* --repair"):
+        Archive(archive.path)
+    with pytest.raises(ConfigError, match="is lost"):
+        archive.create(settings, encoder.codec.axes)
+    assert repair_archive(archive).made_catalogue
+    assert [row.path for row in Archive(archive.path).recordings] == expected
+    kept = archive.axes_path.read_bytes()
+    archive.axes_path.unlink()
+    with pytest.raises(FlamError, match="bring it back from a copy"):
+        Archive(archive.path)
+    with pytest.raises(FlamError, match="bring it back from a copy"):
+        repair_archive(archive)
+    archive.axes_path.write_bytes(kept)
+    assert [row.path for row in Archive(archive.path).recordings] == expected
 
 
 def test_damaged_catalogue_is_made_again(archive, folder, build):

@@ -77,7 +77,7 @@ class SearchAxes:
             tensors = load_file(path)
             return SearchAxes(tensors["rotation"].astype(np.float32), tensors["steps"].astype(np.float32))
         except (OSError, SafetensorError, KeyError, ValueError) as error:
-            raise ModelError(f"{path}: search axes can't be read ({error}); fit them with flam index axes") from error
+            raise ModelError(f"{path}: search axes can't be read ({error})") from error
 
 
 def fit_axes(batches: Iterable[np.ndarray], texts: np.ndarray | None = None) -> SearchAxes:

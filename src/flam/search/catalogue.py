@@ -139,6 +139,8 @@ class Catalogue:
             There is none, or it is damaged.
         """
         if not path.is_file():
+            if (path.parent / "segments").is_dir():
+                raise FlamError(lost_catalogue(path))
             raise FlamError(f"{path.parent}: no archive; make one with: flam index build FOLDER -o {path.parent}")
         return Catalogue(path, _connect(path, "rw" if write else "ro"))
 
@@ -294,6 +296,11 @@ def _errors(path: Path) -> Iterator[None]:
         raise _damaged(path, reason) from error
     except (sqlite3.DatabaseError, json.JSONDecodeError) as error:
         raise _damaged(path, str(error)) from error
+
+
+def lost_catalogue(path: Path) -> str:
+    """What to say where segments lie without a catalogue."""
+    return f"{path}: is lost; flam index verify {path.parent} --repair makes it again from the segments"
 
 
 def _damaged(path: Path, reason: str) -> FlamError:

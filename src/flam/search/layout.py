@@ -10,13 +10,13 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flam.core import ConfigError, ModelError, OutputError, file_sha256
+from flam.core import ConfigError, FlamError, ModelError, OutputError, file_sha256
 from flam.hub.card import read_config
 from flam.hub.hub import resolve
 from flam.search.axes import FILE_NAME, SearchAxes
 from flam.search.axes import FILE_NAME as AXES_NAME
 from flam.search.catalogue import FILE_NAME as CATALOGUE_NAME
-from flam.search.catalogue import ArchiveSettings, Catalogue
+from flam.search.catalogue import ArchiveSettings, Catalogue, lost_catalogue
 from flam.search.codec import Codec
 from flam.search.segment import sync_folder
 
@@ -53,7 +53,7 @@ class ArchiveFolder:
         Raises
         ------
         ConfigError
-            The folder holds something else.
+            The folder holds something else, or segments of an archive whose catalogue is lost.
         OutputError
             The folder can't be written.
         """
@@ -64,6 +64,8 @@ class ArchiveFolder:
             if foreign:
                 raise ConfigError(f"{self.path}: holds {foreign[0]} and is no archive; name a new folder")
             self.segments_path.mkdir(exist_ok=True)
+            if any(not folder.name.startswith(OPEN_PREFIX) for folder in self.segments_path.iterdir()):
+                raise ConfigError(lost_catalogue(self.catalogue_path))
             axes.save(self.axes_path)
             part = self.path / f".{secrets.token_hex(8)}.part"
             try:
@@ -79,7 +81,23 @@ class ArchiveFolder:
 
     def codec(self, settings: ArchiveSettings) -> Codec:
         """How the archive's frames are stored."""
-        return Codec(SearchAxes.load(self.axes_path), settings.form)
+        return Codec(self.axes(), settings.form)
+
+    def axes(self) -> SearchAxes:
+        """What frames are stored along.
+
+        Raises
+        ------
+        FlamError
+            The file is lost or damaged.
+        """
+        try:
+            return SearchAxes.load(self.axes_path)
+        except ModelError as error:
+            raise FlamError(
+                f"{self.axes_path}: is missing or damaged, and segments can't be read without it ({error}); bring it "
+                "back from a copy of the archive, or build the archive again in a new folder"
+            ) from error
 
     def new_segment_path(self) -> Path:
         """A folder to write a segment in, under a name that no reader looks at."""

@@ -11,7 +11,6 @@ from pathlib import Path
 from flam.core import FlamError
 from flam.core.files import output_lock
 from flam.core.progress import Progress
-from flam.search.axes import SearchAxes
 from flam.search.catalogue import ArchiveSettings, Catalogue, Contents
 from flam.search.codec import Codec
 from flam.search.joining import grouped, join, join_small
@@ -179,7 +178,7 @@ def _damage(folder: Path, codec: Codec, settings: ArchiveSettings) -> str | None
 
 def _make_catalogue(archive: ArchiveFolder) -> None:
     """Make a catalogue of what the segments say of themselves; of a recording in several, the newest counts."""
-    SearchAxes.load(archive.axes_path)  # without axes the segments mean nothing
+    archive.axes()  # without axes the segments mean nothing
     headers = []
     for folder in sorted(archive.segments_path.glob("*"), key=lambda path: path.stat().st_mtime_ns):
         if not folder.name.startswith(OPEN_PREFIX):
