@@ -31,12 +31,14 @@ def in_root_with_output_elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", blocks("python"))
 def test_python_block(code, in_root_with_output_elsewhere, capsys):
     exec(compile(code, "guide", "exec"), {})
     assert capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", blocks("sh"))
 def test_commands(code, in_root_with_output_elsewhere):
     for line in code.splitlines():

@@ -8,8 +8,11 @@ import pytest
 
 import flam
 
+SLOW = ("flam.detection.backends.pe_audio", "flam.scenes.demo")  # transformers and a model; a scene of half a minute
 MODULES = [
-    module.name for module in pkgutil.walk_packages(flam.__path__, "flam.") if not module.name.endswith("__main__")
+    pytest.param(module.name, marks=[pytest.mark.slow] if module.name in SLOW else [])
+    for module in pkgutil.walk_packages(flam.__path__, "flam.")
+    if not module.name.endswith("__main__")
 ]
 
 

@@ -71,6 +71,7 @@ def test_noise_monitor(folder, capsys):
     assert int(compared["all"]["found"]) >= 2
 
 
+@pytest.mark.slow
 def test_researcher(capsys):
     run_module("researcher")
     printed = capsys.readouterr().out
@@ -78,6 +79,7 @@ def test_researcher(capsys):
     assert "the other program: frame_auroc" in printed
 
 
+@pytest.mark.slow
 def test_developer(capsys):
     run_module("developer")
     printed = capsys.readouterr().out

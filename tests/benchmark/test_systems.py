@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-import transformers
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 import flam
@@ -43,6 +42,8 @@ def recording(tmp_path):
 
 @pytest.fixture
 def clap():
+    import transformers
+
     torch.manual_seed(0)
     config = transformers.ClapConfig(
         text_config={

@@ -22,14 +22,27 @@ QUIET_ANYWAY = {
 }
 
 
+@pytest.fixture(scope="module")
+def help_of():
+    """What ``flam VERB --help`` prints, asked for once a verb."""
+    printed = {}
+
+    def show(run, verb):
+        if verb not in printed:
+            printed[verb] = run(*verb.split(), "--help")
+        return printed[verb]
+
+    return show
+
+
 def test_every_verb_is_known():
     assert len(VERBS) > 30
     assert {verb.split()[0] for verb in VERBS} == {name for name in app if not name.startswith("-")}
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_help_shows_an_example_of_the_verb(run, verb):
-    told = run(*verb.split(), "--help")
+def test_help_shows_an_example_of_the_verb(run, help_of, verb):
+    told = help_of(run, verb)
     assert told.code == 0
     assert re.search(rf"For example.*?:\s+flam {verb}", told.out, re.DOTALL)
     assert "--empty-" not in told.out
@@ -37,10 +50,10 @@ def test_help_shows_an_example_of_the_verb(run, verb):
 
 
 @pytest.mark.parametrize("verb", ASK_FOR_SOMETHING)
-def test_bare_verb_shows_its_help(run, verb):
+def test_bare_verb_shows_its_help(run, help_of, verb):
     bare = run(*verb.split())
     assert bare.code == 0
-    assert bare.out == run(*verb.split(), "--help").out
+    assert bare.out == help_of(run, verb).out
 
 
 def test_every_verb_that_needs_something_shows_its_help():
@@ -56,8 +69,8 @@ def test_bare_family_of_verbs_shows_its_verbs(run, name):
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_quiet_has_one_name_everywhere(run, verb):
-    assert bool(re.search(r"--quiet -q", run(*verb.split(), "--help").out)) == (verb not in QUIET_ANYWAY)
+def test_quiet_has_one_name_everywhere(run, help_of, verb):
+    assert bool(re.search(r"--quiet -q", help_of(run, verb).out)) == (verb not in QUIET_ANYWAY)
 
 
 def test_workers_0_is_this_process_everywhere(run):

@@ -180,6 +180,7 @@ def over_at(monkeypatch):
     return end
 
 
+@pytest.mark.slow
 def test_minutes_end_the_learning_at_once(run, by_class, tiny_model, tmp_path, monkeypatch, over_at):
     monkeypatch.setattr(finetuning, "FinetuneConfig", partial(finetuning.FinetuneConfig, epochs=100_000))
     over_at("learning", 3)
@@ -209,6 +210,7 @@ def listed(little, tmp_path):
     return tmp_path / "in"
 
 
+@pytest.mark.slow
 def test_label_column(run, listed, tiny_model, tmp_path):
     learn = ("finetune", listed, "--from", tiny_model, "-q", "-o")
     done = run(*learn, tmp_path / "own", "--label-column", "zooart")
@@ -221,6 +223,7 @@ def test_label_column(run, listed, tiny_model, tmp_path):
     assert "species" in refused.err
 
 
+@pytest.mark.slow
 def test_annotations_format(run, listed, tiny_model, tmp_path):
     (listed / "events.tsv").unlink()
     for name in "ab":  # three columns that could be Audacity's, but the user says otherwise

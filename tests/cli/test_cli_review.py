@@ -48,6 +48,7 @@ def test_answers_become_a_prompts_file_that_detect_takes(run, street, monkeypatc
     assert all(0 < float(row["probability"]) < 1 for row in csv.DictReader(io.StringIO(found.out)) if row["onset_s"])
 
 
+@pytest.mark.slow
 def test_answers_that_were_given_are_not_asked_again(run, street, monkeypatch, tmp_path):
     answer(monkeypatch, "y\nq\n")
     assert run("review", street, "-p", "rain", "-o", "prompts.yaml", "--floor", "0.6").code == 0
@@ -60,6 +61,7 @@ def test_answers_that_were_given_are_not_asked_again(run, street, monkeypatch, t
     assert second[0] == first[0]
 
 
+@pytest.mark.slow
 def test_an_archive_is_reviewed_without_encoding_it_again(run, street, monkeypatch, tmp_path):
     assert run("index", "build", street, "-o", "archive", "-q").code == 0
     monkeypatch.setattr("flam.detection.Detector.detect", None)
@@ -72,6 +74,7 @@ def test_an_archive_is_reviewed_without_encoding_it_again(run, street, monkeypat
     assert all(row["recording_hash"] == recording_hash(row["recording"]) for row in rows)
 
 
+@pytest.mark.slow
 def test_clips_and_questions_go_out_and_answers_come_back(run, street, tmp_path):
     assert run("review", street, "-p", "rain", "-o", "p.yaml", "--clips", "ask", "--floor", "0.6").code == 0
     text = (tmp_path / "ask" / "rain.csv").read_text()

@@ -6,6 +6,7 @@ import pytest
 
 from flam.core import ConfigError
 from flam.data.phrases import MAX_PHRASE_WORDS, PhraseSet, ancestors, load_phrases
+from flam.procedural import GENERATORS
 
 SHIPPED = Path(__file__).parents[2] / "configs" / "phrases"
 GONG = "gong: {phrases: [gong hit], near: [bell], parents: [percussion]}\n"
@@ -28,6 +29,10 @@ def test_shipped_phrases_cover_the_everyday_sounds(shipped):
     assert sum(len(phrase_set.phrases) for phrase_set in shipped.values()) >= 6000
     for label in ("speech", "footsteps", "cough", "baby cry", "dog bark", "gunshot", "rain", "siren", "piano"):
         assert len(shipped[label].phrases) >= 10
+
+
+def test_every_built_in_sound_has_a_phrase_set(shipped):
+    assert GENERATORS.keys() <= shipped.keys()
 
 
 def test_shipped_phrases_can_be_told_apart(shipped):

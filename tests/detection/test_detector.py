@@ -68,7 +68,7 @@ def test_equals_the_plain_reading(detector, make_noise, n_samples):
 
 
 @pytest.mark.parametrize("n_samples", LENGTHS)
-@pytest.mark.parametrize(("rate", "channels"), [(48_000, 1), (48_000, 2), (44_100, 1), (44_100, 2)])
+@pytest.mark.parametrize(("rate", "channels"), [(48_000, 1), (44_100, 2)])
 def test_streamed_equals_whole(detector, make_noise, tmp_path, n_samples, rate, channels):
     recording = np.stack([make_noise(n_samples, seed) for seed in range(channels)], axis=1)
     soundfile.write(tmp_path / "a.wav", recording, rate, subtype="FLOAT")

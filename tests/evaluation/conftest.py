@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from sed_scores_eval.base_modules.scores import create_score_dataframe
 
 from flam.core import Event, FrameScores, RecordingEvents, TimeGrid
 from flam.evaluation.table import ScoreTable
@@ -84,8 +83,16 @@ def small_table():
     return make
 
 
+@pytest.fixture(scope="session")
+def sed_scores_eval():
+    """The package itself, imported where a test compares with it: it brings pandas, scikit-learn and matplotlib."""
+    import sed_scores_eval
+
+    return sed_scores_eval
+
+
 @pytest.fixture
-def as_sed_scores_eval():
+def as_sed_scores_eval(sed_scores_eval):
     def convert(table, prompts=None):
         """Scores, ground truth and durations of some prompts."""
         prompts = list(table.prompts if prompts is None else prompts)
@@ -94,7 +101,8 @@ def as_sed_scores_eval():
         for r, name in enumerate(table.recordings):
             rows = slice(*table.first_row[r : r + 2])
             edges_s = np.append(table.starts_s[rows], table.ends_s[rows][-1])
-            scores[name] = create_score_dataframe(table.scores[rows][:, columns].astype(float), edges_s, prompts)
+            values = table.scores[rows][:, columns].astype(float)
+            scores[name] = sed_scores_eval.base_modules.scores.create_score_dataframe(values, edges_s, prompts)
         events = table.truth
         for r, k, onset_s, offset_s in zip(
             events.recording, events.prompt, events.onset_s.tolist(), events.offset_s.tolist(), strict=True

@@ -2,13 +2,20 @@
 
 import numpy as np
 import pytest
-from sklearn.metrics import roc_auc_score
 
 from flam.evaluation.auroc import auroc, frame_auroc, macro_auroc
 
 
+@pytest.fixture(scope="session")
+def roc_auc_score():
+    """scikit-learn's, imported where a test compares with it."""
+    from sklearn.metrics import roc_auc_score
+
+    return roc_auc_score
+
+
 @pytest.mark.parametrize("seed", range(5))
-def test_equals_scikit_learn_with_ties(seed):
+def test_equals_scikit_learn_with_ties(roc_auc_score, seed):
     rng = np.random.default_rng(seed)
     scores, labels = rng.integers(0, 20, 300) / 20, rng.random(300) < 0.2
     assert auroc(scores, labels) == pytest.approx(roc_auc_score(labels, scores), abs=1e-12)
@@ -21,7 +28,7 @@ def test_macro_leaves_out_prompts_without_positives():
 
 
 @pytest.mark.parametrize("n_levels", [None, 5])
-def test_equals_scikit_learn(random_table, n_levels):
+def test_equals_scikit_learn(random_table, roc_auc_score, n_levels):
     table = random_table(0, n_levels=n_levels, n_recordings=20)
     labels, own = table.frame_labels, frame_auroc(table, n_draws=0)
     areas = {prompt: roc_auc_score(labels[:, k], table.scores[:, k]) for k, prompt in enumerate(table.prompts)}
@@ -31,7 +38,7 @@ def test_equals_scikit_learn(random_table, n_levels):
     assert np.isnan(own.macro.low)
 
 
-def test_intervals_equal_drawing_recordings_one_by_one(random_table):
+def test_intervals_equal_drawing_recordings_one_by_one(random_table, roc_auc_score):
     table = random_table(1, n_recordings=6, n_frames=20, n_prompts=3)
     rng = np.random.default_rng(5)
     draws = rng.multinomial(6, np.full(6, 1 / 6), 20)

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, confusion_matrix, recall_score
 
 from flam.evaluation.clips import TEMPLATES, average_templates, fill_templates, retrieval, zero_shot
 
@@ -49,6 +48,8 @@ def test_bad_retrieval_input_is_named():
 
 
 def test_equals_scikit_learn():
+    from sklearn.metrics import accuracy_score, confusion_matrix, recall_score  # slow to import
+
     rng = np.random.default_rng(0)
     labels = ["rain", "dog", "clock", "crow"]
     answers = [labels[k] for k in rng.integers(0, 3, 60)]  # no crow

@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import maximum_bipartite_matching
-from sed_scores_eval import collar_based
-from sed_scores_eval.collar_based.intermediate_statistics import accumulated_intermediate_statistics
 
 from flam.core import Event, FrameScores, RecordingEvents, TimeGrid
 from flam.evaluation.collar import OnsetErrors, collar_changes, collar_f1, onset_errors
@@ -19,10 +17,13 @@ COLLARS = {"onset_collar": 0.2, "offset_collar": 0.2, "offset_collar_rate": 0.2}
 
 
 @pytest.fixture
-def check(as_sed_scores_eval):
+def check(sed_scores_eval, as_sed_scores_eval):
+    collar_based = sed_scores_eval.collar_based
+
     def compare(table):
         scores, truth, _ = as_sed_scores_eval(table)
-        counted, _ = accumulated_intermediate_statistics(scores, truth, **COLLARS)
+        statistics = collar_based.intermediate_statistics.accumulated_intermediate_statistics
+        counted, _ = statistics(scores, truth, **COLLARS)
         curves = collar_f1(table)
         for prompt, (thresholds, counts) in counted.items():
             curve = curves.curves[prompt]

@@ -5,7 +5,6 @@ import itertools
 
 import numpy as np
 import pytest
-from sed_scores_eval import intersection_based
 
 from flam.core import ConfigError
 from flam.evaluation.intersection import intersection_curves
@@ -27,13 +26,13 @@ CONFIGS = (PSDS1, PSDS2, PSDS1_ALPHA_ST_0, WIDE)
 
 
 @pytest.fixture
-def check(as_sed_scores_eval):
+def check(sed_scores_eval, as_sed_scores_eval):
     def compare(table, configs=CONFIGS, by_hand=True):
         prompts = [prompt for prompt, sounds in zip(table.prompts, table.prompts_with_events(), strict=True) if sounds]
         scores, truth, durations_s = as_sed_scores_eval(table, prompts)
         for config in configs:
             own = psds(table, config)
-            value, per_prompt, *_ = intersection_based.psds(
+            value, per_prompt, *_ = sed_scores_eval.intersection_based.psds(
                 scores, truth, durations_s, **dataclasses.asdict(config), unit_of_time="hour"
             )
             assert own.value == pytest.approx(value, abs=1e-6)

@@ -2,8 +2,6 @@
 
 import numpy as np
 import pytest
-from sed_scores_eval import segment_based
-from sed_scores_eval.segment_based.intermediate_statistics import accumulated_intermediate_statistics
 
 from flam.core import Event, TimeGrid
 from flam.evaluation.curves import f1_interval
@@ -14,10 +12,12 @@ GRIDS = (TimeGrid(100, 8), TimeGrid(48000, 15000), TimeGrid(22050, 6615), TimeGr
 
 @pytest.mark.parametrize("grid", GRIDS, ids=str)
 @pytest.mark.parametrize("segment_s", [1.0, 0.37])
-def test_equals_sed_scores_eval(random_table, as_sed_scores_eval, grid, segment_s):
+def test_equals_sed_scores_eval(random_table, sed_scores_eval, as_sed_scores_eval, grid, segment_s):
+    segment_based = sed_scores_eval.segment_based
     table = random_table(1, grid=grid, n_frames=23, n_recordings=20, n_levels=None if segment_s == 1 else 5)
     scores, truth, durations_s = as_sed_scores_eval(table)
-    counted, _ = accumulated_intermediate_statistics(scores, truth, durations_s, segment_length=segment_s)
+    statistics = segment_based.intermediate_statistics.accumulated_intermediate_statistics
+    counted, _ = statistics(scores, truth, durations_s, segment_length=segment_s)
     curves = segment_f1(table, segment_s)
     for prompt, (thresholds, counts) in counted.items():
         curve = curves.curves[prompt]

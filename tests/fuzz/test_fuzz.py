@@ -12,6 +12,7 @@ N_FILES = 40
 LONGEST_CPU_S = 10.0  # of one file; all but hangs take milliseconds
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", READERS)
 def test_no_damaged_file_is_more_than_an_error_of_one_line(name, tmp_path):
     reader = READERS[name]

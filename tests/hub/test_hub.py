@@ -22,8 +22,6 @@ from flam.model.convnet import ConvEncoderConfig
 from flam.model.flam import FLAM, FLAMConfig
 from flam.model.text import LightTextConfig
 
-transformers = pytest.importorskip("transformers")
-
 pytestmark = pytest.mark.usefixtures("exported")
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
@@ -99,6 +97,8 @@ class FakeHub:
 def clap_files(tmp_path_factory) -> dict[str, bytes]:
     """The files of a small CLAP."""
     from tokenizers import Tokenizer, models, processors
+
+    transformers = pytest.importorskip("transformers")
 
     folder = tmp_path_factory.mktemp("clap")
     torch.manual_seed(0)

@@ -19,8 +19,6 @@ from flam.model.flam import FLAM, FLAMConfig
 from flam.model.htsat import HTSAT_CONFIGS, HTSATConfig
 from flam.model.text import RobertaTextConfig, tokenize
 
-transformers = pytest.importorskip("transformers")
-
 pytestmark = pytest.mark.usefixtures("exported")
 
 CONFIG = FLAMConfig(
@@ -205,6 +203,7 @@ def test_tokenizer_without_marks_is_refused(original, byte_tokenizer, tmp_path):
 @pytest.fixture(scope="module")
 def clap():
     """A small CLAP whose every setting that no shape shows differs from RoBERTa-base's."""
+    transformers = pytest.importorskip("transformers")
     torch.manual_seed(0)
     config = transformers.ClapConfig(
         text_config={
@@ -271,6 +270,7 @@ def test_converted_clap_gives_the_features_of_clap(clap, clap_folder, tmp_path, 
 @pytest.mark.parametrize("size", ["tiny", "base"])
 @pytest.mark.slow
 def test_full_size_audio_features_equal_clap_before_and_after_the_projection(size, tmp_path):
+    transformers = pytest.importorskip("transformers")
     audio = HTSAT_CONFIGS[size]
     config = transformers.ClapConfig(
         text_config={"vocab_size": 50, "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2},

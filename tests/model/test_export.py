@@ -68,6 +68,25 @@ def assert_scores_agree(folder, waveform):
         np.testing.assert_allclose(part, other, atol=1e-4)
 
 
+def small_conv(word_tokenizer, n_blocks=1) -> FLAM:
+    text = LightTextConfig(vocab_size=word_tokenizer.get_vocab_size(), embed_dim=16, n_blocks=n_blocks, mlp_dim=16)
+    return small_flam(SMALL_CONV, text, word_tokenizer)
+
+
+@pytest.fixture(scope="module")
+def exported_once(tmp_path_factory):
+    return tmp_path_factory.mktemp("exported") / "a"
+
+
+@pytest.fixture
+def exported_folder(exported_once, tmp_path, word_tokenizer):
+    """A folder of this test's own with a small model and its graphs."""
+    if not exported_once.exists():
+        save_checkpoint(small_conv(word_tokenizer), exported_once)
+        export_onnx(exported_once)
+    return shutil.copytree(exported_once, tmp_path / "a")
+
+
 @pytest.fixture
 def noise():
     return (0.1 * np.random.default_rng(0).standard_normal(7 * 48_000 + 11)).astype(np.float32)
@@ -76,8 +95,7 @@ def noise():
 @pytest.mark.parametrize("dtype", [None, torch.float16])
 @pytest.mark.slow
 def test_a_convolutional_model_agrees(tmp_path, word_tokenizer, noise, dtype):
-    text = LightTextConfig(vocab_size=word_tokenizer.get_vocab_size(), embed_dim=16, n_blocks=1, mlp_dim=16)
-    save_checkpoint(small_flam(SMALL_CONV, text, word_tokenizer), tmp_path / "a", ModelCard("a"), dtype=dtype)
+    save_checkpoint(small_conv(word_tokenizer), tmp_path / "a", ModelCard("a"), dtype=dtype)
     export_onnx(tmp_path / "a")
     for n_samples in (1, 40_000, len(noise)):
         assert_scores_agree(tmp_path / "a", noise[:n_samples])
@@ -113,11 +131,9 @@ def test_graphs_hold_no_weights(tmp_path, word_tokenizer):
     assert max(sizes.values()) < 60_000 < (tmp_path / "a" / "model.safetensors").stat().st_size
 
 
-def test_graphs_of_other_weights_are_refused(tmp_path, word_tokenizer):
-    for name, n_blocks in (("a", 1), ("b", 2)):
-        text = LightTextConfig(vocab_size=word_tokenizer.get_vocab_size(), embed_dim=16, n_blocks=n_blocks, mlp_dim=16)
-        save_checkpoint(small_flam(SMALL_CONV, text, word_tokenizer), tmp_path / name)
-        export_onnx(tmp_path / name)
+def test_graphs_of_other_weights_are_refused(exported_folder, tmp_path, word_tokenizer):
+    save_checkpoint(small_conv(word_tokenizer, n_blocks=2), tmp_path / "b")
+    export_onnx(tmp_path / "b")
     shutil.copyfile(tmp_path / "b" / "audio.onnx", tmp_path / "a" / "audio.onnx")
     with pytest.raises(ModelError, match=r"the graphs were made for another model\.safetensors|can't be loaded"):
         OnnxBackend(tmp_path / "a")
@@ -126,10 +142,8 @@ def test_graphs_of_other_weights_are_refused(tmp_path, word_tokenizer):
         OnnxBackend(tmp_path / "b")
 
 
-def test_a_graph_names_its_weights_and_a_cut_file_is_refused(tmp_path, word_tokenizer):
-    text = LightTextConfig(vocab_size=word_tokenizer.get_vocab_size(), embed_dim=16, n_blocks=1, mlp_dim=16)
-    save_checkpoint(small_flam(SMALL_CONV, text, word_tokenizer), tmp_path / "a")
-    weights = export_onnx(tmp_path / "a") / "model.safetensors"
+def test_a_graph_names_its_weights_and_a_cut_file_is_refused(exported_folder, tmp_path):
+    weights = exported_folder / "model.safetensors"
     for name in GRAPH_FILES:
         session = onnxruntime.InferenceSession(str(tmp_path / "a" / name), providers=["CPUExecutionProvider"])
         metadata = json.loads(session.get_modelmeta().custom_metadata_map["flam"])
@@ -142,12 +156,9 @@ def test_a_graph_names_its_weights_and_a_cut_file_is_refused(tmp_path, word_toke
         OnnxBackend(tmp_path / "a")
 
 
-def test_graphs_compute_with_the_weights_that_lie_beside_them(tmp_path, word_tokenizer, noise):
+def test_graphs_compute_with_the_weights_that_lie_beside_them(exported_folder, tmp_path, word_tokenizer, noise):
     """Trained further, a model of the same tensors needs no new graphs."""
-    text = LightTextConfig(vocab_size=word_tokenizer.get_vocab_size(), embed_dim=16, n_blocks=1, mlp_dim=16)
-    model = small_flam(SMALL_CONV, text, word_tokenizer)
-    save_checkpoint(model, tmp_path / "a")
-    export_onnx(tmp_path / "a")
+    model = small_conv(word_tokenizer)
     before = flam.load(tmp_path / "a").embed_frames(noise)
     with torch.no_grad():
         model.audio_encoder.norm.bias.add_(torch.linspace(-2, 2, 24))
@@ -157,13 +168,13 @@ def test_graphs_compute_with_the_weights_that_lie_beside_them(tmp_path, word_tok
     assert_scores_agree(tmp_path / "a", noise)
 
 
-def test_int8_is_close_and_belongs_to_its_weights(tmp_path, word_tokenizer, noise, monkeypatch, capsys):
-    text = LightTextConfig(vocab_size=word_tokenizer.get_vocab_size(), embed_dim=16, n_blocks=1, mlp_dim=16)
-    model = small_flam(SMALL_CONV, text, word_tokenizer)
-    save_checkpoint(model, tmp_path / "a")
+def test_int8_is_close_and_belongs_to_its_weights(
+    exported_folder, tmp_path, word_tokenizer, noise, monkeypatch, capsys
+):
+    model = small_conv(word_tokenizer)
     folder = tmp_path / "b"
     with pytest.raises(ModelError, match=r"has no graph in int8; .* --int8"):
-        flam.load(export_onnx(tmp_path / "a"), precision="int8")
+        flam.load(exported_folder, precision="int8")
     assert main(["models", "export", str(tmp_path / "a"), "--int8", "-o", str(folder)]) == 0
     assert capsys.readouterr().out == f"{folder}\n"
     monkeypatch.setattr("flam.detection.backends.onnx.has_fast_int8", lambda: False)
@@ -193,11 +204,9 @@ def test_int8_is_for_convolutional_models_on_onnx_runtime(tmp_path, byte_tokeniz
         flam.load(tmp_path / "a", backend="torch", precision="int8")
 
 
-def test_a_context_is_what_a_frame_depends_on(tmp_path, word_tokenizer, noise):
+def test_a_context_is_what_a_frame_depends_on(exported_folder, noise):
     """A part of a window with its context gives the numbers of the whole; one frame less does not."""
-    text = LightTextConfig(vocab_size=word_tokenizer.get_vocab_size(), embed_dim=16, n_blocks=1, mlp_dim=16)
-    save_checkpoint(small_flam(SMALL_CONV, text, word_tokenizer), tmp_path / "a")
-    backend = OnnxBackend(export_onnx(tmp_path / "a"))
+    backend = OnnxBackend(exported_folder)
     context, hop = backend.context_frames, backend.grid.hop_samples
     whole = backend.encode(noise[None, : 25 * hop])[0]
     for n_context, agrees in ((context, True), (context - 2, False)):
@@ -216,8 +225,7 @@ def test_models_without_an_export_say_so(tmp_path, word_tokenizer, capsys):
 
 
 def test_the_command_writes_a_folder_like_any_other(tmp_path, word_tokenizer, capsys):
-    text = LightTextConfig(vocab_size=word_tokenizer.get_vocab_size(), embed_dim=16, n_blocks=1, mlp_dim=16)
-    save_checkpoint(small_flam(SMALL_CONV, text, word_tokenizer), tmp_path / "a", ModelCard("tiny"))
+    save_checkpoint(small_conv(word_tokenizer), tmp_path / "a", ModelCard("tiny"))
     assert main(["models", "export", str(tmp_path / "a"), "--to", "onnx", "-o", str(tmp_path / "b")]) == 0
     assert capsys.readouterr().out == f"{tmp_path / 'b'}\n"
     assert json.loads((tmp_path / "b" / "config.json").read_text())["card"]["name"] == "tiny"

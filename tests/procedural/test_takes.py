@@ -4,13 +4,11 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from flam.core import ConfigError, FlamError, seconds_to_samples
-from flam.data.phrases import load_phrases
 from flam.procedural import GENERATORS, SAMPLE_RATE, generate, natural_duration_s
 from flam.procedural.generator import SHORTEST_S
 from flam.procedural.speech import speak
@@ -31,7 +29,6 @@ from flam.procedural.synthesis import (
 )
 
 LABELS = sorted(GENERATORS)
-PHRASES = Path(__file__).parents[2] / "configs" / "phrases"
 
 
 def power_share(waveform, sample_rate, low_hz, high_hz):
@@ -48,7 +45,9 @@ def test_take_is_clean_exact_and_repeatable(label):
     assert np.isfinite(take).all()
     assert 0.8 < np.abs(take).max() <= 0.9 + 1e-6
     assert abs(take.mean()) < 1e-4
-    np.testing.assert_array_equal(take, generate(label, seed=3, duration_s=1.7013))
+    if GENERATORS[label].kind == "event":  # it starts at once
+        assert np.flatnonzero(np.abs(take) > 0.05 * np.abs(take).max())[0] < 0.3 * SAMPLE_RATE
+    np.testing.assert_array_equal(generate(label, 3, duration_s=0.4), generate(label, 3, duration_s=0.4))
 
 
 def log_bands(take):
@@ -88,13 +87,6 @@ def test_background_sounds_all_the_time(label):
     assert levels_db.min() > levels_db.max() - 25
 
 
-@pytest.mark.parametrize("label", [label for label in LABELS if GENERATORS[label].kind == "event"])
-def test_event_starts_at_once(label):
-    take = generate(label, seed=2, duration_s=2.0)
-    first_audible = np.flatnonzero(np.abs(take) > 0.05 * np.abs(take).max())[0]
-    assert first_audible < 0.3 * SAMPLE_RATE
-
-
 @pytest.mark.parametrize("label", LABELS)
 def test_works_at_other_rates_and_shortest_duration(label):
     for sample_rate in (16000, 44100):
@@ -111,10 +103,6 @@ def test_every_generator_is_described():
         assert 0 < generator.typical_s[0] < generator.typical_s[1]
         assert generator.synthesis.__doc__
     assert {generator.kind for generator in GENERATORS.values()} == {"event", "background"}
-
-
-def test_every_label_has_a_phrase_set():
-    assert GENERATORS.keys() <= load_phrases(PHRASES).keys()
 
 
 @pytest.mark.parametrize(

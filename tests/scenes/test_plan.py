@@ -76,6 +76,7 @@ def paper_plans():
     return drawn(load_yaml(SceneConfig, RECIPES / "paper.yaml"))
 
 
+@pytest.mark.slow
 def test_number_of_events(paper_plans):
     counts = Counter(plan.n_wanted for plan in paper_plans)
     assert set(counts) == set(range(1, 11))
@@ -84,6 +85,7 @@ def test_number_of_events(paper_plans):
     assert all(len(plan.events) == plan.n_wanted and plan.left_out == 0 for plan in paper_plans[:9000])
 
 
+@pytest.mark.slow
 def test_pools_levels_and_backgrounds(paper_plans):
     events = [event for plan in paper_plans for event in plan.events]
     general = share(event.clip_id.startswith("talk") for event in events)
@@ -95,6 +97,7 @@ def test_pools_levels_and_backgrounds(paper_plans):
     assert stats.kstest(source_s, stats.uniform(0, 20).cdf).statistic < 0.02
 
 
+@pytest.mark.slow
 def test_repeats_and_fragments(paper_plans):
     events = [event for plan in paper_plans for event in plan.events]
     repeated = [event for event in events if len({piece.source_s for piece in event.pieces}) < len(event.pieces)]
@@ -112,6 +115,7 @@ def test_repeats_and_fragments(paper_plans):
         assert min(piece.duration_s for piece in pieces) >= 0.25 - 1e-9
 
 
+@pytest.mark.slow
 def test_pieces_of_one_event_never_overlap_and_polyphony_is_kept(paper_plans):
     for plan in paper_plans:
         assert most_at_once(plan.events) <= 3
@@ -162,6 +166,7 @@ def test_drawn_times_follow_their_distributions():
         assert stats.kstest(values, expected.cdf).statistic < 0.02
 
 
+@pytest.mark.slow
 def test_effects_are_drawn_as_often_as_asked():
     config = SceneConfig(
         n_events=Constant(3),

@@ -21,20 +21,21 @@ def vectors(rng, n, decay):
     return (values / np.linalg.norm(values, axis=1, keepdims=True)).astype(np.float32)
 
 
-@pytest.fixture(params=[(form, decay) for form in FORMS for decay in (8.0, 40.0, 1e6)], ids=str)
-def segment(request, tmp_path):
+@pytest.fixture(params=[(form, decay) for form in FORMS for decay in (8.0, 40.0, 1e6)], ids=str, scope="module")
+def segment(request, tmp_path_factory):
     form, decay = request.param
     rng = np.random.default_rng(int(decay))
     turn = np.linalg.qr(rng.normal(size=(DIM, DIM)))[0].astype(np.float32)
     frames = vectors(rng, 5_000, decay) @ turn
     codec = Codec(fit_axes([frames[:1_000]]), form)
-    writer = SegmentWriter(tmp_path / "segment", codec, "id")
+    folder = tmp_path_factory.mktemp("segment") / "segment"
+    writer = SegmentWriter(folder, codec, "id")
     # vectors that the axes were not fitted on, one axis alone among them, which no code range foresees
     alone = np.eye(DIM, dtype=np.float32)
     writer.append(np.concatenate([frames, alone, -alone]), np.ones(len(frames) + 2 * DIM, np.float32))
     writer.finish()
     queries = np.concatenate([frames[:3], vectors(rng, 4, 20.0), alone[:1]])
-    return Segment(tmp_path / "segment", codec), queries / np.linalg.norm(queries, axis=1, keepdims=True)
+    return Segment(folder, codec), queries / np.linalg.norm(queries, axis=1, keepdims=True)
 
 
 def cosines(segment, queries):

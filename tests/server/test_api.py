@@ -9,6 +9,7 @@ import pytest
 import soundfile
 
 from flam.annotations import FORMATS
+from flam.audio import read_audio
 from flam.cli.main import main
 
 PROMPTS = ["siren", "car horn", "dog barking"]
@@ -16,7 +17,11 @@ PROMPTS = ["siren", "car horn", "dog barking"]
 
 def opened(client, demo="street", wait=True):
     info = client.post("/v1/recordings/open", json={"demo": demo}).json()
-    while wait and info["state"] in ("waiting", "running"):
+    return ready(client, info) if wait else info
+
+
+def ready(client, info):
+    while info["state"] in ("waiting", "running"):
         time.sleep(0.05)
         info = client.get(f"/v1/recordings/{info['id']}").json()
     return info
@@ -59,10 +64,12 @@ def test_threshold_and_rules_are_those_of_detect(client, detector, demo):
 
 @pytest.mark.parametrize("format", sorted(FORMATS))
 def test_export_is_what_detect_writes(client, demo, tmp_path, monkeypatch, format):
-    monkeypatch.chdir(demo.parent)
+    piece = wav(read_audio(demo, 48_000)[7 * 48_000 : 12 * 48_000])
+    (tmp_path / "street.wav").write_bytes(piece)
+    monkeypatch.chdir(tmp_path)
     target = tmp_path / f"events{FORMATS[format].suffix}"
-    assert main(["detect", demo.name, "-p", "siren", "--format", format, "-o", str(target), "-q"]) == 0
-    info = opened(client)
+    assert main(["detect", "street.wav", "-p", "siren", "--format", format, "-o", str(target), "-q"]) == 0
+    info = ready(client, client.post("/v1/recordings", params={"name": "street.wav"}, content=piece).json())
     answer = client.post(f"/v1/recordings/{info['id']}/export", json={"prompts": ["siren"], "format": format})
     assert answer.status_code == 200
     if format not in ("jams", "label-studio"):  # they hold the time of writing, or ids made up while writing

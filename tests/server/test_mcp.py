@@ -6,10 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-pytest.importorskip("mcp", reason="the extra mcp is not installed")
-
 from flam.search import Archive
-from flam.server.mcp_tools import make_mcp_server
 from flam.server.searching import ArchiveShelf
 
 
@@ -27,6 +24,9 @@ def call(server, tool, **arguments):
 
 @pytest.fixture
 def server(make_service, detector, demo, archive):
+    pytest.importorskip("mcp", reason="the extra mcp is not installed")
+    from flam.server.mcp_tools import make_mcp_server
+
     return make_mcp_server(make_service(roots=(demo.parent,)), ArchiveShelf((archive,), detector))
 
 

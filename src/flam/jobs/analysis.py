@@ -72,12 +72,12 @@ def analyse(
         audio = replace(source, blocks=_watched(source.blocks, reducer.push))
     kept: list[FrameScores] = []
     events: list[Event] = []
-    end_s = 0.0
+    n_samples = 0
     pieces = detector.stream(
         audio, prompts, settings.suppress, progress=progress, show_suppress=extras.plot is not None
     )
     for piece in pieces:
-        end_s = piece.scores.end_s
+        n_samples += piece.n_samples
         events += piece.events
         if extras != Extras():
             kept.append(piece.scores)
@@ -95,7 +95,8 @@ def analyse(
     began = recording_start(recording, settings.time_zone)
     # Raven's boxes reach up to half the rate
     highest_rate = opened.sample_rate if settings.format == "raven" else None
-    return RecordingEvents(written_name(recording), end_s, tuple(events), began, highest_rate)
+    duration_s = n_samples / detector.sample_rate
+    return RecordingEvents(written_name(recording), duration_s, tuple(events), began, highest_rate)
 
 
 def _watched(blocks: Iterable[np.ndarray], watch: Callable[[np.ndarray], None]) -> Iterator[np.ndarray]:
