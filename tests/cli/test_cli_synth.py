@@ -86,8 +86,8 @@ def test_inspect_tells_of_the_set_and_draws_a_scene(run, rendered, scene_table, 
     assert (asked[4], asked[8]) == ("1.00", "4.00")
     assert run("synth", "inspect", "set", "--scene", 4, "-o", "scene.png").code == 0
     assert (tmp_path / "scene.png").read_bytes().startswith(b"\x89PNG")
-    rendered("loose", "-n", 6, "--loose", "jams")
-    assert run("synth", "inspect", "loose").out == told.out
+    rendered("plain", "-n", 6, "--files", "jams")
+    assert run("synth", "inspect", "plain").out == told.out
     missing = run("synth", "inspect", "set", "--scene", 99, "-o", "scene.png")
     assert (missing.code, "holds no scene 99" in missing.err) == (2, True)
 

@@ -12,7 +12,8 @@ from flam.annotations import read_events
 from flam.core import ConfigError, OutputError, seconds_to_samples
 from flam.data.audio_bytes import decode_audio
 from flam.data.scene_facts import labelled_events
-from flam.data.scene_shards import SceneSet, SceneSetSettings, stored_remarks
+from flam.data.scene_settings import SceneSetSettings
+from flam.data.scene_shards import SceneSet, stored_remarks
 from flam.data.scene_source import SceneSource
 from flam.data.shard_source import ShardsConfig, ShardSource
 from flam.data.tar_shards import Shard
@@ -184,8 +185,8 @@ def test_a_set_without_a_single_scene_is_an_error(scene_table, tmp_path):
         make(scenes)
 
 
-def test_loose_scenes_are_plain_files_with_event_lists(scene_table, made, tmp_path):
-    make(scene_set(scene_table, tmp_path, loose="dcase"))
+def test_scenes_in_files_are_plain_files_with_event_lists(scene_table, made, tmp_path):
+    make(scene_set(scene_table, tmp_path, files="dcase"))
     stored = samples(made)
     for number in range(N_SCENES):
         folder, key = tmp_path / f"scenes-{number // 3:06d}", f"{number:09d}"
@@ -195,7 +196,7 @@ def test_loose_scenes_are_plain_files_with_event_lists(scene_table, made, tmp_pa
         assert [event.prompt for event in listed.events] == [event.prompt for event in exact]
         np.testing.assert_allclose([e.onset_s for e in listed.events], [e.onset_s for e in exact], atol=1e-3)
     assert stored_remarks(tmp_path) == {"n_scenes": N_SCENES, "left_out": {}}
-    assert scene_set(scene_table, tmp_path, loose="dcase").missing() == []
+    assert scene_set(scene_table, tmp_path, files="dcase").missing() == []
 
 
 def test_opus_and_wav_hold_the_same_scenes(scene_table, made, tmp_path):
@@ -220,7 +221,7 @@ def test_settings_that_make_no_sense_are_refused():
     for changes, told in (
         ({"n_scenes": 0}, "n_scenes is 0"),
         ({"shard_scenes": 0}, "shard_scenes is 0"),
-        ({"loose": "table"}, "must be one of .*dcase"),
+        ({"files": "table"}, "must be one of .*dcase"),
     ):
         with pytest.raises(ValueError, match=told):
             SceneSetSettings(**{"clips_from": "", "clips_sha256": "", "n_scenes": 1, **changes})

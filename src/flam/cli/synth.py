@@ -14,7 +14,8 @@ from flam.cli.scene_library import LibraryOptions, format_skipped, opened
 
 if TYPE_CHECKING:
     from flam.core.progress import Reporter
-    from flam.data.scene_shards import SceneSet, SceneSetSettings
+    from flam.data.scene_settings import SceneSetSettings
+    from flam.data.scene_shards import SceneSet
     from flam.scenes.plan_lists import Plans
     from flam.scenes.scene import ScenePlan
     from flam.scenes.scene_config import SceneConfig
@@ -49,11 +50,9 @@ class Stored:
     ] = "flac"
     shard_scenes: Annotated[int, Parameter(help="Scenes in a shard.")] = 250
     stems: Annotated[bool, Parameter(negative="", help="Store each source on its own too.")] = False
-    loose: Annotated[
+    files: Annotated[
         str | None,
-        Parameter(
-            help="No tar shards, but folders of audio with an event list for each in this format: dcase, jams ..."
-        ),
+        Parameter(help="Folders of audio files with event lists in this format (dcase, jams, ...), not tar shards."),
     ] = None
 
 
@@ -232,7 +231,7 @@ def _set(
 ) -> tuple[Plans, SceneSetSettings]:
     """The plans of a set and everything that decides what it holds."""
     from flam.core import ConfigError, from_mapping, to_mapping
-    from flam.data.scene_shards import SceneSetSettings
+    from flam.data.scene_settings import SceneSetSettings
     from flam.scenes.plan_lists import DrawnPlans, PlanFile, clips_sha256
 
     known: dict[str, Any] = {"clips_from": library.clips_from, "clips_sha256": clips_sha256(clips, waveforms)}

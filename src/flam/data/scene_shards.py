@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import flam
 from flam.annotations import FORMATS, write_events
 from flam.core import (
     ConfigError,
@@ -29,71 +27,15 @@ from flam.core import (
 )
 from flam.data.audio_bytes import encode_audio
 from flam.data.scene_facts import labelled_events, scene_facts
+from flam.data.scene_settings import SceneSetSettings, differences
 from flam.data.tar_shards import ShardSample, finished, write_index, write_shard
 from flam.library.source_library import SourceClip
 from flam.library.stores import ClipStore
 from flam.scenes.captions.mixture import label_phrases
 from flam.scenes.plan_lists import Plans
 from flam.scenes.render import Renderer
-from flam.scenes.scene_config import SceneConfig
 
 SETTINGS_NAME = "settings.yaml"
-
-
-@dataclass(frozen=True)
-class SceneSetSettings:
-    """Everything that decides what a set of scenes holds.
-
-    Parameters
-    ----------
-    clips_from : str
-        the library, as it was named, for people
-    clips_sha256 : str
-        ``flam.scenes.plan_lists.clips_sha256``
-    n_scenes : int
-        how many
-    seed : int | None, optional
-        of the drawing; both None for plans of unknown origin
-    scene : SceneConfig | None, optional
-        of the drawing; both None for plans of unknown origin
-    plans_sha256 : str | None, optional
-        of the file that the plans are read from; None where they are drawn
-    format : Literal['flac', 'opus', 'wav'], default "flac"
-        of the audio; flac gives the same bytes each time, opus differs in a serial number
-    shard_scenes : int, default 250
-        scenes in a shard
-    stems : bool, default False
-        whether each source is stored too
-    loose : str | None, optional
-        None for tar shards; else a folder in the place of each, with event lists in this format of ``flam.annotations``
-    version : str, optional
-        of this package
-    """
-
-    clips_from: str
-    clips_sha256: str
-    n_scenes: int
-    seed: int | None = None
-    scene: SceneConfig | None = None
-    plans_sha256: str | None = None
-    format: Literal["flac", "opus", "wav"] = "flac"
-    shard_scenes: int = 250
-    stems: bool = False
-    loose: str | None = None
-    version: str = flam.__version__
-
-    def __post_init__(self) -> None:
-        for name in ("n_scenes", "shard_scenes"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        if self.loose is not None and (self.loose not in FORMATS or FORMATS[self.loose].read is None):
-            known = ", ".join(name for name, format in FORMATS.items() if format.read is not None)
-            raise ValueError(f"loose is {self.loose!r}; it must be one of {known}")
-
-    def fingerprint(self) -> str:
-        """Hash of the settings: equal for two sets if their shards are."""
-        decisive = {name: value for name, value in to_mapping(self).items() if name != "clips_from"}
-        return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -181,7 +123,7 @@ class SceneSet:
     def paths(self) -> list[Path]:
         """All shards of the set, whether they are there or not."""
         n_shards = -(-self.settings.n_scenes // self.settings.shard_scenes)
-        suffix = ".tar" if self.settings.loose is None else ""
+        suffix = ".tar" if self.settings.files is None else ""
         return [self.folder / f"scenes-{number:06d}{suffix}" for number in range(n_shards)]
 
     def prepare(self) -> None:
@@ -200,7 +142,7 @@ class SceneSet:
             raise OutputError(f"{self.folder}: can't be made ({error.strerror}); choose another folder") from error
         path = self.folder / SETTINGS_NAME
         if path.exists():
-            different = _differences(load_yaml(SceneSetSettings, path), self.settings)
+            different = differences(load_yaml(SceneSetSettings, path), self.settings)
             if different:
                 raise ConfigError(
                     f"{self.folder}: holds scenes made with other settings ({different}); "
@@ -239,7 +181,7 @@ class SceneSet:
             return None
         if record.fingerprint != self._fingerprint:
             return None
-        is_there = record.n_scenes == 0 or (finished(path) if self.settings.loose is None else path.is_dir())
+        is_there = record.n_scenes == 0 or (finished(path) if self.settings.files is None else path.is_dir())
         return record if is_there else None
 
     def missing(self) -> list[Path]:
@@ -260,7 +202,7 @@ class SceneSet:
         n_scenes = 0
         try:
             if first is not None:
-                write = write_shard if self.settings.loose is None else self._write_loose
+                write = write_shard if self.settings.files is None else self._write_files
                 entry = write(path, itertools.chain([first], samples))
                 n_scenes = entry if isinstance(entry, int) else entry.nsamples
             record = ShardRecord(self._fingerprint, n_scenes, tuple(left_out))
@@ -271,7 +213,7 @@ class SceneSet:
         return record
 
     def write_index(self) -> dict[str, Any]:
-        """Sum up the finished shards: ``shards.json`` for readers of shards, ``scenes.json`` for loose scenes.
+        """Sum up the finished shards: ``shards.json`` for readers of shards, ``scenes.json`` for scenes in plain files.
 
         Returns
         -------
@@ -289,7 +231,7 @@ class SceneSet:
         if remarks["n_scenes"] == 0:
             reason = next(iter(left_out.values()), "no shard is finished")
             raise OutputError(f"{self.folder}: no scene could be made ({reason}); check the library and the plans")
-        if self.settings.loose is None:
+        if self.settings.files is None:
             write_index(self.folder, remarks)
         else:
             with atomic_text(self.folder / "scenes.json") as file:
@@ -335,11 +277,11 @@ class SceneSet:
             others={f".stem{i}{suffix}": encode_audio(stem, scene.sample_rate, suffix) for i, stem in enumerate(stems)},
         )
 
-    def _write_loose(self, folder: Path, samples: Iterator[ShardSample]) -> int:
+    def _write_files(self, folder: Path, samples: Iterator[ShardSample]) -> int:
         part = folder.with_name(f".{folder.name}.part")
         shutil.rmtree(part, ignore_errors=True)
         shutil.rmtree(folder, ignore_errors=True)
-        assert self.settings.loose is not None
+        assert self.settings.files is not None
         n_scenes = 0
         try:
             part.mkdir()
@@ -351,8 +293,8 @@ class SceneSet:
                 recording = RecordingEvents(
                     f"{sample.key}{sample.suffix}", sample.facts["duration_s"], labelled_events(sample.facts)
                 )
-                events = part / f"{sample.key}.events{FORMATS[self.settings.loose].suffix}"
-                write_events([recording], events, self.settings.loose)
+                events = part / f"{sample.key}.events{FORMATS[self.settings.files].suffix}"
+                write_events([recording], events, self.settings.files)
                 n_scenes += 1
             part.rename(folder)
         except OSError as error:
@@ -362,22 +304,6 @@ class SceneSet:
 
 def _record_path(path: Path) -> Path:
     return path.with_name(f"{path.name.partition('.')[0]}.scenes.json")
-
-
-def _differences(there: SceneSetSettings, wanted: SceneSetSettings) -> str:
-    """What differs, as ``seed 0, not 1``."""
-
-    def differing(one: Any, other: Any, names: Sequence[str], prefix: str) -> Iterator[str]:
-        for name in names:
-            a, b = getattr(one, name), getattr(other, name)
-            if a != b and isinstance(a, SceneConfig) and isinstance(b, SceneConfig):
-                yield from differing(a, b, [field.name for field in fields(a)], "scene.")
-            elif a != b:
-                short = [str(to_mapping(value))[:40] for value in (a, b)]
-                yield f"{prefix}{name} {short[0]}, not {short[1]}"
-
-    names = [field.name for field in fields(there) if field.name != "clips_from"]
-    return "; ".join(differing(there, wanted, names, ""))
 
 
 def stored_remarks(folder: Path) -> Mapping[str, Any]:

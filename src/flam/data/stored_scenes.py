@@ -14,7 +14,8 @@ from flam.core import AudioError, ConfigError, FlamError, load_yaml, parse_json,
 from flam.core.progress import Reporter
 from flam.data.audio_bytes import decode_audio
 from flam.data.scene_facts import scene_facts
-from flam.data.scene_shards import SETTINGS_NAME, SceneSetSettings
+from flam.data.scene_settings import SceneSetSettings
+from flam.data.scene_shards import SETTINGS_NAME
 from flam.data.tar_shards import AUDIO_SUFFIXES, Shard
 from flam.library.source_library import SourceClip
 from flam.library.stores import ClipStore

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from flam.core import Event, FlamError, from_mapping, to_mapping
 from flam.core.progress import Progress
 from flam.detection.backends.base import Backend
-from flam.detection.config import DetectionConfig, overridden
+from flam.detection.config import DetectionConfig, merge_overrides
 from flam.detection.frames import encode_spans
 from flam.detection.pieces import PieceMaker
 from flam.detection.plan import FramePiece, Span, WindowCutter, WindowPlan, plan_windows, stitch
@@ -73,7 +73,9 @@ def detect_clips(
     [[], []]
     """
     backend = detector.backend
-    config = from_mapping(DetectionConfig, overridden(to_mapping(detector.config), to_mapping(overrides)), "detection")
+    config = from_mapping(
+        DetectionConfig, merge_overrides(to_mapping(detector.config), to_mapping(overrides)), "detection"
+    )
     unique = prompts if isinstance(prompts, str) else list(dict.fromkeys(prompts))
     question = ask(detector.embed_text, unique, suppress, config)
     plan = plan_windows(backend, config)

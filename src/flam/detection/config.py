@@ -221,7 +221,7 @@ class DetectionConfig:
         return EventRule(**values)
 
 
-def overridden(base: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
+def merge_overrides(base: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
     """Fields of a configuration as plain values, some replaced by what a user asks for.
 
     Who gives a threshold means it for every prompt: prompts keep no threshold of their own, and a low threshold that
@@ -230,7 +230,7 @@ def overridden(base: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any
     Examples
     --------
     >>> base = {"threshold": 0.8, "low_threshold": 0.4, "prompts": {"siren": {"threshold": 0.9, "median_s": 0.5}}}
-    >>> overridden(base, {"threshold": 0.5})
+    >>> merge_overrides(base, {"threshold": 0.5})
     {'threshold': 0.5, 'low_threshold': 0.25, 'prompts': {'siren': {'median_s': 0.5}}, 'false_alarms_per_hour': None}
     """
     result = {**base, **overrides}

@@ -11,7 +11,7 @@ import numpy as np
 from flam.core import Event, FrameScores, ScoreMethod, TimeGrid, from_mapping, to_mapping
 from flam.core.progress import Progress
 from flam.detection.backends.base import Backend, TextFeatures
-from flam.detection.config import DetectionConfig, overridden
+from flam.detection.config import DetectionConfig, merge_overrides
 from flam.detection.frames import stream_frames
 from flam.detection.pieces import Piece, PieceMaker
 from flam.detection.plan import lowest_latency_s, plan_windows
@@ -380,7 +380,7 @@ class Detector:
 
     def _with(self, overrides: dict[str, Any], config: DetectionConfig | None = None) -> DetectionConfig:
         config = self.config if config is None else config
-        return from_mapping(DetectionConfig, overridden(to_mapping(config), to_mapping(overrides)), "detection")
+        return from_mapping(DetectionConfig, merge_overrides(to_mapping(config), to_mapping(overrides)), "detection")
 
     def _pieces(
         self,

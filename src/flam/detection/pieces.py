@@ -63,22 +63,22 @@ class PieceMaker:
         Projects frames.
     question : Question
         What to find, and how.
-    show_rivals : bool
-        Add the scores of the rivals as further columns.
+    show_suppress : bool
+        Add the scores of ``suppress`` as further columns.
     find_events : bool
         False leaves onsets and events empty.
     """
 
-    def __init__(self, backend: Backend, question: Question, show_rivals: bool = False, find_events: bool = True):
-        prompts, rivals, config = question.prompts, question.rivals, question.config
+    def __init__(self, backend: Backend, question: Question, show_suppress: bool = False, find_events: bool = True):
+        prompts, suppress, config = question.prompts, question.suppress, question.config
         self._backend, self._config = backend, config
-        self._texts, self._rival_texts = question.texts, question.rival_texts
+        self._texts, self._suppress_texts = question.texts, question.suppress_texts
         self._prompts = prompts if isinstance(prompts, PromptList) else None
         scored = prompts.texts if isinstance(prompts, PromptList) else tuple(prompts)
         names = prompts.names if isinstance(prompts, PromptList) else tuple(prompts)
         self._n_prompts = len(scored)
-        self._scored = (*scored, *rivals) if show_rivals else scored
-        self._columns = (*names, *rivals) if show_rivals else names
+        self._scored = (*scored, *suppress) if show_suppress else scored
+        self._columns = (*names, *suppress) if show_suppress else names
         self._silence_power = power_of_db(config.silence_db)
         self._next_frame, self._widths = 0, (0, question.texts.text_features.shape[1])
         unique = tuple(dict.fromkeys(names))
@@ -135,17 +135,17 @@ class PieceMaker:
     def _score(self, features: np.ndarray, power: np.ndarray) -> np.ndarray:
         method, n_prompts = self._config.score, self._n_prompts
         scores = np.empty((len(features), len(self._scored)), np.float32)
-        highest_rival = None
-        if len(self._rival_texts.logit_bias):
-            rival_scores = score(features, self._rival_texts, method)
-            highest_rival = rival_scores.max(axis=1, keepdims=True)
+        limit = None
+        if len(self._suppress_texts.logit_bias):
+            suppress_scores = score(features, self._suppress_texts, method)
+            limit = suppress_scores.max(axis=1, keepdims=True)
             if len(self._scored) > n_prompts:
-                scores[:, n_prompts:] = rival_scores
+                scores[:, n_prompts:] = suppress_scores
         for start in range(0, n_prompts, PROMPTS_AT_ONCE):
             columns = slice(start, min(start + PROMPTS_AT_ONCE, n_prompts))
             values = score(features, TextFeatures(*(part[columns] for part in self._texts)), method)
-            if highest_rival is not None:
-                values *= values >= highest_rival
+            if limit is not None:
+                values *= values >= limit
             scores[:, columns] = values
         scores[power < self._silence_power] = 0
         return scores

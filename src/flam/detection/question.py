@@ -24,18 +24,18 @@ class Question:
     ----------
     prompts : sequence of str or PromptList
         What to find; of a list with alternatives and negatives the scores of all its texts are made and combined.
-    rivals : tuple of str
+    suppress : tuple of str
         Texts that suppress them.
-    texts, rival_texts : TextFeatures
-        Features of the prompts' texts and of the rivals.
+    texts, suppress_texts : TextFeatures
+        Features of the texts of the prompts and of ``suppress``.
     config : DetectionConfig
         Kind of score, silence, and how scores become events.
     """
 
     prompts: Prompts
-    rivals: tuple[str, ...]
+    suppress: tuple[str, ...]
     texts: TextFeatures
-    rival_texts: TextFeatures
+    suppress_texts: TextFeatures
     config: DetectionConfig
 
 
@@ -48,11 +48,11 @@ def ask(embed: Embed, prompts: Prompts, suppress: Sequence[str], config: Detecti
         An empty prompt, one string instead of several, or a prompt that is suppressed as well.
     """
     scored = prompts.texts if isinstance(prompts, PromptList) else prompts
-    texts, rival_texts = embed(scored), embed(suppress)
+    texts, suppress_texts = embed(scored), embed(suppress)
     for prompt in scored:
         if prompt in suppress:
             raise ModelError(f"prompt {prompt!r} is asked for and suppressed; take it out of one of the two")
-    return Question(prompts, tuple(suppress), texts, rival_texts, settled(embed, prompts, config))
+    return Question(prompts, tuple(suppress), texts, suppress_texts, settled(embed, prompts, config))
 
 
 def settled(embed: Embed, prompts: Prompts, config: DetectionConfig) -> DetectionConfig:

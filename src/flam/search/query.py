@@ -88,7 +88,7 @@ class Query:
         The prompt, or the name of an example; what results are called by.
     texts : TextFeatures
         Vectors of length 1, scales and biases of the prompt and of other words for it; the highest score counts.
-    rivals : TextFeatures
+    suppress : TextFeatures
         Those of sounds that must not be mistaken for it: where one scores higher, the query scores 0; may be empty.
     method : {"unbiased", "approximate", "posterior"}
         Kind of score.
@@ -98,7 +98,7 @@ class Query:
 
     label: str
     texts: TextFeatures
-    rivals: TextFeatures
+    suppress: TextFeatures
     method: ScoreMethod
     rule: EventRule
 

@@ -165,16 +165,16 @@ class _Turned:
 
     def __init__(self, query: Query, segment: Segment):
         self._method = query.method
-        self._texts, self._rivals = (
+        self._texts, self._suppress = (
             texts._replace(text_features=segment.codec.rotate(texts.text_features)[:, : segment.codec.n_kept])
-            for texts in (query.texts, query.rivals)
+            for texts in (query.texts, query.suppress)
         )
 
     def scores(self, values: np.ndarray) -> np.ndarray:
         """(T,) scores of frames."""
         found = highest_score(values, self._texts, self._method)
-        if len(self._rivals.logit_bias):
-            found *= found >= highest_score(values, self._rivals, self._method)
+        if len(self._suppress.logit_bias):
+            found *= found >= highest_score(values, self._suppress, self._method)
         return found
 
 
