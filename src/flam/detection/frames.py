@@ -11,7 +11,7 @@ import numpy as np
 from flam.core.progress import Progress
 from flam.detection.backends.base import Backend
 from flam.detection.plan import FramePiece, Span, WindowCutter, WindowPlan, stitch
-from flam.detection.source import AudioInput
+from flam.detection.source import MonoBlocks
 
 GPU_BATCH_WINDOWS = 4
 
@@ -58,7 +58,7 @@ def power_of_db(level_db: float) -> float:
 
 def stream_frames(
     backend: Backend,
-    source: AudioInput,
+    source: MonoBlocks,
     plan: WindowPlan,
     batch_windows: int | None = None,
     progress: Progress | None = None,
@@ -69,7 +69,7 @@ def stream_frames(
     ----------
     backend : Backend
         The model.
-    source : AudioInput
+    source : MonoBlocks
         The recording.
     plan : WindowPlan
         How it is cut.
@@ -104,7 +104,7 @@ def encode_spans(backend: Backend, spans: Sequence[Span]) -> list[FramePiece]:
     return pieces
 
 
-def _encoded(backend: Backend, source: AudioInput, plan: WindowPlan, batch_windows: int) -> Iterator[FramePiece]:
+def _encoded(backend: Backend, source: MonoBlocks, plan: WindowPlan, batch_windows: int) -> Iterator[FramePiece]:
     if plan.delay_frames is not None:  # who asks for low latency must not wait for another thread
         for span in _spans(source, plan):
             if span is not None:
@@ -134,7 +134,7 @@ def _encoded(backend: Backend, source: AudioInput, plan: WindowPlan, batch_windo
         pool.shutdown(cancel_futures=True)
 
 
-def _spans(source: AudioInput, plan: WindowPlan) -> Iterator[Span | None]:
+def _spans(source: MonoBlocks, plan: WindowPlan) -> Iterator[Span | None]:
     """The spans of a recording, and None after every block that was read, when results may be ready."""
     cutter = WindowCutter(plan)
     for block in source.blocks:

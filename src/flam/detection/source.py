@@ -25,7 +25,7 @@ Samples = np.ndarray | Iterator[np.ndarray] | Any
 
 
 @dataclass(frozen=True, eq=False)
-class AudioInput:
+class MonoBlocks:
     """A recording about to be read, once.
 
     Parameters
@@ -46,10 +46,10 @@ class AudioInput:
     name: str
 
 
-Audio = str | Path | Recording | bytes | BinaryIO | Samples | tuple[Samples, int] | AudioInput
+Audio = str | Path | Recording | bytes | BinaryIO | Samples | tuple[Samples, int] | MonoBlocks
 
 
-def audio_source(audio: Audio, sample_rate: int) -> AudioInput:
+def audio_source(audio: Audio, sample_rate: int) -> MonoBlocks:
     """Get ready to read any kind of audio, without holding more of it than it already takes.
 
     Parameters
@@ -60,13 +60,13 @@ def audio_source(audio: Audio, sample_rate: int) -> AudioInput:
         file, which is read from where it stands; or an array or tensor, (N,), (channels, N) or (N, channels) with fewer
         channels than samples, floating point with full scale 1.0; or an iterator of (n,) arrays, for audio that is
         still being made; the last two as ``(samples, their sample rate)``, or alone if they have the model's rate. An
-        ``AudioInput`` is given back.
+        ``MonoBlocks`` is given back.
     sample_rate : int
         Hz of the result.
 
     Returns
     -------
-    AudioInput
+    MonoBlocks
         Channels become one, see ``flam.audio.downmix.mono_stream``.
 
     Raises
@@ -81,14 +81,14 @@ def audio_source(audio: Audio, sample_rate: int) -> AudioInput:
     >>> source.n_samples, sum(len(block) for block in source.blocks)
     (48000, 48000)
     """
-    if isinstance(audio, AudioInput):
+    if isinstance(audio, MonoBlocks):
         return audio
     if isinstance(audio, (str, Path, Recording)):
         recording = audio if isinstance(audio, Recording) else open_recording(audio)
         length = recording.n_samples
         n_samples = None if length is None else resampled_length(length, recording.sample_rate, sample_rate)
         whole = _not_empty(recording.mono_blocks(sample_rate), str(recording.path))
-        return AudioInput(whole, n_samples, recording.sample_rate, str(recording.path))
+        return MonoBlocks(whole, n_samples, recording.sample_rate, str(recording.path))
     if isinstance(audio, (bytes, bytearray, memoryview)) or hasattr(audio, "read"):
         return _content_source(cast(BinaryIO, audio), sample_rate)
     samples, own_rate = _with_rate(audio, sample_rate)
@@ -107,10 +107,10 @@ def audio_source(audio: Audio, sample_rate: int) -> AudioInput:
         )
         blocks = mono_stream(pieces, own_rate)
     converted = resample_blocks(_finite(blocks), own_rate, sample_rate)
-    return AudioInput(_not_empty(converted, "waveform"), n_samples, own_rate, "waveform")
+    return MonoBlocks(_not_empty(converted, "waveform"), n_samples, own_rate, "waveform")
 
 
-def _content_source(content: bytes | BinaryIO, sample_rate: int) -> AudioInput:
+def _content_source(content: bytes | BinaryIO, sample_rate: int) -> MonoBlocks:
     """The content of a file, through a temporary one: readers go back and forth in it, and open it again."""
     file = tempfile.NamedTemporaryFile(prefix="flam-", delete=False)  # noqa: SIM115 - closed below, removed when read
     path = Path(file.name)
@@ -136,7 +136,7 @@ def _content_source(content: bytes | BinaryIO, sample_rate: int) -> AudioInput:
         finally:
             path.unlink(missing_ok=True)
 
-    return AudioInput(blocks(), source.n_samples, source.own_rate, IN_MEMORY)
+    return MonoBlocks(blocks(), source.n_samples, source.own_rate, IN_MEMORY)
 
 
 def _with_rate(audio: Samples | tuple[Samples, int], sample_rate: int) -> tuple[Samples, int]:

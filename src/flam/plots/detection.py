@@ -11,7 +11,7 @@ import numpy as np
 
 from flam.core import ConfigError, Event, FrameScores, spans_by_prompt
 from flam.plots.layout import FigureLayout, Lane, draw_heat_map, draw_spectrogram, save_figure
-from flam.plots.spectrogram import AudioInput, Spectrogram, reduced_spectrogram
+from flam.plots.spectrogram import RecordingOrWaveform, Spectrogram, reduced_spectrogram
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,7 +20,7 @@ MOST_ROWS = 60
 
 
 def plot_detection(
-    audio: AudioInput | Spectrogram,
+    audio: RecordingOrWaveform | Spectrogram,
     scores: FrameScores,
     events: Sequence[Event],
     path: str | Path | None = None,
@@ -34,7 +34,7 @@ def plot_detection(
 
     Parameters
     ----------
-    audio : AudioInput | Spectrogram
+    audio : RecordingOrWaveform | Spectrogram
         path of the recording, or (waveform, sample_rate) with a (N,) or (channels, N) array, or its spectrogram
     scores : FrameScores
         (T, K) frame scores of the whole recording
@@ -72,7 +72,7 @@ def plot_detection(
 
 
 def plot_sed_heatmap(
-    audio: AudioInput,
+    audio: RecordingOrWaveform,
     scores: np.ndarray | Mapping[str, np.ndarray],
     prompts: Sequence[str] | None = None,
     path: str | Path | None = None,
@@ -83,7 +83,7 @@ def plot_sed_heatmap(
 
     Parameters
     ----------
-    audio : AudioInput
+    audio : RecordingOrWaveform
         path of the recording, or (waveform, sample_rate) with a (N,) or (channels, N) array
     scores : np.ndarray | Mapping[str, np.ndarray]
         (K, T) array in [0, 1] whose T frames span the recording, or a mapping of K prompts to (T,) arrays
@@ -124,7 +124,7 @@ def plot_sed_heatmap(
 
 
 def _plot(
-    audio: AudioInput | Spectrogram,
+    audio: RecordingOrWaveform | Spectrogram,
     rows: list[Lane],
     hop_s: float | None,
     end_s: float | None,

@@ -20,7 +20,7 @@ POWER_FLOOR = 1e-12
 LOWEST_TOP_HZ = 2_000.0
 FRAMES_AT_A_TIME = 256
 
-AudioInput: TypeAlias = "str | Path | tuple[np.ndarray, int]"
+RecordingOrWaveform: TypeAlias = "str | Path | tuple[np.ndarray, int]"
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,9 @@ class Spectrogram:
     duration_s: float
 
 
-def reduced_spectrogram(audio: AudioInput, expected_s: float | None = None, n_columns: int = 1200) -> Spectrogram:
+def reduced_spectrogram(
+    audio: RecordingOrWaveform, expected_s: float | None = None, n_columns: int = 1200
+) -> Spectrogram:
     """Compute a spectrogram of at most ``2 * n_columns`` columns; each shows the highest power in its share of time.
 
     Parameters
