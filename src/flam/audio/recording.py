@@ -18,6 +18,7 @@ from flam.audio.joined import layout
 from flam.audio.resample import resample_blocks
 from flam.audio.sndfile import SndfileReader
 from flam.core import AudioError
+from flam.core.placeholders import HEAD_BYTES, placeholder
 
 BLOCK_SAMPLES = 65_536
 LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 1_000, 1_000_000
@@ -321,14 +322,16 @@ def _require_readable(source: ByteSource) -> None:
             kind = "a folder" if path.is_dir() else "not a regular file"
             raise AudioError(f"{path}: is {kind}; give the path of an audio or video file")
         with source.open() as file:
-            is_empty = not file.read(1)
+            head = file.read(HEAD_BYTES)
     except FileNotFoundError as error:
         raise AudioError(f"{path}: no such file; check the path") from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise AudioError(f"{source.name}: can't be opened ({reason}); check the path and its permissions") from error
-    if is_empty:
+    if not head:
         raise AudioError(f"{source.name}: is empty, 0 bytes; a recording needs at least a header; copy it again")
+    if (what := placeholder(head)) is not None:
+        raise AudioError(f"{source.name}: {what}")
 
 
 def _reader(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 from flam.core.errors import FlamError, OutputError
+from flam.core.placeholders import require_content
 
 
 def read_text(path: str | Path, error_class: type[FlamError]) -> str:
@@ -26,8 +27,9 @@ def read_text(path: str | Path, error_class: type[FlamError]) -> str:
     Raises
     ------
     error_class
-        the file can't be read, or is not UTF-8; the message names the line
+        the file can't be read, is a placeholder of another, or is not UTF-8; the message names the line
     """
+    require_content(path, error_class)
     try:
         return Path(path).read_bytes().decode("utf-8-sig")
     except OSError as error:

@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 
 from flam.core.errors import FlamError
+from flam.core.placeholders import require_content
 from flam.core.timegrid import TimeGrid
 
 # What a score means, see ``flam.model.flam.score``; named here so that a configuration needs no model to be read.
@@ -114,6 +115,7 @@ class FrameScores:
         FlamError
             the file is not a saved FrameScores
         """
+        require_content(path, FlamError)
         try:
             _require_bounded(path)
             with np.load(path, allow_pickle=False) as arrays:

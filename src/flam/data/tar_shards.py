@@ -26,6 +26,7 @@ from flam.core import (
     parse_json,
     to_mapping,
 )
+from flam.core.placeholders import require_content
 
 INDEX_NAME = "shards.json"
 AUDIO_SUFFIXES = (".flac", ".opus", ".ogg", ".wav", ".mp3")
@@ -197,6 +198,7 @@ class Shard:
     def __init__(self, path: str | Path):
         self.path = Path(path)
         members: dict[str, tuple[int, int]] = {}
+        require_content(self.path, AudioError)
         try:
             with tarfile.open(self.path, "r:") as tar:
                 for member in tar:

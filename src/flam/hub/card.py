@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from flam.core import ModelError, file_sha256, from_mapping, parse_json, read_text
+from flam.core.placeholders import require_content
 
 FORMAT = "flam-checkpoint-1"
 GRAPH_FORMAT = "flam-graphs-1"
@@ -59,6 +60,8 @@ def read_config(folder: str | Path) -> dict[str, Any]:
             f"{folder}: not a model folder ({error}); it needs config.json and model.safetensors, "
             "as flam models convert and flam models download write them"
         ) from error
+    for name in ("model.safetensors", "tokenizer.json", *GRAPH_FILES):
+        require_content(Path(folder) / name, ModelError)
     if not isinstance(config, dict) or config.get("format") != FORMAT or "model" not in config:
         raise ModelError(f"{path}: not in the format {FORMAT!r}; convert the model with flam models convert")
     return config

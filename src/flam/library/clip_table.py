@@ -13,6 +13,7 @@ from typing import Any
 
 from flam.annotations.rows import spreadsheet_plain, spreadsheet_safe
 from flam.core import ConfigError, atomic_path, atomic_text, read_text
+from flam.core.placeholders import require_content
 from flam.library.measure import LIBRARY_RATE, USABLE, Measures
 from flam.library.source_library import KINDS, SourceClip
 from flam.library.stores import ClipMeasures
@@ -257,6 +258,7 @@ def _csv_rows(path: Path) -> Iterator[dict[str, Any]]:
 
 def _parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
     pyarrow, parquet = _pyarrow(path)
+    require_content(path, ConfigError)
     try:
         with parquet.ParquetFile(path) as file:
             _require_columns(path, file.schema_arrow.names)

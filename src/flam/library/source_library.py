@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from flam.core import ConfigError
+from flam.core import ConfigError, read_text
 
 KINDS = ("event", "background", "speech", "music")
 
@@ -58,10 +59,9 @@ def read_manifest(path: str | Path) -> list[SourceClip]:
     """
     path = Path(path)
     try:
-        with open(path, newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: can't be read as a manifest ({error})") from error
+        rows = list(csv.DictReader(io.StringIO(read_text(path, ConfigError), newline="")))
+    except csv.Error as error:
+        raise ConfigError(f"{path}: can't be read as a manifest ({error}); correct it") from error
     needed = {"id", "file", "label", "caption", "kind", "group", "source", "licence"}
     if not rows or needed - rows[0].keys():
         missing = sorted(needed - rows[0].keys()) if rows else sorted(needed)

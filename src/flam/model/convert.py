@@ -18,6 +18,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from flam.core import ModelError, OutputError, atomic_text, parse_json, read_text, to_mapping
+from flam.core.placeholders import require_content
 from flam.hub.card import FORMAT, ModelCard
 from flam.hub.registry import CLAP_FACTS, REGISTRY, ModelKind
 from flam.model.checkpoint import save_checkpoint
@@ -253,6 +254,7 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     {'bias': tensor([0., 0.])}
     """
     path = Path(path)
+    require_content(path, ModelError)
     try:
         content: Any
         if path.suffix == ".safetensors":
