@@ -14,6 +14,7 @@ import pytest
 import soundfile
 
 from flam.cli.main import main
+from flam.core import output_lock
 from flam.library.clip_table import read_library
 
 RATE = 48_000
@@ -84,6 +85,29 @@ def test_bad_files_are_listed_and_the_others_done(folder, tmp_path, capsys):
     assert f"error: {folder / 'broken.flac'}: damaged" in told
     assert f"error: {folder / 'silent.wav'}: silent" in told
     assert "4 of 7 clips can be drawn" in told
+
+
+def test_clips_that_no_scene_draws_are_counted_with_their_reasons(folder, tmp_path, capsys):
+    for name in ("sea", "street"):
+        soundfile.write(folder / f"{name}.wav", np.random.default_rng(0).normal(0, 0.1, 11 * 8_000), 8_000)
+    table = tmp_path / "library.csv"
+    assert main(["library", "scan", str(folder), "-o", str(table), "--workers", "0"]) == 0
+    assert capsys.readouterr().err.splitlines()[-2:] == [
+        "note: 2 clips are of kind other, which no scene draws: neither said to be background nor shorter than 10 s; "
+        "say their kind in a manifest, or more in --config",
+        f"4 of 6 clips can be drawn: {table}",
+    ]
+
+
+def test_a_caption_is_not_begun_where_it_can_not_be_written(folder, tmp_path, capsys, monkeypatch):
+    table = tmp_path / "library.csv"
+    assert main(["library", "scan", str(folder), "-o", str(table), "--workers", "0"]) == 0
+    monkeypatch.setattr("flam.scenes.captions.clips.caption_library", lambda *_, **__: pytest.fail("has begun"))
+    assert main(["library", "caption", str(table), "-o", str(tmp_path / "nowhere" / "t.csv")]) == 2
+    assert "nowhere does not exist" in capsys.readouterr().err
+    with output_lock(tmp_path / "t.csv"):
+        assert main(["library", "caption", str(table), "-o", str(tmp_path / "t.csv")]) == 1
+    assert f"process {os.getpid()} writes there" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

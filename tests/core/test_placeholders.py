@@ -86,5 +86,4 @@ def test_one_in_a_folder_costs_itself_only(tmp_path, make_recording, run, stub):
     (tmp_path / "in" / "bad.wav").write_bytes(POINTER)
     done = run("detect", tmp_path / "in", "-p", "loud", "-o", "all.csv", "-q")
     assert done.code == 1
-    assert done.err.count("\n") == 1
     assert f"bad.wav: {LFS}, not the file itself; run git lfs pull" in done.err

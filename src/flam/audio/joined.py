@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
 from flam.audio.byte_source import Part
+from flam.audio.flac_length import uncounted
 from flam.audio.unfinished import repair
 
 MP3_READ_BYTES = 1 << 22
@@ -30,6 +31,8 @@ _OGG_FIRST_PAGE = re.compile(rb"OggS\x00[\x02\x03\x06\x07]")
 # RFC 9639, section 8.1: the mark of the format, and a first block that is 34 bytes long
 _FLAC_START = re.compile(rb"fLaC[\x00\x80]\x00\x00\x22")
 _TABLE_LENGTH_AT, _TABLE_AT = 26, 27
+_WAV_START = re.compile(rb"RIFF(.{4})WAVE", re.DOTALL)
+WAV_FILLING_BYTES = 1 << 16
 
 
 class _Header(NamedTuple):
@@ -263,7 +266,7 @@ def layout(file: BinaryIO) -> Layout:
     if head[:4] == b"OggS":
         return _split(_chain_starts(file), end)
     if head[:4] == b"fLaC":
-        return _split([start for start, _ in _matches(file, _FLAC_START)], end)
+        return _flac_layout(file, [start for start, _ in _matches(file, _FLAC_START)], end)
     if head[:3] == b"ID3" or (head[:1] == b"\xff" and head[1:2] >= b"\xe0"):
         return _mp3_layout(file)
     starts = _wav_starts(file, end)
@@ -280,6 +283,13 @@ def layout(file: BinaryIO) -> Layout:
         share = repaired.found_bytes / repaired.stated_bytes
         return Layout([repaired.parts], [], [f"was cut off, {share:.0%} of its samples are there"])
     return Layout([repaired.parts], [note], [])
+
+
+def _flac_layout(file: BinaryIO, starts: list[int], end: int) -> Layout:
+    parts = uncounted(file) if len(starts) == 1 else None
+    if parts is None:
+        return _split(starts, end)
+    return Layout([parts], ["its header counts fewer samples than are in the file; all of them are read"], [])
 
 
 def _split(starts: list[int], end: int) -> Layout:
@@ -322,16 +332,17 @@ def _chain_starts(file: BinaryIO) -> list[int]:
 
 def _wav_starts(file: BinaryIO, end: int) -> list[int]:
     """Where WAV files begin that were put one behind the other, each whole."""
-    starts = [0]
+    starts: list[int] = []
+    following = 0
     while True:
-        file.seek(starts[-1])
-        head = file.read(12)
-        if len(head) < 12 or head[:4] != b"RIFF" or head[8:] != b"WAVE":
-            return starts[:-1] if len(starts) > 1 else starts
-        following = starts[-1] + 8 + int.from_bytes(head[4:8], "little")
+        file.seek(following)
+        found = _WAV_START.search(file.read(WAV_FILLING_BYTES if starts else 12))  # there may be filling between two
+        if found is None or (not starts and found.start()):
+            return starts or [0]
+        starts.append(following + found.start())
+        following = starts[-1] + 8 + int.from_bytes(found[0][4:8], "little")
         if following >= end - 12:
             return starts
-        starts.append(following)
 
 
 def _matches(file: BinaryIO, pattern: re.Pattern[bytes], n_bytes: int = 8) -> Iterator[tuple[int, bytes]]:

@@ -101,31 +101,37 @@ def repair(file: BinaryIO) -> Repair | None:
     if head[:4] in (b".snd", b"dns."):
         order = ">" if head[:4] == b".snd" else "<"
         start, stated = struct.unpack(order + "II", head[4:12])
-        if stated == 0 and end > start >= 24:
+        is_right = stated > 0 and (stated >= end - start or _is_tail(file, start + stated, end))
+        if not is_right and end > start >= 24:
             return Repair(
-                [(0, 8), struct.pack(order + "I", min(end - start, LARGEST_32_BIT)), (12, end)], 0, end - start
+                [(0, 8), struct.pack(order + "I", min(end - start, LARGEST_32_BIT)), (12, end)], stated, end - start
             )
     return None
 
 
 def _repaired_wav(file: BinaryIO, end: int) -> Repair | None:
-    chunks: dict[bytes, Chunk] = {}
+    chunks: list[Chunk] = []
     for chunk in riff_chunks(file):
-        chunks.setdefault(chunk.identity, chunk)
-        if chunk.identity == b"data":
-            break
-    data, form = chunks.get(b"data"), chunks.get(b"fmt ")
+        if not (chunk.identity.isascii() and chunk.identity.decode("ascii").isprintable()):
+            break  # samples or filling behind a size that is too small
+        chunks.append(chunk)
+    data = next((chunk for chunk in chunks if chunk.identity == b"data"), None)
+    form = next((chunk for chunk in chunks if chunk.identity == b"fmt "), None)
     if data is None or form is None:
         return None
-    stated, found = data.size, _wav_data_bytes(file, data, end)
     file.seek(0)
-    is_64_bit = file.read(4) in (b"RF64", b"BW64")
+    mark = file.read(4)
+    is_64_bit, order = mark in (b"RF64", b"BW64"), "big" if mark == b"RIFX" else "little"
+    several = [(chunk.start, chunk.start + chunk.size) for chunk in chunks if chunk.identity == b"data" and chunk.size]
+    n_all = sum(stop - start for start, stop in several)
+    if len(several) > 1 and several[-1][1] <= end and n_all <= LARGEST_32_BIT and not is_64_bit:
+        size = n_all.to_bytes(4, order)  # type: ignore[arg-type]
+        return Repair([(0, data.start - 4), size, *several], data.size, n_all)
+    stated, found = data.size, _wav_data_bytes(file, data, end)
     if is_64_bit and stated != LARGEST_32_BIT and end - data.start < stated < FROM_UNKNOWN_64_BIT:
         return Repair([(0, end)], stated, end - data.start, is_cut=True)
     if found is None or (not is_64_bit and stated >= FROM_UNKNOWN_32_BIT and found <= LARGEST_32_BIT):
         return None  # right, or an unknown length that libsndfile reads to the end of the file
-    file.seek(0)
-    order = "big" if file.read(4) == b"RIFX" else "little"
     if not is_64_bit and data.start + found <= LARGEST_32_BIT:
         size = found.to_bytes(4, order)  # type: ignore[arg-type]
         return Repair([(0, data.start - 4), size, (data.start, data.start + found)], stated, found)
@@ -146,9 +152,22 @@ def _wav_data_bytes(file: BinaryIO, data: Chunk, end: int) -> int | None:
     wrapped = data.size + (room - data.size >> 32 << 32)
     if wrapped > data.size and _has_chunks(file, data.start + wrapped + wrapped % 2, end):
         return wrapped
-    if data.size and (room - data.size < SHORTEST_TAIL_BYTES or _is_zero(file, data.start + data.size, end)):
-        return None
-    return room
+    return None if data.size and _is_tail(file, data.start + data.size, end) else room
+
+
+def _is_end(file: BinaryIO, position: int, end: int) -> bool:
+    """Whether nothing but chunks, little or zeros lies behind the samples."""
+    return _has_chunks(file, position, end) or _is_tail(file, position, end)
+
+
+def _has_packets(file: BinaryIO, end: int) -> bool:
+    """Whether a CAF file is compressed, so that a table counts its packets."""
+    return any(identity == b"pakt" for _, identity, _ in _big_endian_chunks(file, 8, end, 8))
+
+
+def _is_tail(file: BinaryIO, start: int, end: int) -> bool:
+    """Whether what follows the samples is none of them: little, or zeros."""
+    return end - start < SHORTEST_TAIL_BYTES or _is_zero(file, start, end)
 
 
 def _has_chunks(file: BinaryIO, position: int, end: int) -> bool:
@@ -195,6 +214,8 @@ def _repaired_w64(file: BinaryIO, end: int) -> Repair | None:
 
 def _repaired_aiff(file: BinaryIO, end: int) -> Repair | None:
     common = None
+    file.seek(8)
+    is_plain = file.read(4) == b"AIFF"
     for position, identity, size in _big_endian_chunks(file, 12, end, 4):
         if identity == b"COMM":
             common = position
@@ -204,7 +225,10 @@ def _repaired_aiff(file: BinaryIO, end: int) -> Repair | None:
             frame_bytes = max(1, n_channels) * max(1, (n_bits + 7) // 8)
             found = end - position - 16
             is_unfinished = size <= 8 or size >= FROM_UNKNOWN_32_BIT or n_frames in (0, LARGEST_32_BIT)
-            if not is_unfinished or found < frame_bytes or (size > 8 and size + 8 < found):
+            behind = position + 8 + size + size % 2
+            is_short = is_plain and 8 < size < found and not _is_end(file, behind, end)
+            has_more = size > 8 and size + 8 < found
+            if not (is_unfinished or is_short) or found < frame_bytes or (has_more and not is_short):
                 return None
             sizes = [
                 struct.pack(">I", min(count, LARGEST_32_BIT)) for count in (end - 8, found // frame_bytes, found + 8)
@@ -218,10 +242,12 @@ def _repaired_caf(file: BinaryIO, end: int) -> Repair | None:
     for position, identity, size in _big_endian_chunks(file, 8, end, 8):
         if identity == b"data":
             found = end - position - 16
-            if found <= 0 or 4 < size <= found + 4:
+            behind = position + 12 + size
+            if found <= 0 or (4 < size <= found + 4 and (_is_end(file, behind, end) or _has_packets(file, end))):
                 return None
             parts: list[Part] = [(0, position + 4), struct.pack(">q", found + 4), (position + 12, end)]
-            return Repair(parts, max(0, size - 4), found, is_cut=size > 4)  # of a cut one libsndfile reads nothing
+            is_cut = size > found + 4  # libsndfile reads nothing of such a file
+            return Repair(parts, max(0, size - 4), found, is_cut)
     return None
 
 

@@ -113,7 +113,9 @@ def caption(
     For example: flam library caption library.csv -o captioned.csv
     """
     from flam.cli.main import FINE, SOME_FAILED
+    from flam.core import output_lock
     from flam.core.progress import Reporter
+    from flam.jobs.outputs import require_parent
     from flam.library.clip_table import read_library, require_table_name, write_library
     from flam.scenes.captions.answers import AnswerMemory
     from flam.scenes.captions.clips import caption_library
@@ -123,15 +125,17 @@ def caption(
     require_table_name(output)
     library = read_library(table)
     settings = _endpoint_config(endpoint, model, config)
-    if settings is None:
-        captioned, counts = caption_library(library, replace_given=replace_given)
-    else:
-        with (
-            AnswerMemory(Path(f"{output}.answers.sqlite") if memory is None else memory) as kept,
-            reporter.recording("questions answered", 1, 1) as progress,
-        ):
-            captioned, counts = caption_library(library, ChatEndpoint(settings), kept, replace_given, progress)
-    write_library(captioned, output)
+    require_parent(output)
+    with output_lock(output):
+        if settings is None:
+            captioned, counts = caption_library(library, replace_given=replace_given)
+        else:
+            with (
+                AnswerMemory(Path(f"{output}.answers.sqlite") if memory is None else memory) as kept,
+                reporter.recording("questions answered", 1, 1) as progress,
+            ):
+                captioned, counts = caption_library(library, ChatEndpoint(settings), kept, replace_given, progress)
+        write_library(captioned, output)
     _tell_captions(counts, reporter)
     return SOME_FAILED if counts.questions.unusable or counts.questions.unanswered else FINE
 
