@@ -18,12 +18,22 @@ def condition_tables(evaluations: Sequence[Evaluation]) -> dict[str, tuple[list[
     Benchmarks of one set have one task and are named alike up to a colon, as ``registry.open_benchmarks`` names them.
     Columns are the headline figure of each system, and the share of events it finds at equal false alarms.
     """
+    return {stem: _table(conditions) for (stem, _), conditions in sets_of(evaluations).items()}
+
+
+def set_of(evaluation: Evaluation) -> tuple[str, str]:
+    """The name up to a colon, and the task: benchmarks that have both in common are of one set."""
+    return evaluation.benchmark.name.partition(": ")[0], evaluation.benchmark.task
+
+
+def sets_of(evaluations: Sequence[Evaluation]) -> dict[tuple[str, str], dict[str, Evaluation]]:
+    """By set, the name of each condition and its evaluation; a benchmark that stands alone is in no set."""
     sets: dict[tuple[str, str], dict[str, Evaluation]] = {}
     for evaluation in evaluations:
-        stem, colon, condition = evaluation.benchmark.name.partition(": ")
-        if colon:
-            sets.setdefault((stem, evaluation.benchmark.task), {})[condition] = evaluation
-    return {stem: _table(conditions) for (stem, _), conditions in sets.items() if len(conditions) > 1}
+        condition = evaluation.benchmark.name.partition(": ")[2]
+        if condition:
+            sets.setdefault(set_of(evaluation), {})[condition] = evaluation
+    return {key: conditions for key, conditions in sets.items() if len(conditions) > 1}
 
 
 def mean_and_worst(evaluations: Sequence[Evaluation]) -> list[str]:

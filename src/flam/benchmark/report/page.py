@@ -15,7 +15,7 @@ from flam.benchmark.benchmark import Task
 from flam.benchmark.evaluation import Evaluation
 from flam.benchmark.metrics import METRICS, Figure, Metric, format_value, headline
 from flam.benchmark.report.charts import bars, colour, confusion, line_chart
-from flam.benchmark.report.conditions import condition_tables
+from flam.benchmark.report.conditions import condition_tables, set_of, sets_of
 from flam.benchmark.report.tables import (
     TableRow,
     by_threshold,
@@ -58,10 +58,13 @@ def render_html(evaluations: Sequence[Evaluation]) -> str:
 
 
 def _summary(evaluations: Sequence[Evaluation]) -> str:
-    """The headline of every benchmark: systems measured here, then published ones."""
+    """The headline of every benchmark that stands alone: systems measured here, then published ones."""
     columns: list[str] = []
     places: dict[tuple[bool, str], dict[str, str]] = {}
-    for evaluation in evaluations:
+    alone = [evaluation for evaluation in evaluations if set_of(evaluation) not in sets_of(evaluations)]
+    if not alone:
+        return ""
+    for evaluation in alone:
         metric = headline(evaluation.benchmark.task)
         columns.append(
             f'<th><a href="#{_id(evaluation)}">{escape(evaluation.benchmark.name)}</a><br>{_heading(metric)}</th>'
@@ -73,7 +76,7 @@ def _summary(evaluations: Sequence[Evaluation]) -> str:
                 cells.setdefault(evaluation.benchmark.name, _cell(metric, row.figures[metric.key]))
     lines = "".join(
         f"<tr{'' if is_published else ' class=ours'}><td>{escape(system)}</td>"
-        + "".join(f"<td>{cells.get(evaluation.benchmark.name, '')}</td>" for evaluation in evaluations)
+        + "".join(f"<td>{cells.get(evaluation.benchmark.name, '')}</td>" for evaluation in alone)
         + "</tr>"
         for (is_published, system), cells in sorted(places.items(), key=lambda place: place[0][0])
     )
@@ -96,7 +99,7 @@ def _conditions(evaluations: Sequence[Evaluation]) -> str:
             kind = " class=ours" if section is None else ""  # the mean and the worst
             lines.append(f"<tr{kind}><td>{name}</td>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
         head = "".join(f"<th>{escape(heading)}</th>" for heading in headings)
-        panels.append(_chart(f"{escape(stem)}: all conditions", _wide(head, "".join(lines)), "shares are x 100"))
+        panels.append(_chart(f"{escape(stem)}: side by side", _wide(head, "".join(lines)), "shares are x 100"))
     return "".join(panels)
 
 
@@ -253,7 +256,7 @@ def _found_by_prompt(evaluation: Evaluation) -> str:
     )
     return _chart(
         "Events found, by prompt",
-        f'<div class="scroll">{_wide(head, body)}</div>',
+        f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>',
         "events found / events there, best first; events that a model's rules would join count as one",
     )
 

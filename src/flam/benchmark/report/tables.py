@@ -263,7 +263,7 @@ def as_markdown(evaluations: Sequence[Evaluation]) -> str:
     """A table for each benchmark; ours in bold with 95 % intervals, shares x 100, others with their source."""
     lines = ["# Evaluation", "", "Shares are x 100. Bold: measured here, [95 % interval]. Others: as published.", ""]
     for stem, (headings, cells) in condition_tables(evaluations).items():
-        lines += [f"## {_plain(stem)}: all conditions", "", f"| {' | '.join(map(_plain, headings))} |"]
+        lines += [f"## {_plain(stem)}: side by side", "", f"| {' | '.join(map(_plain, headings))} |"]
         lines += ["|---|" + "---:|" * (len(headings) - 1)]
         lines += [*(f"| {' | '.join(map(_plain, line))} |" for line in cells), ""]
     used: list[str] = []
