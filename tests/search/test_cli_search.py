@@ -15,6 +15,7 @@ import flam.hub.hub
 from flam.annotations import read_events
 from flam.cli.main import main
 from flam.search import Archive
+from flam.search.catalogue import Catalogue
 
 
 @pytest.fixture
@@ -81,6 +82,18 @@ def test_build_tells_of_bad_files_and_refuses_what_does_not_fit(run, sounds, tmp
     assert refused.code == 2
     assert "features of two models can't be compared" in refused.err
     assert run("index", "build", "-o", "archive").code == 2
+
+
+def test_an_archive_is_told_where_its_model_has_gone(run, sounds, tmp_path):
+    (tmp_path / "here").mkdir()
+    run("index", "build", sounds / "short.wav", "-o", "archive", "--model", "here", "--jobs", 1)
+    with Catalogue.open(tmp_path / "archive" / "catalogue.sqlite", write=True) as catalogue:
+        catalogue.move_model(str(tmp_path / "nowhere"))
+    lost = run("search", "archive", "-p", "tone 1000")
+    assert lost.code == 2
+    assert "its model is no longer at" in lost.err
+    assert run("index", "build", sounds / "short.wav", "-o", "archive", "--model", "here", "--jobs", 1).code == 0
+    assert run("search", "archive", "-p", "tone 1000").code == 0
 
 
 def test_search_ranks_and_writes(run, archive_paths, sounds, tmp_path):

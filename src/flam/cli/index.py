@@ -275,6 +275,10 @@ def _encoder(archive: ArchiveFolder, folders: tuple[Path, ...], options: BuildOp
         name = settings.model if options.model is None else options.model
         folder = resolve(name, notify=reporter.say)
         require_model(folder, name, settings.model_id, archive.path)
+        kept = _kept_name(folder, name)
+        if options.model is not None and kept != settings.model:
+            with Catalogue.open(archive.catalogue_path, write=True) as catalogue:
+                catalogue.move_model(kept)
     else:
         name = DEFAULT_MODEL if options.model is None else options.model
         folder = resolve(name, notify=reporter.say)
@@ -283,10 +287,8 @@ def _encoder(archive: ArchiveFolder, folders: tuple[Path, ...], options: BuildOp
         if axes is None:
             reporter.say(f"{name}: ships no search axes; they are fitted on the first recordings")
             axes = fit_on_recordings(detector, shuffled_recordings(folders))
-        # a folder of the user's own may not be found by its name from elsewhere
-        kept = str(folder.resolve()) if Path(name).is_dir() else name
         settings = ArchiveSettings(
-            kept,
+            _kept_name(folder, name),
             model_id(folder),
             detector.grid.sample_rate,
             detector.grid.hop_samples,
@@ -304,6 +306,11 @@ def _encoder(archive: ArchiveFolder, folders: tuple[Path, ...], options: BuildOp
         archive.incoming_path,
         None if options.time_zone is None else parse_time_zone(options.time_zone),
     )
+
+
+def _kept_name(folder: Path, name: str) -> str:
+    """What an archive calls its model: a folder of the user's own may not be found by its name from elsewhere."""
+    return str(folder.resolve()) if Path(name).is_dir() else name
 
 
 def _say_totals(totals: BuildTotals, output: Path, reporter: Reporter) -> None:

@@ -48,7 +48,9 @@ def search(
     if clips or duplicates is not None:
         return search_clips(opened, find, together, keep, answers, duplicates, reporter)
     spans = ranked(find_spans(opened, find, together, keep, events, reporter))
-    if not spans:
+    if not any(archive.recordings for archive in opened):
+        reporter.say("no recordings yet: flam index build FOLDER -o ARCHIVE adds them")
+    elif not spans:
         reporter.say("nothing reaches the threshold; a lower --threshold finds more, see flam search --help")
     chosen = spans if answers.top is None else spans[: answers.top]
     return write_answers(opened, chosen, answers, output, reporter)

@@ -11,7 +11,7 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from flam.core import FlamError, OutputError, TimeGrid, from_mapping, to_mapping
@@ -161,6 +161,12 @@ class Catalogue:
                 "that made it, or build the archive again"
             )
         return from_mapping(ArchiveSettings, stored, str(self.path))
+
+    def move_model(self, model: str) -> None:
+        """Write down where the archive's model lies now."""
+        settings = replace(self.settings(), model=model)
+        with self._transaction() as cursor:
+            cursor.execute("UPDATE settings SET value = ?", (json.dumps(to_mapping(settings)),))
 
     def contents(self) -> Contents:
         """All segments and recordings, as of one moment."""

@@ -150,6 +150,11 @@ def load_model(name: str, expected_id: str, archive: Path) -> Detector:
     """
     import flam
 
+    if Path(name).is_absolute() and not Path(name).is_dir():
+        raise ModelError(
+            f"{archive}: its model is no longer at {name}; where it has gone, tell with "
+            f"flam index build FOLDER -o {archive} --model PLACE"
+        )
     folder = resolve(name)
     require_model(folder, name, expected_id, archive)
     return flam.load(folder, device="cpu")
