@@ -16,6 +16,7 @@ RATE = 16_000
 FORMATS = (
     *(("wav", "WAV", "PCM_16"), ("flac", "FLAC", "PCM_16"), ("ogg", "OGG", "VORBIS"), ("mp3", "MP3", "MPEG_LAYER_III")),
     *(("opus", "OGG", "OPUS"), ("rf64", "RF64", "PCM_24"), ("w64", "W64", "PCM_16"), ("aiff", "AIFF", "PCM_16")),
+    *(("voc", "VOC", "PCM_16"), ("sph", "NIST", "PCM_16"), ("mat", "MAT5", "PCM_16"), ("avr", "AVR", "PCM_16")),
     *(("caf", "CAF", "FLOAT"), ("au", "AU", "ULAW"), ("gsm.wav", "WAV", "GSM610"), ("adpcm.wav", "WAV", "MS_ADPCM")),
 )
 

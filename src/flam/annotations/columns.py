@@ -37,6 +37,7 @@ NAMES: dict[str, tuple[str, ...]] = {
             "annotation_label",
             "target",
             "name",
+            "text",
         ),
     ),
     "mean_score": ("mean_score", "score", "confidence", "conf"),

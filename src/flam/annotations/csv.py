@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from flam.annotations.rows import (
 )
 from flam.core import AnnotationError, Event, RecordingEvents
 
+MOST_SHOWN = 200
 COLUMNS = ("recording", "onset_s", "offset_s", "prompt", "mean_score", "max_score")
 
 
@@ -92,9 +94,13 @@ def _require_columns(columns: Columns, where: str) -> None:
         present |= {"recording"}
     missing = [name for role, name in roles.items() if role not in present]
     if missing:
+        # the file's name can stand for a recording
+        told = missing[1] if columns.header and missing[0] == "recording" and missing[1:] else missing[0]
+        counted = any(re.search(r"samples?$|frames?$", name) for name in columns.names)
         raise AnnotationError(
-            f"{where}: the header has no column {missing[0]!r}; it needs {','.join(COLUMNS[:4])}"
-            + (f", and has {', '.join(columns.header)}" if columns.header else "")
+            f"{where}: the header has no column {told!r}; it needs {','.join(COLUMNS[:4])}"
+            + (f", and has {', '.join(columns.header)[:MOST_SHOWN]}" if columns.header else "")
+            + ("; turn samples or frames into seconds" if counted else "")
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from flam.annotations.format import STRICT, ReadOptions, single_line
@@ -52,8 +52,10 @@ def parse_cues(text: str, path: Path, plain: Callable[[str], str], options: Read
     AnnotationError
         a line with an arrow is no timing, or a cue ends before it starts
     """
-    lines = iter(enumerate((line.removesuffix("\r") for line in text.split("\n")), start=1))
-    for number, line in lines:
+    lines = [line.removesuffix("\r") for line in text.split("\n")]
+    number = 0
+    while number < len(lines):
+        line, number = lines[number], number + 1
         if "-->" not in line:
             continue
         where = f"{path}, line {number}"
@@ -61,11 +63,8 @@ def parse_cues(text: str, path: Path, plain: Callable[[str], str], options: Read
         if timing is None:
             options.tell(AnnotationError(f"{where}: {line!r} is not a timing; write 00:00:01,500 --> 00:00:02,750"))
             continue
-        payload = []
-        for _, following in lines:
-            if not following.strip():
-                break
-            payload.append(following)
+        payload = _payload(lines, number)
+        number += len(payload)
         caption = plain(" ".join(payload))
         bracketed = len(caption) >= 2 and caption.startswith("[") and caption.endswith("]")
         onset_s, offset_s = _seconds(*timing.groups()[:4]), _seconds(*timing.groups()[4:])
@@ -75,6 +74,18 @@ def parse_cues(text: str, path: Path, plain: Callable[[str], str], options: Read
             options.tell(error)
             continue
         yield event
+
+
+def _payload(lines: Sequence[str], start: int) -> list[str]:
+    """The text of a cue: up to an empty line, or to the next cue and its number where the empty line is missing."""
+    payload: list[str] = []
+    for line in lines[start:]:
+        if _TIMING.fullmatch(line):
+            return payload[:-1] if payload and payload[-1].strip().isdecimal() else payload
+        if not line.strip():
+            break
+        payload.append(line)
+    return payload
 
 
 def _seconds(hours: str | None, minutes: str, seconds: str, fraction: str) -> float:

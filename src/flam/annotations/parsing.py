@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from flam.core import AnnotationError, Event, RecordingEvents, parse_json
 
 LARGEST_OVERSHOOT_S = 0.05
 _MISSING = {"", "nan", "na", "n/a", "none", "null", "<na>", "-", "--"}
+_UNSEEN = "\u200b\u2060\ufeff"
 _CLOCK = re.compile(r"(?:\d+:)?\d{1,3}:\d{1,2}(?:[.,]\d+)?")
 
 
@@ -72,6 +74,18 @@ def is_missing(text: str) -> bool:
     return text.strip().lower() in _MISSING
 
 
+def clean_label(text: str) -> str:
+    """A label as a word to learn: without control characters, spaces at its ends, and marks that nobody sees.
+
+    Examples
+    --------
+    >>> clean_label(" tawny\\N{NO-BREAK SPACE}owl\\x00\\n")
+    'tawny owl'
+    """
+    visible = "".join(" " if unicodedata.category(sign) == "Cc" else sign for sign in text if sign not in _UNSEEN)
+    return " ".join(visible.split())
+
+
 def is_number(text: str) -> bool:
     """Whether ``seconds`` reads a text.
 
@@ -101,7 +115,7 @@ def seconds(where: str, field: str, value: Any) -> float:
     (43352.824046, 3723.5, 1234.5)
     """
     if isinstance(value, str):
-        value = value.strip()
+        value = value.strip().replace("\N{MINUS SIGN}", "-")
         if _CLOCK.fullmatch(value):
             parts = [float(part.replace(",", ".")) for part in value.split(":")]
             return sum(part * 60**power for power, part in enumerate(reversed(parts)))
@@ -113,6 +127,8 @@ def seconds(where: str, field: str, value: Any) -> float:
 
 def _number(where: str, field: str, value: Any) -> float:
     try:
+        if isinstance(value, str) and "_" in value:  # Python's own way to part digits, in tables a slip
+            raise ValueError
         return float(value)
     except (TypeError, ValueError, OverflowError):
         raise AnnotationError(

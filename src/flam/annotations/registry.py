@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import inspect
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TextIO
@@ -16,6 +17,7 @@ from flam.core import AnnotationError, ConfigError, RecordingEvents, atomic_text
 
 _BY_SUFFIX = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".jams": "jams", ".srt": "srt", ".vtt": "vtt"}
 
+_EXCEL_SEPARATOR = re.compile(r"sep=.?\r?(?:\n|(?<=\r)|$)")  # a first line that tells Excel how cells are parted
 _OF_JSON_MIN = {"annotator", "annotation_id", "lead_time"}
 _MODULES = (table, csv, json, jsonl, audacity, raven, dcase, jams, label_studio, srt, vtt)
 FORMATS: dict[str, Format] = {module.FORMAT.name: module.FORMAT for module in _MODULES}
@@ -188,6 +190,8 @@ def _text(path: Path) -> str:
         text = path.read_bytes().decode("utf-16") if is_utf_16 else read_text(path, AnnotationError)
     except (OSError, ValueError):
         text = read_text(path, AnnotationError)  # says what is wrong
+    if match := _EXCEL_SEPARATOR.match(text):
+        text = text[match.end() :] if "\n" not in text else "\n" + text[match.end() :]
     return text.replace("\r", "\n") if "\n" not in text else text
 
 

@@ -182,6 +182,8 @@ def event_rows(
     while True:
         try:
             where, cells = next(rows)
+            while len(cells) > len(columns.header) and not cells[-1].strip():
+                cells.pop()  # commas at the end of a line
             wrong = complaint(len(cells))
             if wrong is not None:
                 raise AnnotationError(f"{where}: {wrong}")

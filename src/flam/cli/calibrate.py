@@ -31,37 +31,45 @@ def calibrate(
     """Fit a threshold and a probability to each label of annotated recordings."""
     from flam.annotations import read_events
     from flam.cli.review_sources import collect
+    from flam.core import output_lock
     from flam.core.progress import Reporter
     from flam.core.terminal import printable
     from flam.detection.prompt_file import PromptList, merged, read_prompt_file, write_prompt_file
+    from flam.jobs.outputs import require_parent
     from flam.review import ReviewConfig, ReviewSession, Target, answers_of, find_candidates
 
     reporter = Reporter(quiet)
     target = Target("f1") if f1 else Target("precision", precision)
-    annotated = {Path(item.recording).name: item.events for item in read_events(annotations)}
-    labels = prompt or tuple(sorted({event.prompt for events in annotated.values() for event in events}))
-    earlier = read_prompt_file(output) if output.exists() else PromptList(())
-    own = {entry.prompt: entry for entry in earlier.prompts}
-    asked = PromptList(tuple(own.get(entry.prompt, entry) for entry in PromptList.of(labels).prompts))
-    found = collect(recordings, asked, model, floor, reporter)
-    events_of = {
-        item.recording: annotated[Path(item.recording).name]
-        for item in found.recordings
-        if Path(item.recording).name in annotated
-    }
-    fresh = []
-    for entry in asked.prompts:
-        candidates = find_candidates(found.recordings, entry.prompt, per_recording=10**9)
-        answers = answers_of(candidates, events_of, entry.prompt)
-        if not answers:
-            reporter.error(f"prompt {entry.prompt!r} has no candidates in annotated recordings; lower --floor")
-            continue
-        session = ReviewSession(
-            entry.prompt, candidates, hashes=found.hashes, model_id=found.model_id, config=ReviewConfig(target=target)
-        )
-        session.answer_all(answers)
-        fresh.append(session.entry(found.score, entry))
-        print(printable(f"{entry.prompt}: {session.summary()}"))
-    if fresh:
-        write_prompt_file(merged(earlier, fresh), output)
+    require_parent(output)
+    with output_lock(output):
+        annotated = {Path(item.recording).name: item.events for item in read_events(annotations)}
+        labels = prompt or tuple(sorted({event.prompt for events in annotated.values() for event in events}))
+        earlier = read_prompt_file(output) if output.exists() else PromptList(())
+        own = {entry.prompt: entry for entry in earlier.prompts}
+        asked = PromptList(tuple(own.get(entry.prompt, entry) for entry in PromptList.of(labels).prompts))
+        found = collect(recordings, asked, model, floor, reporter)
+        events_of = {
+            item.recording: annotated[Path(item.recording).name]
+            for item in found.recordings
+            if Path(item.recording).name in annotated
+        }
+        fresh = []
+        for entry in asked.prompts:
+            candidates = find_candidates(found.recordings, entry.prompt, per_recording=10**9)
+            answers = answers_of(candidates, events_of, entry.prompt)
+            if not answers:
+                reporter.error(f"prompt {entry.prompt!r} has no candidates in annotated recordings; lower --floor")
+                continue
+            session = ReviewSession(
+                entry.prompt,
+                candidates,
+                hashes=found.hashes,
+                model_id=found.model_id,
+                config=ReviewConfig(target=target),
+            )
+            session.answer_all(answers)
+            fresh.append(session.entry(found.score, entry))
+            print(printable(f"{entry.prompt}: {session.summary()}"))
+        if fresh:
+            write_prompt_file(merged(earlier, fresh), output)
     return 1 if reporter.n_problems else 0

@@ -80,10 +80,12 @@ def evaluate(
     from flam.hub.hub import cache_folder
     from flam.hub.registry import DEFAULT_MODEL
     from flam.jobs.manifest import make_folder
+    from flam.jobs.outputs import require_place
 
     if limit is not None and limit < 1:
         raise ConfigError(f"--limit {limit} must be at least 1")
     require_pictures()
+    require_place(output)
     reporter = Reporter(quiet)
     folder = cache_folder() / "evaluation" if cache is None else cache
     names = [name for given in benchmark or ("builtin",) for name in given.split(",") if name]

@@ -108,18 +108,23 @@ def export(
 
     For example: flam models export my-birds --to onnx
     """
+    from flam.core import output_lock
     from flam.core.errors import require_extra
     from flam.hub import hub
+    from flam.jobs.manifest import make_folder
 
     require_extra("torch", "torch", "to export models")
     from flam.model.export import export_onnx
 
     folder = hub.resolve(name, notify=lambda line: None if quiet else print(line, file=sys.stderr))
-    target = export_onnx(folder, output)
-    if int8:
-        from flam.model.quantize import add_int8_graph
+    if output is not None:
+        make_folder(output)
+    with output_lock(folder if output is None else output):
+        target = export_onnx(folder, output)
+        if int8:
+            from flam.model.quantize import add_int8_graph
 
-        add_int8_graph(target)
+            add_int8_graph(target)
     sys.stdout.write(f"{target}\n")
 
 

@@ -48,47 +48,51 @@ def review(
 ) -> int:
     """Answer "is this it?" a few times for each prompt; get a threshold and a probability that fit it."""
     from flam.cli.review_sources import collect
+    from flam.core import output_lock
     from flam.core.progress import Reporter
     from flam.core.terminal import printable
     from flam.detection.prompt_file import PromptList, merged, read_prompt_file, write_prompt_file
+    from flam.jobs.outputs import require_parent
     from flam.review import ReviewConfig, ReviewSession, Target, find_candidates, read_labels, write_labels
 
     reporter = Reporter(quiet)
     target = Target("f1") if f1 else Target("precision", precision)
-    earlier = read_prompt_file(output) if output.exists() else PromptList(())
-    labels_path = output.with_suffix(".labels.csv") if labels is None else labels
-    known = read_labels(labels_path) if labels_path.exists() else []
-    known += [] if answers is None else read_labels(answers)
-    wanted = PromptList.of(prompt or earlier.plain())
-    own = {entry.prompt: entry for entry in earlier.prompts}
-    asked = PromptList(tuple(own.get(entry.prompt, entry) for entry in wanted.prompts))
-    found = collect((results, *more), asked, model, floor, reporter)
-    config = ReviewConfig(target=target, max_answers=count)
-    fresh = []
-    for entry in asked.prompts:
-        candidates = find_candidates(found.recordings, entry.prompt)
-        if not candidates:
-            reporter.error(f"prompt {entry.prompt!r} has no candidates; lower --floor, or give more recordings")
-            continue
-        session = ReviewSession(entry.prompt, candidates, known, found.hashes, found.model_id, site, config)
-        if clips is not None:
-            _write_clips(session, clips, found.hashes, found.model_id, site, reporter)
-            continue
-        of_session = set(session.labels)
-        others = [label for label in known if label not in of_session]
-        goes_on = answers is not None or _ask(session, others, labels_path)
-        known = [*others, *session.labels]
-        write_labels(known, labels_path)
-        if not session.answers:
-            break
-        fresh.append(session.entry(found.score, entry))
-        write_prompt_file(merged(earlier, fresh), output)
-        estimate, threshold = session.count(), session.threshold.score
-        print(printable(f"{entry.prompt}: {session.summary()}"))
-        span = f"{estimate.middle:.0f} ({estimate.low:.0f}-{estimate.high:.0f})"
-        print(f"  threshold {threshold:.4g}; {span} of {len(candidates)} candidates are right")
-        if not goes_on:
-            break
+    require_parent(output)
+    with output_lock(output):
+        earlier = read_prompt_file(output) if output.exists() else PromptList(())
+        labels_path = output.with_suffix(".labels.csv") if labels is None else labels
+        known = read_labels(labels_path) if labels_path.exists() else []
+        known += [] if answers is None else read_labels(answers)
+        wanted = PromptList.of(prompt or earlier.plain())
+        own = {entry.prompt: entry for entry in earlier.prompts}
+        asked = PromptList(tuple(own.get(entry.prompt, entry) for entry in wanted.prompts))
+        found = collect((results, *more), asked, model, floor, reporter)
+        config = ReviewConfig(target=target, max_answers=count)
+        fresh = []
+        for entry in asked.prompts:
+            candidates = find_candidates(found.recordings, entry.prompt)
+            if not candidates:
+                reporter.error(f"prompt {entry.prompt!r} has no candidates; lower --floor, or give more recordings")
+                continue
+            session = ReviewSession(entry.prompt, candidates, known, found.hashes, found.model_id, site, config)
+            if clips is not None:
+                _write_clips(session, clips, found.hashes, found.model_id, site, reporter)
+                continue
+            of_session = set(session.labels)
+            others = [label for label in known if label not in of_session]
+            goes_on = answers is not None or _ask(session, others, labels_path)
+            known = [*others, *session.labels]
+            write_labels(known, labels_path)
+            if not session.answers:
+                break
+            fresh.append(session.entry(found.score, entry))
+            write_prompt_file(merged(earlier, fresh), output)
+            estimate, threshold = session.count(), session.threshold.score
+            print(printable(f"{entry.prompt}: {session.summary()}"))
+            span = f"{estimate.middle:.0f} ({estimate.low:.0f}-{estimate.high:.0f})"
+            print(f"  threshold {threshold:.4g}; {span} of {len(candidates)} candidates are right")
+            if not goes_on:
+                break
     return 1 if reporter.n_problems else 0
 
 

@@ -19,7 +19,7 @@ from flam.cli.search_options import Answers
 from flam.core import AudioError, ConfigError, RecordingEvents, atomic_text
 from flam.core.terminal import printable
 from flam.jobs.manifest import make_folder
-from flam.jobs.outputs import Output, choose_output
+from flam.jobs.outputs import Output, choose_output, require_parent, require_place
 from flam.plots.layout import require_picture, shortened
 from flam.search import Archive, Recording, Span
 from flam.search.filters import clock_time
@@ -48,6 +48,9 @@ def choose_answers(answers: Answers) -> Output:
     require_top(answers.top)
     if answers.sheet is not None:
         require_picture(answers.sheet)
+        require_parent(answers.sheet)
+    if answers.cut is not None:
+        require_place(answers.cut)
     if not 0 <= answers.padding < math.inf:
         raise ConfigError(f"--padding {answers.padding} must be at least 0 and finite")
     return choose_output(answers.output, answers.format, 1)

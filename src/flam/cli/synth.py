@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -73,6 +74,7 @@ def plan(
 
     For example: flam synth plan configs/scenes/paper.yaml --library library.csv -n 100 -o plans.jsonl
     """
+    from flam.core import output_lock
     from flam.core.progress import Reporter
     from flam.jobs.outputs import require_parent
     from flam.scenes.plan_lists import PlanSettings, clips_sha256, write_plans
@@ -83,7 +85,11 @@ def plan(
     n_scenes = _count(number, DEFAULT_SCENES)
     if output is not None:
         require_parent(output)
-    with opened(library) as (clips, measures), reporter.counting("plans", n_scenes) as progress:
+    with (
+        output_lock(output) if output is not None else nullcontext(),
+        opened(library) as (clips, measures),
+        reporter.counting("plans", n_scenes) as progress,
+    ):
         drawer = _drawer(clips, measures, scene, reporter)
 
         def drawn() -> Iterator[ScenePlan]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 
 from flam.annotations import read_events
 from flam.annotations.matching import RecordingFinder
-from flam.annotations.parsing import is_missing
+from flam.annotations.parsing import clean_label, is_missing
 from flam.audio import RECORDING_SUFFIXES, find_recordings, open_recording
 from flam.core import AnnotationError, AudioError, ConfigError, Event, RecordingEvents
 from flam.data.clip import Clip, Sound, cut_sounds, read_crop
@@ -167,11 +168,12 @@ def match_lists(
         if listed.events and all(event.mean_score is not None for event in listed.events):
             scored.append(str(list_path))
         for event in _within(path, listed.events, list_path, on_problem):
-            label = config.names.get(event.prompt, event.prompt)
+            label = clean_label(config.names.get(event.prompt, event.prompt))
             if is_missing(label):
                 n_unlabelled, unlabelled_in = n_unlabelled + 1, unlabelled_in or f"{list_path} at {event.onset_s:g} s"
             else:
                 by_label.setdefault(label, []).append((event.onset_s, event.offset_s))
+    _merge_cases(matched, on_note)
     if n_unlabelled:
         on_problem(f"{n_unlabelled} events have no label and are left out: the first in {unlabelled_in}; label them")
     if matched.missing:
@@ -190,6 +192,26 @@ def match_lists(
             f"checked: {scored[0]}; remove them if nobody has"
         )
     return matched
+
+
+def _merge_cases(matched: MatchedLists, on_note: Callable[[str], None]) -> None:
+    """Labels that differ in case alone are one, as most events spell it."""
+    counts: Counter[str] = Counter()
+    for by_label in matched.spans.values():
+        counts.update({label: len(times) for label, times in by_label.items()})
+    usual: dict[str, str] = {}
+    for label, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        usual.setdefault(label.casefold(), label)
+    changed = sorted(label for label in counts if usual[label.casefold()] != label)
+    for by_label in matched.spans.values():
+        for label in changed:
+            if label in by_label:
+                by_label.setdefault(usual[label.casefold()], []).extend(by_label.pop(label))
+    if changed:
+        on_note(
+            f"{len(changed)} labels differ from others in case alone and are taken as those: "
+            f"{changed[0]!r} as {usual[changed[0].casefold()]!r}"
+        )
 
 
 def _within(path: Path, events: Sequence[Event], list_path: Path, on_problem: Callable[[str], None]) -> list[Event]:

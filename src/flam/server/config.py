@@ -9,6 +9,7 @@ from pathlib import Path
 from flam.core import ConfigError
 
 MB = 1_000_000
+LAST_PORT = 65_535
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,8 @@ class ServerConfig:
             raise ConfigError(
                 f"host {self.host!r} can be reached from other machines, which needs a token; give --token"
             )
+        if not 0 <= self.port <= LAST_PORT:
+            raise ConfigError(f"port {self.port} must be from 0 to {LAST_PORT}; 0 takes a free one")
         for name in ("max_upload_mb", "max_duration_s", "max_prompts", "max_uploads", "n_workers", "max_stored_mb"):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{name} {getattr(self, name)} must be above 0; leave it out for the default")
