@@ -24,10 +24,9 @@ from flam.data.phrases import heard_in, load_phrases
 from flam.detection import Detector
 from flam.detection.scores import score
 from flam.library.bank import WaveformBank
-from flam.library.source_library import SourceClip, read_manifest
+from flam.library.source_library import HeldOutConfig, SourceClip, read_manifest
 from flam.scenes.plan import SceneDrawer
 from flam.scenes.render import Renderer
-from flam.training.teacher_scenes import HeldOutConfig
 
 SPLIT = Path(__file__).parent.parent / "recipes" / "flam_mini" / "scenes.yaml"
 CONFIGS = Path(__file__).parent.parent / "configs"

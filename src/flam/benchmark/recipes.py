@@ -8,7 +8,7 @@ from typing import Literal
 
 from flam.benchmark.benchmark import OperatingPoints
 from flam.data.clip_source import ProceduralConfig
-from flam.library.source_library import SourceClip, held_out
+from flam.library.source_library import HeldOutConfig, SourceClip
 from flam.scenes.effects.recorder import Recorder
 from flam.scenes.scene_config import SceneConfig
 
@@ -22,20 +22,8 @@ NEW_SOURCES = (
 
 
 @dataclass(frozen=True)
-class Split:
-    """Which clips training may see; the default is the split of flam-mini.
-
-    Parameters
-    ----------
-    share : float, default 0.08
-        see ``flam.library.source_library.held_out``
-    folds : tuple[str, ...], default ('4',)
-        see ``flam.library.source_library.held_out``
-    merged_sources : tuple[str, ...], optional
-        see ``flam.library.source_library.held_out``
-    shares : dict[str, float], optional
-        another share for some sources
-    """
+class Split(HeldOutConfig):
+    """Which clips training may see; the defaults are the split of flam-mini."""
 
     share: float = 0.08
     shares: dict[str, float] = field(default_factory=lambda: dict.fromkeys(NEW_SOURCES, 0.16))
@@ -47,8 +35,7 @@ class Split:
 
     def holds(self, clip: SourceClip, part: Part) -> bool:
         """Whether a clip is of a part."""
-        share = self.shares.get(clip.source, self.share)
-        return part == "all" or (part == "held_out") == held_out(clip, share, self.folds, self.merged_sources)
+        return part == "all" or (part == "held_out") == self.holds_out(clip)
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,13 @@ import csv
 import hashlib
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from flam.core import ConfigError, read_text
 
 KINDS = ("event", "background", "speech", "music")
+MADE_GROUP = "made"  # sounds of a project's own: for training alone, never for evaluation
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,3 +112,28 @@ def held_out(clip: SourceClip, share: float, folds: Sequence[str], merged_source
     group = "merged" if clip.source in merged_sources else clip.group
     place = int.from_bytes(hashlib.sha256(group.encode()).digest()[:4], "big") / 2**32
     return place < share
+
+
+@dataclass(frozen=True)
+class HeldOutConfig:
+    """Which clips training must not hear, see ``held_out``.
+
+    Parameters
+    ----------
+    share : float
+        Part of the groups of each source.
+    shares : dict of str to float
+        Another part for some sources.
+    folds, merged_sources : tuple of str
+        Published folds that are held out, and sources whose groups count as one.
+    """
+
+    share: float = 0.08
+    shares: dict[str, float] = field(default_factory=dict)
+    folds: tuple[str, ...] = ()
+    merged_sources: tuple[str, ...] = ()
+
+    def holds_out(self, clip: SourceClip) -> bool:
+        """Tell whether training must not hear a clip."""
+        share = self.shares.get(clip.source, self.share)
+        return clip.group != MADE_GROUP and held_out(clip, share, self.folds, self.merged_sources)

@@ -20,36 +20,9 @@ from flam.core import ConfigError, read_text
 from flam.data.phrases import PhraseSet, load_phrases
 from flam.data.scene_pool import LOGMEL_FRAMES, ScenePool, labels_and_valid
 from flam.data.texts import LabelVariants
-from flam.library.source_library import SourceClip, held_out, read_manifest
+from flam.library.source_library import HeldOutConfig, SourceClip, read_manifest
 from flam.training.augment import degraded
 from flam.training.mixtures import with_mixtures
-
-MADE_GROUP = "made"  # sounds of a project's own: for training alone, never for evaluation
-
-
-@dataclass(frozen=True)
-class HeldOutConfig:
-    """Which clips training must not hear, see ``flam.library.source_library.held_out``.
-
-    Parameters
-    ----------
-    share : float
-        Part of the groups of each source.
-    shares : dict of str to float
-        Another part for some sources.
-    folds, merged_sources : tuple of str
-        Published folds that are held out, and sources whose groups count as one.
-    """
-
-    share: float = 0.08
-    shares: dict[str, float] = field(default_factory=dict)
-    folds: tuple[str, ...] = ()
-    merged_sources: tuple[str, ...] = ()
-
-    def holds_out(self, clip: SourceClip) -> bool:
-        """Tell whether training must not hear a clip."""
-        share = self.shares.get(clip.source, self.share)
-        return clip.group != MADE_GROUP and held_out(clip, share, self.folds, self.merged_sources)
 
 
 @dataclass(frozen=True)
