@@ -53,6 +53,7 @@ from recipes.flam_mini.leaks import label_leaks
 from recipes.flam_mini.made_sounds import make_sounds
 from recipes.flam_mini.operating import curve_scores, false_alarm_curve, kinds_of_sound
 from recipes.flam_mini.pool import build_pool
+from recipes.flam_mini.scales import narrow_scales
 from recipes.flam_mini.teacher import Teacher
 from recipes.flam_mini.word_pieces import train_tokenizer
 
@@ -160,11 +161,12 @@ class Run:
         console.print(found)
 
     def package(self) -> None:
-        """Take the model out of its training run, as the mean with the model that the training began from."""
+        """Take the model out of its training run, as the mean with the one it began from, its scales closer together."""
         model = load_checkpoint(self.arguments.run or self.work / "frames" / "final").model
         if self.data.start_share:
             start = load_checkpoint(resolve(self.arguments.start)).model.state_dict()
             model.load_state_dict(averaged_weights(start, model.state_dict(), self.data.start_share))
+        narrow_scales(model, sorted(self.scenes.phrase_sets), self.data.narrowed_scales)
         self._save(model)
         console.print(f"checkpoint in {self.model_folder}")
 

@@ -30,6 +30,8 @@ class DataRecipe:
         Of all that is drawn.
     start_share : float
         Part of the weights of the model that training began from in the mean that is packaged, in [0, 1).
+    narrowed_scales : float
+        How far the scale of each text is moved towards their mean, in [0, 1].
     kinds : dict of str to SoundKind
         How the kinds "hit", "call" and "steady" become events; their texts are the labels of the training clips.
     card, detection : ModelCard, DetectionConfig
@@ -45,6 +47,7 @@ class DataRecipe:
     vocab_size: int = 12_000
     seed: int = 0
     start_share: float = 0.0
+    narrowed_scales: float = 0.0
     kinds: dict[str, SoundKind] = field(default_factory=dict)
     card: ModelCard = field(default_factory=ModelCard)
     detection: DetectionConfig = field(default_factory=DetectionConfig)
