@@ -12,8 +12,8 @@ from typing import Literal
 import numpy as np
 import soundfile
 import soxr
-from scipy.signal import oaconvolve
 
+from flam.procedural.synthesis import convolve
 from flam.scenes.effects.codec import Codec, apply_codec
 from flam.scenes.effects.filter import Filter, apply_filter
 
@@ -188,7 +188,7 @@ def _reverberated(
     tail[len(tail) // 4 :] = (tail[len(tail) // 4 :] + np.roll(tail[len(tail) // 4 :], 1)) / 2
     tail *= 10 ** (-direct_db / 20) / np.sqrt(np.sum(np.square(tail)))
     tail[0] = 1.0
-    return np.asarray(oaconvolve(waveform, tail.astype(np.float32))[: len(waveform)], np.float32)
+    return np.asarray(convolve(waveform, tail), np.float32)
 
 
 def _resampled_and_back(waveform: np.ndarray, sample_rate: int, rate_hz: int) -> np.ndarray:
