@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,13 +13,28 @@ from flam.benchmark.metrics import METRICS, Figure, Metric, format_value, headli
 FOUND = next(metric for metric in METRICS["frames"] if metric.key == "found")
 
 
-def condition_tables(evaluations: Sequence[Evaluation]) -> dict[str, tuple[list[str], list[list[str]]]]:
-    """By set of benchmarks that went through several recorders: headings, and lines of a table.
+@dataclass(frozen=True)
+class ConditionTable:
+    """A set of benchmarks side by side.
 
-    Benchmarks of one set have one task and are named alike up to a colon, as ``registry.open_benchmarks`` names them.
-    Columns are the headline figure of each system, and the share of events it finds at equal false alarms.
+    Parameters
+    ----------
+    title : str
+        What their names have in common.
+    headings : list of str
+        The headline figure of each system, and the share of events it finds at equal false alarms.
+    rows : list of list of str
+        A name and its cells: each condition, then their mean, then the worst of them.
     """
-    return {stem: _table(conditions) for (stem, _), conditions in sets_of(evaluations).items()}
+
+    title: str
+    headings: list[str]
+    rows: list[list[str]]
+
+
+def condition_tables(evaluations: Sequence[Evaluation]) -> list[ConditionTable]:
+    """Put benchmarks of one task side by side that are named alike up to a colon, as recorders of one file are."""
+    return [ConditionTable(stem, *_table(conditions)) for (stem, _), conditions in sets_of(evaluations).items()]
 
 
 def set_of(evaluation: Evaluation) -> tuple[str, str]:
@@ -39,11 +55,11 @@ def sets_of(evaluations: Sequence[Evaluation]) -> dict[tuple[str, str], dict[str
 def mean_and_worst(evaluations: Sequence[Evaluation]) -> list[str]:
     """A line for each figure of ``condition_tables``: its mean and its worst condition."""
     lines = []
-    for stem, (headings, rows) in condition_tables(evaluations).items():
-        *conditions, mean, worst = rows
-        for column, heading in enumerate(headings[1:], start=1):
+    for table in condition_tables(evaluations):
+        *conditions, mean, worst = table.rows
+        for column, heading in enumerate(table.headings[1:], start=1):
             names = [row[0] for row in conditions if row[column] == worst[column]]
-            lines.append(f"{stem}: {heading}: mean {mean[column]}, worst {worst[column]} ({', '.join(names)})")
+            lines.append(f"{table.title}: {heading}: mean {mean[column]}, worst {worst[column]} ({', '.join(names)})")
     return lines
 
 

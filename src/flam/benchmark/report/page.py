@@ -91,15 +91,15 @@ def _conditions(evaluations: Sequence[Evaluation]) -> str:
     """A panel for each set of recordings that went through several recorders."""
     ids = {evaluation.benchmark.name: _id(evaluation) for evaluation in evaluations}
     panels = []
-    for stem, (headings, rows) in condition_tables(evaluations).items():
+    for table in condition_tables(evaluations):
         lines = []
-        for condition, *cells in rows:
-            section = ids.get(f"{stem}: {condition}")
+        for condition, *cells in table.rows:
+            section = ids.get(f"{table.title}: {condition}")
             name = escape(condition) if section is None else f'<a href="#{section}">{escape(condition)}</a>'
             kind = " class=ours" if section is None else ""  # the mean and the worst
             lines.append(f"<tr{kind}><td>{name}</td>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
-        head = "".join(f"<th>{escape(heading)}</th>" for heading in headings)
-        panels.append(_chart(f"{escape(stem)}: side by side", _wide(head, "".join(lines)), "shares are x 100"))
+        head = "".join(f"<th>{escape(heading)}</th>" for heading in table.headings)
+        panels.append(_chart(f"{escape(table.title)}: side by side", _wide(head, "".join(lines)), "shares are x 100"))
     return "".join(panels)
 
 

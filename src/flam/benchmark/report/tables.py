@@ -262,10 +262,10 @@ def as_csv(evaluations: Sequence[Evaluation]) -> str:
 def as_markdown(evaluations: Sequence[Evaluation]) -> str:
     """A table for each benchmark; ours in bold with 95 % intervals, shares x 100, others with their source."""
     lines = ["# Evaluation", "", "Shares are x 100. Bold: measured here, [95 % interval]. Others: as published.", ""]
-    for stem, (headings, cells) in condition_tables(evaluations).items():
-        lines += [f"## {_plain(stem)}: side by side", "", f"| {' | '.join(map(_plain, headings))} |"]
-        lines += ["|---|" + "---:|" * (len(headings) - 1)]
-        lines += [*(f"| {' | '.join(map(_plain, line))} |" for line in cells), ""]
+    for table in condition_tables(evaluations):
+        lines += [f"## {_plain(table.title)}: side by side", "", f"| {' | '.join(map(_plain, table.headings))} |"]
+        lines += ["|---|" + "---:|" * (len(table.headings) - 1)]
+        lines += [*(f"| {' | '.join(map(_plain, row))} |" for row in table.rows), ""]
     used: list[str] = []
     for evaluation in evaluations:
         lines += [f"## {_plain(evaluation.benchmark.name)}", ""]
