@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import sys
 import zlib
 from pathlib import PurePosixPath
 from types import SimpleNamespace
@@ -10,11 +11,12 @@ from types import SimpleNamespace
 import fsspec
 import pytest
 
+import flam
 import flam.search.bulk as bulk
 from flam.cli.main import main
 from flam.core import AudioError, ConfigError, Event, RecordingEvents, to_mapping
 from flam.search import Archive
-from flam.search.bulk import DetectWork, EmbedWork, not_embedded, run_work, settle_axes
+from flam.search.bulk import DetectWork, EmbedWork, Outcome, not_embedded, run_work, settle_axes
 from flam.search.catalogue import Catalogue
 from flam.search.joining import MOST_SMALL
 from flam.search.maintain import adopt_segments, check_archive, repair_archive
@@ -97,6 +99,67 @@ def test_the_command_finds_what_detect_finds(store, sounds, tmp_path):
     }
     assert any(found.values())
     assert found == expected
+
+
+class FakeRay(SimpleNamespace):
+    """As much of Ray as a job uses: it runs actors here and keeps what was asked of it."""
+
+    def __init__(self):
+        context = SimpleNamespace(get_current=lambda: SimpleNamespace(enable_progress_bars=True))
+        super().__init__(data=SimpleNamespace(DataContext=context, from_items=self.from_items), asked=[])
+
+    def is_initialized(self):
+        return False
+
+    def init(self, address, **options):
+        self.address = address
+
+    def cluster_resources(self):
+        return {"CPU": 16.0, "GPU": 4.0}
+
+    def from_items(self, items, override_num_blocks):
+        self.n_blocks = override_num_blocks
+        rows = [{"item": item} for item in items]
+
+        def mapped(actor, **asked):
+            self.asked.append(asked)
+            worker = actor()
+            return SimpleNamespace(iter_rows=lambda: map(worker, rows))
+
+        return SimpleNamespace(map=mapped)
+
+
+@pytest.mark.parametrize(
+    ("device", "jobs", "expected"),
+    [
+        ("cpu", None, {"concurrency": 16, "num_gpus": None}),
+        ("auto", 3, {"concurrency": 3, "num_gpus": None}),
+        ("cuda", None, {"concurrency": 4, "num_gpus": 1}),
+        ("cuda", 2, {"concurrency": 2, "num_gpus": 1}),
+    ],
+)
+@pytest.mark.parametrize("verb", ["embed", "detect"])
+def test_actors_of_ray_get_the_device(verb, device, jobs, expected, store, monkeypatch, sounds, model_id):
+    """The whole command; only Ray, the model, and what is done with a recording are not the real ones."""
+    ray, loaded, done = FakeRay(), [], []
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    monkeypatch.setattr("flam.search.bulk.require_extra", lambda *_: None)
+    real_load = flam.load
+    monkeypatch.setattr(
+        flam, "load", lambda *args, **options: loaded.append(options["device"]) or real_load(*args, **options)
+    )
+
+    def work(self, url):
+        done.append(self.encoder.device if verb == "embed" else self.settings.device)
+        return Outcome(url)
+
+    monkeypatch.setattr(EmbedWork if verb == "embed" else DetectWork, "__call__", work)
+    asked = ["bulk", verb, "--input", f"{store}/in", "-o", f"{store}/out", "--ray", "local", "--device", device, "-q"]
+    asked += [] if jobs is None else ["--jobs", str(jobs)]
+    assert main([*asked, "-p", "siren"] if verb == "detect" else asked) == 0
+    assert ray.asked == [expected]
+    assert done == ["cpu" if device == "auto" else device] * 5
+    assert loaded == ["cpu"]  # here, where there may be no GPU
 
 
 def test_urls(store, sounds, tmp_path):

@@ -40,7 +40,10 @@ def embed(
     store: Annotated[Store, FLAT],
     model: Annotated[str, Parameter(help="Name or folder of the model.")] = "flam-mini",
     form: Annotated[Literal["exact", "compact", "tiny"], Parameter(help="How frames are stored.")] = "exact",
-    device: Annotated[Literal["auto", "cpu", "cuda", "mps"], Parameter(help="Where to compute.")] = "auto",
+    device: Annotated[
+        Literal["auto", "cpu", "cuda", "mps"],
+        Parameter(help="Where to compute; with --ray, auto is cpu, and cuda gives every actor a GPU."),
+    ] = "auto",
     time_zone: Annotated[str | None, Parameter(help="Of recorders that state none: Europe/Berlin, UTC or +02:00.")] = (
         None
     ),
@@ -69,7 +72,8 @@ def embed(
     reporter = Reporter(store.quiet)
     urls = find_urls(store.input)
     folder = resolve(model, notify=reporter.say)
-    detector = flam.load(folder, device=device)
+    device, here = _devices(store, device)
+    detector = flam.load(folder, device=here)
     kept = str(folder.resolve()) if Path(model).is_dir() else model
     settings = ArchiveSettings(
         kept, model_id(folder), detector.grid.sample_rate, detector.grid.hop_samples, form, detector.config.overlap
@@ -125,10 +129,22 @@ def detect(
 
     reporter = Reporter(store.quiet)
     settings = replace(choose_settings(store.input, find, events, running), format=format)
-    settings, _ = load_detector(settings, reporter)
+    device, here = _devices(store, settings.device)
+    settings, _ = load_detector(replace(settings, device=here), reporter)
+    settings = replace(settings, device=device)
     root = store.input[0] if len(store.input) == 1 else os.path.dirname(os.path.commonprefix(store.input))  # noqa: RUF071
     work = DetectWork(settings, root, store.output, FORMATS[format].suffix, n_threads=1)
     return _run(find_urls(store.input), work, store, running.jobs, settings.device, reporter)
+
+
+def _devices(store: Store, device: str) -> tuple[str, str]:
+    """Where recordings are computed, and where this process does what comes before.
+
+    Actors of a cluster share GPUs only where each is given one, and the machine that hands out the work needs none.
+    """
+    if store.ray is None:
+        return device, device
+    return "cpu" if device == "auto" else device, "cpu"
 
 
 def _run(urls: list[str], work: Work, store: Store, jobs: int | None, device: str, reporter: Reporter) -> int:
