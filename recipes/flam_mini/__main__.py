@@ -161,7 +161,7 @@ class Run:
         console.print(found)
 
     def package(self) -> None:
-        """Take the model out of its training run, as the mean with the one it began from, its scales closer together."""
+        """Take the model out of its training run: its mean with the one it began from, its scales closer together."""
         model = load_checkpoint(self.arguments.run or self.work / "frames" / "final").model
         if self.data.start_share:
             start = load_checkpoint(resolve(self.arguments.start)).model.state_dict()

@@ -1,4 +1,4 @@
-"""The scales of a finished model, brought closer together: a threshold then asks for nearly the same cosine of every text."""
+"""Scales of a finished model brought closer together, so that a threshold asks for a similar cosine of every text."""
 
 from __future__ import annotations
 
