@@ -133,3 +133,11 @@ def test_archive_that_unfolds_a_thousandfold_is_refused_before_memory_is_asked_f
     assert (tmp_path / "scores.npz").stat().st_size < 2**20
     with pytest.raises(FlamError, match=r"not saved frame scores .*unfolds"):
         FrameScores.load(tmp_path / "scores.npz")
+
+
+@pytest.mark.parametrize("scores", [np.full((3, 1), np.nan), np.zeros((3, 1), complex), np.full((3, 1), np.inf)])
+def test_scores_that_are_no_finite_numbers_are_refused(scores, tmp_path):
+    grid = np.array([16_000, 160, 0, 480])
+    np.savez(tmp_path / "a.npz", scores=scores, prompts=np.array(["dog"]), grid=grid)
+    with pytest.raises(FlamError, match="its scores are not finite numbers"):
+        FrameScores.load(tmp_path / "a.npz")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import csv
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
+from flam.annotations.rows import spreadsheet_safe
 from flam.cli.detect_options import Find
 from flam.cli.search_options import Answers, Keep, Together, choose_filters
 from flam.core import ConfigError, Event, atomic_text
+from flam.core.terminal import safe_stdout
 from flam.search import Archive, Span
 from flam.search.examples import Example, RankedClip, near_duplicates, rank_clips
 from flam.search.filters import Filters
@@ -121,11 +122,13 @@ def _pairs(archives: Sequence[Archive], min_cosine: float) -> Iterator[tuple[str
 
 def _write(header: tuple[str, ...], rows: list[tuple[str, ...]], output: str | None) -> None:
     if output is None:
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
+        _write_rows(header, rows, safe_stdout())
         return
     with atomic_text(Path(output)) as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
+        _write_rows(header, rows, file)
+
+
+def _write_rows(header: tuple[str, ...], rows: list[tuple[str, ...]], file: TextIO) -> None:
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(map(spreadsheet_safe, row) for row in rows)

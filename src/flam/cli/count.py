@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import date
@@ -49,6 +48,7 @@ def count(
     """
     from flam.core import ConfigError, atomic_text
     from flam.core.progress import Reporter
+    from flam.core.terminal import safe_stdout
     from flam.search.catalogue import FILE_NAME
     from flam.search.counts import count as count_rows
     from flam.search.counts import write_counts
@@ -64,7 +64,7 @@ def count(
     )
     rows = count_rows(found, by, site_from)
     if output is None:
-        write_counts(rows, by, sys.stdout)
+        write_counts(rows, by, safe_stdout())
     else:
         with atomic_text(output) as file:
             write_counts(rows, by, file)

@@ -17,7 +17,7 @@ from flam.audio import open_recording
 from flam.audio.cut import cut_clips
 from flam.cli.search_options import Answers
 from flam.core import AudioError, ConfigError, RecordingEvents, atomic_text
-from flam.core.terminal import printable
+from flam.core.terminal import printable, safe_stdout
 from flam.jobs.manifest import make_folder
 from flam.jobs.outputs import Output, choose_output, require_parent, require_place
 from flam.plots.layout import require_picture, shortened
@@ -92,7 +92,7 @@ def write_answers(
         _write_folder(spans, rates, output)
     else:
         write_events(
-            _grouped(spans, rates, output.format), sys.stdout if output.path is None else output.path, output.format
+            _grouped(spans, rates, output.format), safe_stdout() if output.path is None else output.path, output.format
         )
     if answers.cut is not None:
         _cut(spans, answers, answers.cut, reporter)

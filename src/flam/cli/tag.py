@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -48,7 +47,7 @@ def tag(
     from flam.cli.prompts import EVERYDAY, collect_prompts
     from flam.core import ConfigError, atomic_text, output_lock
     from flam.core.progress import Reporter
-    from flam.core.terminal import TerminalWriter, escape_unencodable
+    from flam.core.terminal import safe_stdout
     from flam.hub.hub import resolve
     from flam.hub.registry import DEFAULT_MODEL
     from flam.jobs.analysis import write_tags
@@ -79,9 +78,7 @@ def tag(
             with atomic_text(output) as file:
                 write_tags(found, file, top)
         else:
-            escape_unencodable(sys.stdout)
-            shown = TerminalWriter(sys.stdout) if sys.stdout.isatty() else sys.stdout
-            write_tags(found, shown, top)  # type: ignore[arg-type]
+            write_tags(found, safe_stdout(), top)
     where = "" if output is None else f" -> {output}"
     stopped = "interrupted: " if was_interrupted else ""
     reporter.say(f"{stopped}{len(found)} of {len(sources)} recordings tagged{where}")

@@ -121,9 +121,10 @@ class FrameScores:
             with np.load(path, allow_pickle=False) as arrays:
                 sample_rate, hop_samples, start_frame, n_samples = (int(value) for value in arrays["grid"])
                 prompts = tuple(str(prompt) for prompt in arrays["prompts"])
-                return FrameScores(
-                    arrays["scores"], prompts, TimeGrid(sample_rate, hop_samples), start_frame, n_samples
-                )
+                scores = arrays["scores"]
+            if scores.dtype.kind not in "fiu" or not np.isfinite(scores).all():
+                raise ValueError("its scores are not finite numbers")
+            return FrameScores(scores, prompts, TimeGrid(sample_rate, hop_samples), start_frame, n_samples)
         except UNREADABLE as error:
             raise FlamError(f"{path}: not saved frame scores ({error}); write them with FrameScores.save") from error
 

@@ -68,6 +68,12 @@ class TerminalWriter:
         return getattr(self._stream, name)
 
 
+def safe_stdout() -> TextIO:
+    """Standard output for text from files: no character fails it, and none acts on a terminal."""
+    escape_unencodable(sys.stdout)
+    return TerminalWriter(sys.stdout) if sys.stdout.isatty() else sys.stdout  # type: ignore[return-value]
+
+
 def print_safely(*lines: str) -> None:
     """Print lines of text from files, ``printable`` where standard output is a terminal."""
     is_shown = sys.stdout.isatty()

@@ -64,6 +64,9 @@ def read_config(folder: str | Path) -> dict[str, Any]:
         require_content(Path(folder) / name, ModelError)
     if not isinstance(config, dict) or config.get("format") != FORMAT or "model" not in config:
         raise ModelError(f"{path}: not in the format {FORMAT!r}; convert the model with flam models convert")
+    for key in ("model", "card", "detection"):
+        if not isinstance(config.get(key, {}), dict):
+            raise ModelError(f"{path}: {key} is no mapping of keys to values; fetch or convert the model again")
     return config
 
 
@@ -126,6 +129,25 @@ def read_header(path: Path) -> bytes:
     if len(header) != n_bytes:
         raise ModelError(f"{path}: ends inside its header; fetch or convert the model again")
     return header
+
+
+def require_all_tensors(path: Path) -> None:
+    """Check that a ``.safetensors`` file holds all tensors that its header names.
+
+    Raises
+    ------
+    ModelError
+        The file is damaged, or was cut off.
+    """
+    header = read_header(path)
+    tensors = parse_json(header, str(path), ModelError, "fetch or convert the model again")
+    try:
+        n_bytes = max(int(tensor["data_offsets"][1]) for name, tensor in tensors.items() if name != "__metadata__")
+    except (AttributeError, KeyError, IndexError, TypeError, ValueError):
+        raise ModelError(f"{path}: its header names no tensors; fetch or convert the model again") from None
+    found = path.stat().st_size - 8 - len(header)
+    if found < n_bytes:
+        raise ModelError(f"{path}: holds {found} of {n_bytes} bytes of weights; fetch or convert the model again")
 
 
 def has_graphs(folder: Path) -> bool:

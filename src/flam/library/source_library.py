@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from flam.annotations.rows import spreadsheet_plain
 from flam.core import ConfigError, read_text
 
 KINDS = ("event", "background", "speech", "music")
@@ -60,7 +61,12 @@ def read_manifest(path: str | Path) -> list[SourceClip]:
     """
     path = Path(path)
     try:
-        rows = list(csv.DictReader(io.StringIO(read_text(path, ConfigError), newline="")))
+        table = csv.DictReader(io.StringIO(read_text(path, ConfigError), newline=""))
+        rows = []
+        for row in table:
+            if None in row:
+                raise ConfigError(f"{path}, line {table.line_num}: has more cells than the first line; correct it")
+            rows.append({name: spreadsheet_plain(cell or "") for name, cell in row.items()})
     except csv.Error as error:
         raise ConfigError(f"{path}: can't be read as a manifest ({error}); correct it") from error
     needed = {"id", "file", "label", "caption", "kind", "group", "source", "licence"}

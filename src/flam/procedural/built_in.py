@@ -24,6 +24,7 @@ from flam.procedural.takes import GENERATORS, SAMPLE_RATE, generate, natural_dur
 
 # a moment this far below the take's loudest one is inactive, as it is in a bank of recordings
 RELATIVE_THRESHOLD_DB = 35.0
+MOST_TAKES = 10_000
 SOURCE = "flam.procedural"
 LICENCE = "Apache-2.0"
 
@@ -67,8 +68,8 @@ def built_in_library(
     >>> clips[1].clip_id, clips[1].kind, len(source.waveform(clips[1].clip_id)) == source.n_samples(clips[1].clip_id)
     ('door slam/1', 'event', True)
     """
-    if n_takes < 1:
-        raise ConfigError(f"n_takes {n_takes} must be at least 1")
+    if not 1 <= n_takes <= MOST_TAKES:
+        raise ConfigError(f"n_takes {n_takes} must be from 1 to {MOST_TAKES}")
     if seed < 0:
         raise ConfigError(f"seed {seed} must be 0 or greater")
     chosen = sorted(GENERATORS if labels is None else set(labels))

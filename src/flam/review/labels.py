@@ -7,8 +7,9 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
+from flam.annotations.rows import spreadsheet_plain, spreadsheet_safe
 from flam.core import AnnotationError, Event, atomic_text, read_text
 from flam.review.candidates import Candidate
 
@@ -99,7 +100,15 @@ def read_labels(path: str | Path) -> list[Label]:
     ]
     if missing:
         raise AnnotationError(f"{path}: has no column {missing[0]!r}; it needs {', '.join(COLUMNS)}")
-    return [_label(row, f"{path}, line {rows.line_num}") for row in rows if row["verdict"].strip()]
+    return [
+        _label({name: spreadsheet_plain(cell) for name, cell in row.items()}, f"{path}, line {rows.line_num}")
+        for row in rows
+        if row["verdict"].strip()
+    ]
+
+
+def _safe(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: spreadsheet_safe(cell) if isinstance(cell, str) else cell for name, cell in row.items()}
 
 
 def write_labels(labels: Iterable[Label], path: str | Path) -> None:
@@ -113,7 +122,7 @@ def write_labels(labels: Iterable[Label], path: str | Path) -> None:
     with atomic_text(Path(path)) as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(asdict(label) for label in labels)
+        writer.writerows(_safe(asdict(label)) for label in labels)
 
 
 def write_questions(
@@ -144,7 +153,7 @@ def write_questions(
         writer.writeheader()
         for candidate in candidates:
             row = asdict(label_of(candidate, prompt, "unsure", hashes.get(candidate.recording, ""), model_id, site))
-            writer.writerow(row | {"verdict": ""})
+            writer.writerow(_safe(row | {"verdict": ""}))
 
 
 def label_of(

@@ -11,6 +11,8 @@ from typing import Any
 from flam.core import from_mapping, parse_json, seconds_to_samples
 from flam.scenes.effects import Effects, Filter
 
+LONGEST_SCENE_S = 3 * 3600.0
+
 Span = tuple[int, int]
 
 
@@ -188,10 +190,25 @@ class ScenePlan:
     seed: int = 0
     index: int = 0
 
+    def __post_init__(self) -> None:
+        require_duration(self.duration_s)
+
     @property
     def placements(self) -> tuple[Placement, ...]:
         """All sources in the order of the stems: background, events, overlays."""
         return (*(() if self.background is None else (self.background,)), *self.events, *self.overlays)
+
+
+def require_duration(duration_s: float) -> None:
+    """Refuse a length that no scene has, before memory is asked for.
+
+    Raises
+    ------
+    ValueError
+        Not above 0, or beyond ``LONGEST_SCENE_S``.
+    """
+    if not 0 < duration_s <= LONGEST_SCENE_S:
+        raise ValueError(f"duration_s is {duration_s}; it must be above 0 and at most {LONGEST_SCENE_S:g}")
 
 
 def plan_to_json(plan: ScenePlan) -> str:

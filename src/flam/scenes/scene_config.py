@@ -14,7 +14,9 @@ from flam.scenes.distributions import (
     check_share,
 )
 from flam.scenes.effects import EffectsConfig, FilterConfig, RoomConfig
-from flam.scenes.scene import Boundaries
+from flam.scenes.scene import Boundaries, require_duration
+
+MOST_EVENTS = 10_000
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class SplitConfig:
 
     def __post_init__(self) -> None:
         check_share("share", self.share)
-        check_bounds("pieces", self.pieces, 2)
+        check_bounds("pieces", self.pieces, 2, MOST_EVENTS)
         if self.shortest_s <= 0:
             raise ValueError(f"shortest_s is {self.shortest_s}; it must be positive")
 
@@ -83,7 +85,7 @@ class RepeatConfig:
         check_share("share", self.share)
         check_share("single_share", self.single_share)
         check_share("longest_part", self.longest_part)
-        check_bounds("times", self.times, 2)
+        check_bounds("times", self.times, 2, MOST_EVENTS)
 
 
 @dataclass(frozen=True)
@@ -201,6 +203,7 @@ class SceneConfig:
         for name in ("duration_s", "max_event_s"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be positive")
+        require_duration(self.duration_s)
         for name in ("max_polyphony", "onset_attempts"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
@@ -209,7 +212,7 @@ class SceneConfig:
         for name in ("background_share", "single_share", "unlabelled_share"):
             check_share(name, getattr(self, name))
         check_share("split.share + repeat.share", self.split.share + self.repeat.share)
-        check_bounds("n_events", self.n_events, 1)
+        check_bounds("n_events", self.n_events, 1, MOST_EVENTS)
         check_bounds("event_s", self.event_s, 0.01)
         check_bounds("source_s", self.source_s, 0.0)
         check_bounds("peak_db", self.peak_db, -120.0, 0.0)

@@ -12,6 +12,7 @@ from datetime import date, datetime, timedelta
 from pathlib import PurePath
 from typing import Literal, TextIO, get_args
 
+from flam.annotations.rows import spreadsheet_safe
 from flam.core import ConfigError, Event
 from flam.search.filters import recording_start
 from flam.search.recordings import Recording
@@ -144,7 +145,7 @@ def write_counts(rows: Iterable[Count], by: Sequence[By], file: TextIO) -> None:
         if row.estimate is not None:
             low, middle, high = row.estimate
             values = [f"{middle:.1f}", f"{low:.1f}", f"{high:.1f}"]
-        writer.writerow([*row.key, row.n, f"{row.duration_s:.3f}", *values])
+        writer.writerow([*map(spreadsheet_safe, row.key), row.n, f"{row.duration_s:.3f}", *values])
 
 
 def recorded_hours(recordings: Iterable[Recording], sample_rate: int) -> dict[tuple[date, int], float]:

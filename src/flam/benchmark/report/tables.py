@@ -15,6 +15,7 @@ from typing import Any, get_args
 import numpy as np
 
 import flam
+from flam.annotations.rows import spreadsheet_safe
 from flam.benchmark.evaluation import Evaluation
 from flam.benchmark.metrics import METRICS, Figure, Metric, Table, format_value
 from flam.benchmark.operating_point import OWN
@@ -255,7 +256,8 @@ def as_csv(evaluations: Sequence[Evaluation]) -> str:
             source = "measured here" if row.is_ours else published().sources[row.source].url
             for key, figure in row.figures.items():
                 cells = ["" if value is None or math.isnan(value) else value for value in _bounds(figure)]
-                writer.writerow((evaluation.benchmark.name, row.system, key, *cells, source, row.protocol))
+                system = spreadsheet_safe(row.system)
+                writer.writerow((evaluation.benchmark.name, system, key, *cells, source, row.protocol))
     return text.getvalue()
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from flam.annotations import write_events
+from flam.annotations.rows import spreadsheet_safe
 from flam.core import Event, RecordingEvents, atomic_text
 from flam.data.corpora.corpus import Corpus, CorpusItem, OnProblem, logger
 from flam.data.corpora.maestro_real import harden
@@ -58,7 +59,7 @@ def write_manifest(
             except UnicodeEncodeError:
                 on_problem(f"{item.path}: its name is not Unicode; rename it")
                 continue
-            writer.writerow(row)
+            writer.writerow(map(spreadsheet_safe, row))
             written.add(item.recording)
     return len(written)
 

@@ -21,8 +21,10 @@ from flam.hub.card import (
     METADATA_KEY,
     PROJECTION_GRAPH,
     TEXT_GRAPH,
+    WEIGHTS_FILE,
     WeightsIdentity,
     read_metadata,
+    require_all_tensors,
     require_same_weights,
     require_whole_weights,
 )
@@ -67,6 +69,7 @@ class OnnxBackend(Backend):
         self._pid = os.getpid()
         # the graphs that texts and features need are small: more threads would wait for each other
         audio_graph = INT8_GRAPH if self.precision == "int8" else AUDIO_GRAPH
+        require_all_tensors(self.folder / WEIGHTS_FILE)
         self._audio, facts = self._open(audio_graph, 1)
         self.grid = TimeGrid(facts["sample_rate"], facts["hop_samples"])
         self.window_samples = facts["window_samples"]
@@ -90,7 +93,7 @@ class OnnxBackend(Backend):
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = n_threads
         options.inter_op_num_threads = 1
-        options.log_severity_level = 3
+        options.log_severity_level = 4  # what matters is in the exception
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
