@@ -8,7 +8,13 @@ import pytest
 
 from flam.benchmark import Item
 from flam.benchmark.benchmark import OperatingPoints
-from flam.benchmark.operating_point import OWN, at_false_alarms, at_operating_points, prompt_groups
+from flam.benchmark.operating_point import (
+    OWN,
+    at_false_alarms,
+    at_operating_points,
+    convert_thresholds,
+    prompt_groups,
+)
 from flam.benchmark.results import ambience_result, frame_result, score_table
 from flam.core import Event, FrameScores, TimeGrid
 from flam.detection.config import DetectionConfig, PromptSettings
@@ -127,16 +133,25 @@ def test_moved_thresholds_are_the_lowest_that_keep_within_the_false_alarms(drawn
     lower = at_false_alarms(table, scores, CONFIG, 5.0)
     assert lower.rule("rain").threshold < config.rule("rain").threshold
     assert config.rule("rain").median_s == 0.4
-    # whatever the kind of score, all thresholds move alike: the same prompts with other biases find the same events
-    shifted = {
-        name: replace(each, scores=(1 / (1 + np.exp(4) * (1 / each.scores - 1))).astype(np.float32))
+
+
+def test_equal_false_alarms_are_the_same_for_each_kind_of_score(drawn):
+    items, scores = drawn
+    bias = np.array([-2.0, -4.0, -6.0, -8.0])
+    posterior = {
+        name: replace(
+            each, scores=(1 / (1 + np.exp(-bias) * (1 / np.maximum(each.scores, 1e-6) - 1))).astype(np.float32)
+        )
         for name, each in scores.items()
     }
-    own = replace(CONFIG, threshold=0.9, prompts={})
-    one = at_false_alarms(score_table(items, scores), scores, own, 2.5)
-    other = at_false_alarms(score_table(items, shifted), shifted, own, 2.5)
-    threshold = one.rule("knock").threshold
-    assert other.rule("knock").threshold == pytest.approx(1 / (1 + np.exp(4) * (1 / threshold - 1)), rel=0.05)
+    converted = convert_thresholds(CONFIG, "posterior", PROMPTS, bias.tolist())
+    points = [
+        at_operating_points(score_table(items, each), each, lambda prompts, rules=rules: rules, OperatingPoints(2.5))
+        for each, rules in ((scores, CONFIG), (posterior, converted))
+    ]
+    assert list(points[0]) == [OWN, "at 2.5 false alarms a minute"]
+    for title, point in points[0].items():
+        assert repr(point) == repr(points[1][title])
 
 
 def test_certain_detections_that_no_threshold_removes_have_no_point_of_equal_false_alarms(drawn):
