@@ -6,7 +6,7 @@ import pytest
 import flam
 from flam.core import FrameScores, TimeGrid, from_mapping, to_mapping
 from flam.detection.binarize import binarize
-from flam.detection.config import DetectionConfig, FalseAlarmCurve, PromptSettings, merge_overrides
+from flam.detection.config import DetectionConfig, FalseAlarmCurve, PromptSettings, with_overrides
 from flam.detection.kinds import SoundKind
 from flam.detection.operating_point import operating_point
 
@@ -55,7 +55,7 @@ def test_a_settled_config_stays_as_it_is():
 
 
 def test_a_threshold_that_a_user_gives_is_the_threshold():
-    given = from_mapping(DetectionConfig, merge_overrides(to_mapping(CONFIG), {"threshold": 0.6}))
+    given = with_overrides(CONFIG, {"threshold": 0.6})
     assert operating_point(given, ["rain"], embed).threshold == 0.6
 
 

@@ -5,7 +5,7 @@ import pytest
 
 import flam
 from flam.core import ConfigError, Event, FrameScores, TimeGrid
-from flam.detection.config import DetectionConfig, FalseAlarmCurve, PromptSettings, merge_overrides
+from flam.detection.config import DetectionConfig, FalseAlarmCurve, PromptSettings, replace_settings
 from flam.detection.operating_point import operating_point
 from flam.detection.prompt_file import (
     Probability,
@@ -124,9 +124,9 @@ def test_thresholds_of_a_review_win_over_those_of_the_model_and_the_budget():
 def test_another_score_leaves_the_curve_behind_and_a_threshold_the_budget():
     curve = {"thresholds": [0.9, 0.99], "per_prompt_per_hour": [40.0, 4.0]}
     base = {"score": "approximate", "threshold": 0.99, "false_alarms_per_hour": 1.0, "false_alarm_curve": curve}
-    assert merge_overrides(base, {"score": "posterior"})["false_alarm_curve"] is None
-    assert merge_overrides(base, {"threshold": 0.5})["false_alarms_per_hour"] is None
-    assert merge_overrides(base, {"median_s": 0.5}) == {**base, "median_s": 0.5}
+    assert replace_settings(base, {"score": "posterior"})["false_alarm_curve"] is None
+    assert replace_settings(base, {"threshold": 0.5})["false_alarms_per_hour"] is None
+    assert replace_settings(base, {"median_s": 0.5}) == {**base, "median_s": 0.5}
 
 
 def test_detector_finds_with_a_list_what_it_finds_with_its_texts():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from flam.core import Event, FrameScores, RecordingEvents, TimeGrid
+from flam.evaluation.curves import f1_interval
 from flam.evaluation.table import ScoreTable
 
 GRID = TimeGrid(100, 8)
@@ -112,3 +113,23 @@ def as_sed_scores_eval(sed_scores_eval):
         return scores, truth, dict(zip(table.recordings, table.durations_s.tolist(), strict=True))
 
     return convert
+
+
+@pytest.fixture
+def check_f1_interval(random_table, drawn_table):
+    """The interval of an F1 is that of tables that hold the drawn recordings."""
+
+    def check(f1_curves, changes):
+        table = random_table(3, n_recordings=9, n_events=5)
+        best = f1_curves(table).best()
+        own = f1_interval(changes(table), best.thresholds, n_draws=15, share=0.8, seed=6)
+        drawn = []
+        for draw in np.random.default_rng(6).multinomial(9, np.full(9, 1 / 9), 15):
+            curves = f1_curves(drawn_table(table, draw)).curves
+            f1 = [curve.f1[curve.at(best.thresholds[prompt])] for prompt, curve in curves.items() if curve.n_events]
+            drawn.append(np.mean(f1))
+        assert own.value == pytest.approx(best.macro, abs=1e-12)
+        assert (own.low, own.high) == pytest.approx(tuple(np.quantile(drawn, [0.1, 0.9])), abs=1e-12)
+        assert own.low < own.high
+
+    return check

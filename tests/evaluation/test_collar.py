@@ -9,7 +9,6 @@ from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from flam.core import Event, FrameScores, RecordingEvents, TimeGrid
 from flam.evaluation.collar import OnsetErrors, collar_changes, collar_f1, onset_errors
-from flam.evaluation.curves import f1_interval
 from flam.evaluation.detections import count_detections
 from flam.evaluation.table import ScoreTable
 
@@ -123,18 +122,8 @@ def test_f1_against_the_threshold_is_f1_at_each(random_table):
     )
 
 
-def test_the_interval_equals_tables_of_the_drawn_recordings(random_table, drawn_table):
-    table = random_table(3, n_recordings=9, n_events=5)
-    best = collar_f1(table).best()
-    own = f1_interval(collar_changes(table), best.thresholds, n_draws=15, share=0.8, seed=6)
-    drawn = []
-    for draw in np.random.default_rng(6).multinomial(9, np.full(9, 1 / 9), 15):
-        curves = collar_f1(drawn_table(table, draw)).curves
-        f1 = [curve.f1[curve.at(best.thresholds[prompt])] for prompt, curve in curves.items() if curve.n_events]
-        drawn.append(np.mean(f1))
-    assert own.value == pytest.approx(best.macro, abs=1e-12)
-    assert (own.low, own.high) == pytest.approx(tuple(np.quantile(drawn, [0.1, 0.9])), abs=1e-12)
-    assert own.low < own.high
+def test_the_interval_equals_tables_of_the_drawn_recordings(check_f1_interval):
+    check_f1_interval(collar_f1, collar_changes)
 
 
 @pytest.mark.parametrize("threshold", [0.3, 0.6, 0.8, 5.0])

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from flam.core import Event, FlamError, from_mapping, to_mapping
+from flam.core import Event, FlamError
 from flam.core.progress import Progress
 from flam.detection.backends.base import Backend
-from flam.detection.config import DetectionConfig, merge_overrides
+from flam.detection.config import with_overrides
 from flam.detection.frames import encode_spans
 from flam.detection.pieces import PieceMaker
 from flam.detection.plan import FramePiece, Span, WindowCutter, WindowPlan, plan_windows, stitch
@@ -73,9 +73,7 @@ def detect_clips(
     [[], []]
     """
     backend = detector.backend
-    config = from_mapping(
-        DetectionConfig, merge_overrides(to_mapping(detector.config), to_mapping(overrides)), "detection"
-    )
+    config = with_overrides(detector.config, overrides)
     unique = prompts if isinstance(prompts, str) else list(dict.fromkeys(prompts))
     question = ask(detector.embed_text, unique, suppress, config)
     plan = plan_windows(backend, config)

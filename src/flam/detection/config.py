@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from flam.core import ScoreMethod
+from flam.core import ScoreMethod, from_mapping, to_mapping
 from flam.detection.kinds import SoundKind
 
 # Of thresholds; scores are float32 and hardly tell more.
@@ -221,7 +221,7 @@ class DetectionConfig:
         return EventRule(**values)
 
 
-def merge_overrides(base: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
+def replace_settings(base: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
     """Fields of a configuration as plain values, some replaced by what a user asks for.
 
     Who gives a threshold means it for every prompt: prompts keep no threshold of their own, and a low threshold that
@@ -230,7 +230,7 @@ def merge_overrides(base: dict[str, Any], overrides: dict[str, Any]) -> dict[str
     Examples
     --------
     >>> base = {"threshold": 0.8, "low_threshold": 0.4, "prompts": {"siren": {"threshold": 0.9, "median_s": 0.5}}}
-    >>> merge_overrides(base, {"threshold": 0.5})
+    >>> replace_settings(base, {"threshold": 0.5})
     {'threshold': 0.5, 'low_threshold': 0.25, 'prompts': {'siren': {'median_s': 0.5}}, 'false_alarms_per_hour': None}
     """
     result = {**base, **overrides}
@@ -247,6 +247,22 @@ def merge_overrides(base: dict[str, Any], overrides: dict[str, Any]) -> dict[str
         if low is not None and "low_threshold" not in overrides and isinstance(given, int | float):
             result["low_threshold"] = low / base.get("threshold", DetectionConfig.threshold) * given
     return result
+
+
+def with_overrides(config: DetectionConfig, overrides: dict[str, Any]) -> DetectionConfig:
+    """Replace some fields, see ``replace_settings``.
+
+    Raises
+    ------
+    ConfigError
+        An override that is unknown or out of range.
+
+    Examples
+    --------
+    >>> with_overrides(DetectionConfig(), {"threshold": 0.5}).threshold
+    0.5
+    """
+    return from_mapping(DetectionConfig, replace_settings(to_mapping(config), to_mapping(overrides)), "detection")
 
 
 def _require_valid_rule(settings: PromptSettings | DetectionConfig) -> None:

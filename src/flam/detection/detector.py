@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from flam.core import Event, FrameScores, ScoreMethod, TimeGrid, from_mapping, to_mapping
+from flam.core import Event, FrameScores, ScoreMethod, TimeGrid, from_mapping
 from flam.core.progress import Progress
 from flam.detection.backends.base import Backend, TextFeatures
-from flam.detection.config import DetectionConfig, merge_overrides
+from flam.detection.config import DetectionConfig, with_overrides
 from flam.detection.frames import stream_frames
 from flam.detection.pieces import Piece, PieceMaker
 from flam.detection.plan import lowest_latency_s, plan_windows
@@ -380,7 +380,7 @@ class Detector:
 
     def _with(self, overrides: dict[str, Any], config: DetectionConfig | None = None) -> DetectionConfig:
         config = self.config if config is None else config
-        return from_mapping(DetectionConfig, merge_overrides(to_mapping(config), to_mapping(overrides)), "detection")
+        return with_overrides(config, overrides)
 
     def _pieces(
         self,

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 from flam.core import ModelError, from_mapping, to_mapping
 from flam.core.errors import require_extra
 from flam.detection.backends.base import Backend
-from flam.detection.config import DetectionConfig, merge_overrides
+from flam.detection.config import DetectionConfig, replace_settings
 from flam.detection.detector import Detector
 from flam.hub.card import has_graphs, read_card, read_config
 from flam.hub.hub import resolve
@@ -65,7 +65,7 @@ def load(
         raise ModelError(f"unknown backend {backend!r}; choose one of {', '.join(get_args(BackendName))}")
     folder = resolve(name_or_path, notify=notify)
     operating_point = read_config(folder).get("detection", {})
-    config = from_mapping(DetectionConfig, merge_overrides(operating_point, to_mapping(overrides)), "detection")
+    config = from_mapping(DetectionConfig, replace_settings(operating_point, to_mapping(overrides)), "detection")
     return Detector(_backend(folder, device, precision, backend, n_threads), config, card=read_card(folder))
 
 

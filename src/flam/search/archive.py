@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from flam.core import FlamError, ModelError, TimeGrid, from_mapping, to_mapping
+from flam.core import FlamError, ModelError, TimeGrid
 from flam.core.processor import available_cores
 from flam.detection import DetectionConfig
-from flam.detection.config import merge_overrides
+from flam.detection.config import with_overrides
 from flam.detection.prompt_file import PromptList
 from flam.search.catalogue import ArchiveSettings, Catalogue
 from flam.search.filters import Filters
@@ -165,7 +165,7 @@ class Archive:
     def detection_config(self, config: DetectionConfig | None = None, **overrides: Any) -> DetectionConfig:
         """The model's own configuration, or the one that is given, with fields replaced."""
         base = self.detector.config if config is None else config
-        return from_mapping(DetectionConfig, merge_overrides(to_mapping(base), to_mapping(overrides)), "detection")
+        return with_overrides(base, overrides)
 
     def spans(
         self,

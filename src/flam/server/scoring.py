@@ -13,7 +13,7 @@ import numpy as np
 from flam.core import ConfigError, Event, FrameScores, from_mapping, to_mapping
 from flam.detection import DetectionConfig, Detector
 from flam.detection.binarize import binarize
-from flam.detection.config import PromptSettings, merge_overrides
+from flam.detection.config import PromptSettings, replace_settings
 from flam.detection.frames import power_of_db
 from flam.detection.prompt_file import PromptList
 from flam.detection.scores import score
@@ -97,7 +97,7 @@ class Scorer:
             A value out of range.
         """
         base = to_mapping(self.detector.config)
-        config = from_mapping(DetectionConfig, merge_overrides(base, query.options), "detection")
+        config = from_mapping(DetectionConfig, replace_settings(base, query.options), "detection")
         prompts = dict(config.prompts)
         for prompt, rule in query.rules.items():
             own = {name: value for name, value in rule.items() if value is not None}
