@@ -53,3 +53,12 @@ def write_reference() -> None:
 
 
 write_reference()
+
+
+def skip_tuple_fields(app, what, name, obj, skip, options):
+    """Leave out "Alias for field number 0": the fields of a named tuple are described as its parameters."""
+    return True if type(obj).__name__ == "_tuplegetter" else skip
+
+
+def setup(app):
+    app.connect("autodoc-skip-member", skip_tuple_fields)

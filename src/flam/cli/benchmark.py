@@ -21,7 +21,7 @@ app = App(
 def reproduce(
     comparison: Annotated[
         Path | None,
-        Parameter(help="YAML file as configs/reproduction/library.yaml; left out, synthesised sounds, random weights."),
+        Parameter(help="YAML file as configs/reproduction/library.yaml; default: synthesised sounds, random weights."),
     ] = None,
     /,
     *,
@@ -33,7 +33,7 @@ def reproduce(
     set: Annotated[
         tuple[str, ...],
         Parameter(
-            help="Another value for one setting, as in recipe.optim.steps=100; once for each.",
+            help="Override one setting, as in recipe.optim.steps=100; once for each.",
             negative="",
             show_default=False,
         ),

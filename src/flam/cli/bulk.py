@@ -29,7 +29,7 @@ class Store:
     ]
     output: Annotated[str, Parameter(name=["--output", "-o"], help="Folder or URL of the results.")]
     ray: Annotated[
-        str | None, Parameter(help="Address of a Ray cluster, or local; left out, processes of this machine.")
+        str | None, Parameter(help="Address of a Ray cluster, or local; default: processes of this machine.")
     ] = None
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="", help="No progress.")] = False
 
@@ -47,7 +47,7 @@ def embed(
     time_zone: Annotated[str | None, Parameter(help="Of recorders that state none: Europe/Berlin, UTC or +02:00.")] = (
         None
     ),
-    jobs: Annotated[int | None, Parameter(help="Processes or actors; left out, one per processor or GPU.")] = None,
+    jobs: Annotated[int | None, Parameter(help="Processes or actors; default: one per processor or GPU.")] = None,
 ) -> int:
     """Embed recordings into the segments of an archive; run again, it goes on.
 

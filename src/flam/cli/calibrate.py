@@ -12,19 +12,19 @@ def calibrate(
     annotations: Annotated[Path, Parameter(help="Events of recordings, complete, in any format that can be read.")],
     /,
     *recordings: Annotated[str, Parameter(help="The recordings, or a file of events found with a low threshold.")],
-    output: Annotated[Path, Parameter(name=["--output", "-o"], help="Prompts file to write, or to add to (YAML).")],
+    output: Annotated[Path, Parameter(name=["--output", "-o"], help="Prompts file to write or extend (YAML).")],
     prompt: Annotated[
         tuple[str, ...],
         Parameter(
             name=["--prompt", "-p"],
-            help="Labels to fit, as they are annotated; all.",
+            help="Labels to fit, as they are annotated; default: all.",
             negative="",
             show_default=False,
         ),
     ] = (),
-    precision: Annotated[float, Parameter(help="Share of events that shall be right; 0.9.")] = 0.9,
+    precision: Annotated[float, Parameter(help="Share of events that should be right; 0.9.")] = 0.9,
     f1: Annotated[bool, Parameter(negative="", help="Balance precision and recall instead.")] = False,
-    floor: Annotated[float | None, Parameter(help="Score of candidates at least; the lowest of the curve.")] = None,
+    floor: Annotated[float | None, Parameter(help="Lowest score of a candidate; default: that of the curve.")] = None,
     model: Annotated[str, Parameter(help="Model; flam-mini.")] = "flam-mini",
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="", help="No progress on stderr.")] = False,
 ) -> int:

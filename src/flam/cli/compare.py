@@ -33,7 +33,7 @@ def compare(
     /,
     *,
     output: Annotated[
-        Path | None, Parameter(name=["--output", "-o"], help="Table to write, .csv; left out, the screen.")
+        Path | None, Parameter(name=["--output", "-o"], help="Table to write, .csv; default: the screen.")
     ] = None,
     min_overlap: Annotated[
         float,

@@ -30,7 +30,7 @@ def count(
     events: Annotated[Events, FLAT] = Events(),  # noqa: B008
     by: Annotated[
         tuple[Literal["prompt", "recording", "hour", "day", "site"], ...],
-        Parameter(help="What to count by; once for each column. Left out: prompt.", negative="", show_default=False),
+        Parameter(help="What to count by; once for each column. Default: prompt.", negative="", show_default=False),
     ] = ("prompt",),
     site_from: Annotated[
         Literal["folder", "name"], Parameter(help="A site is a folder, or what stands before the date in a name.")
@@ -38,7 +38,7 @@ def count(
     time_zone: Annotated[
         str | None, Parameter(help="Of recorders that state none, for results of flam detect.")
     ] = None,
-    output: Annotated[Path | None, Parameter(name=["--output", "-o"], help="CSV file; left out, stdout.")] = None,
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"], help="CSV file; default: stdout.")] = None,
     plot: Annotated[Path | None, Parameter(name="--map", help="Activity map, hours by days (png, pdf, svg).")] = None,
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="", help="No progress.")] = False,
 ) -> int:

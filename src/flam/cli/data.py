@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 app = App(
     name="data",
-    help="List public corpora, check what of them is here, and make manifests of them.",
+    help="List public corpora, check which files are present, and write manifests.",
     help_epilogue="For example:\n\n    flam data list\n\n    flam data check esc50 --root corpora/\n",
 )
 

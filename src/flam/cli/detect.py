@@ -26,7 +26,7 @@ PROMPTS_AT_ONCE = 256
 
 
 def detect(
-    *recordings: Annotated[str, Parameter(help="Files and folders; a folder with everything below it.")],
+    *recordings: Annotated[str, Parameter(help="Files and folders, including subfolders.")],
     find: Annotated[Find, FLAT] = Find(),  # noqa: B008 - frozen
     results: Annotated[Results, FLAT] = Results(),  # noqa: B008
     events: Annotated[Events, FLAT] = Events(),  # noqa: B008

@@ -10,7 +10,7 @@ from cyclopts import Group, Parameter
 
 FIND = Group("What to find", sort_key=1)
 RESULTS = Group("Where results go", sort_key=2)
-EVENTS = Group("From scores to events (what is left out, the model decides)", sort_key=3)
+EVENTS = Group("From scores to events (defaults: those of the model)", sort_key=3)
 RUNNING = Group("Model and machine", sort_key=4)
 
 Format = Literal[
@@ -63,7 +63,7 @@ class Results:
     ] = None
     format: Annotated[
         Format | None,
-        _option(RESULTS, None, "Format; left out, the suffix of -o decides, csv in a folder, else table."),
+        _option(RESULTS, None, "Format; default: the suffix of -o decides, csv in a folder, else table."),
     ] = None
     plot: Annotated[
         str | None,
@@ -167,5 +167,5 @@ class RunningMany(Running):
     """Model and machine, for many recordings."""
 
     jobs: Annotated[
-        int | None, _option(RUNNING, "N", "Processes; left out, one for few recordings and one per core for many.")
+        int | None, _option(RUNNING, "N", "Processes; default: one for few recordings, one per core for many.")
     ] = None

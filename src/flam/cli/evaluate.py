@@ -48,14 +48,14 @@ def evaluate(
     library: Annotated[
         Path | None, Parameter(help="Clips to make scenes from: a table of flam library scan, or a manifest.")
     ] = None,
-    limit: Annotated[int | None, Parameter(help="At most so many recordings of each benchmark.")] = None,
+    limit: Annotated[int | None, Parameter(help="At most this many recordings of each benchmark.")] = None,
     score: Annotated[
         Literal["posterior", "unbiased", "approximate"],
         Parameter(help="Kind of score. It matters for thresholds and calibration, not for AUROC of a prompt or PSDS."),
     ] = "posterior",
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], Parameter(help="Where to compute.")] = "auto",
     cache: Annotated[
-        Path | None, Parameter(help="Folder for scenes and scores; left out, evaluation in the cache of flam.")
+        Path | None, Parameter(help="Folder for scenes and scores; default: evaluation in the cache of flam.")
     ] = None,
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="", help="No progress on stderr.")] = False,
 ) -> int:

@@ -27,17 +27,17 @@ def finetune(
     ] = None,
     /,
     *,
-    reviews: Annotated[Path | None, Parameter(help="Learn from the answers of flam review (CSV) instead.")] = None,
+    reviews: Annotated[Path | None, Parameter(help="Train on the answers of flam review (CSV) instead.")] = None,
     parent: Annotated[str, Parameter(name=["--from"], help="Model to start from.")] = "flam-mini",
     output: Annotated[
         str, Parameter(name=["--output", "-o"], help="Name of the new model; with a slash in it, its folder.")
     ],
     epochs: Annotated[int | None, Parameter(help="Passes over the recordings; more for classes that are hard.")] = None,
-    minutes: Annotated[float | None, Parameter(help="Stop learning after so long and keep what is learnt.")] = None,
+    minutes: Annotated[float | None, Parameter(help="Stop training after this long and keep what was learnt.")] = None,
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], Parameter(help="Where to compute.")] = "auto",
     seed: Annotated[int, Parameter(help="Another seed holds out other recordings and draws other mixtures.")] = 0,
     annotations_format: Annotated[
-        str | None, Parameter(help="Format of the event lists, such as raven or csv; left out, it is told from each.")
+        str | None, Parameter(help="Format of the event lists, such as raven or csv; default: detected for each list.")
     ] = None,
     label_column: Annotated[
         str | None, Parameter(help="Column of tables that holds the labels, where it has no usual name.")

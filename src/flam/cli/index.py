@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 WATCH_S = 10.0
 
-app = App(name="index", help="Make an archive of recordings to search in, and keep it in order.")
+app = App(name="index", help="Build and maintain an archive of recordings for searching.")
 
 ArchivePath = Annotated[Path, Parameter(help="Folder of the archive.")]
 Output = Annotated[Path, Parameter(name=["--output", "-o"], help="Folder of the archive.")]
@@ -36,7 +36,7 @@ class BuildOptions:
         Parameter(help="How frames are stored: exact, or compact or tiny, which lose a little; exact."),
     ] = None
     jobs: Annotated[
-        int | None, Parameter(help="Processes; left out, one for few recordings and one per core for many.")
+        int | None, Parameter(help="Processes; default: one for few recordings, one per core for many.")
     ] = None
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], Parameter(help="Where to compute.")] = "auto"
     time_zone: Annotated[str | None, Parameter(help="Of recorders that state none: Europe/Berlin, UTC or +02:00.")] = (
@@ -50,7 +50,7 @@ def build(
     output: Output,
     options: Annotated[BuildOptions, Parameter(name="*")] = BuildOptions(),
     watch: Annotated[
-        bool, Parameter(negative="", help="Stay, and add recordings as they come; Ctrl-C ends it.")
+        bool, Parameter(negative="", help="Keep running and add new recordings as they arrive; Ctrl-C ends it.")
     ] = False,
     quiet: Quiet = False,
 ) -> int:
@@ -130,9 +130,7 @@ def info(archive: ArchivePath) -> None:
 def verify(
     archive: ArchivePath,
     *,
-    repair: Annotated[
-        bool, Parameter(negative="", help="Take damaged segments out; make a lost catalogue again.")
-    ] = False,
+    repair: Annotated[bool, Parameter(negative="", help="Remove damaged segments; rebuild a lost catalogue.")] = False,
     quiet: Quiet = False,
 ) -> int:
     """Compare every file of an archive with its checksum.
@@ -231,7 +229,7 @@ def axes(
     model: Annotated[str, Parameter(help="Name or folder of the model.")],
     *folders: Annotated[Path, Parameter(help="Recordings of many kinds, half an hour or more.")],
     output: Annotated[
-        Path | None, Parameter(name=["--output", "-o"], help="File; left out, search_axes.safetensors in the model.")
+        Path | None, Parameter(name=["--output", "-o"], help="File; default: search_axes.safetensors in the model.")
     ] = None,
     quiet: Quiet = False,
 ) -> None:

@@ -18,7 +18,7 @@ MOST_LINES = 20
 
 app = App(
     name="library",
-    help="Make a table of the clips that scenes are drawn from, and caption them.",
+    help="Build a table of the clips that scenes are drawn from, and caption them.",
     help_epilogue="For example:\n\n    flam library scan sounds/ -o library.csv\n\n    flam library show library.csv\n",
 )
 
@@ -32,20 +32,20 @@ def scan(
     *inputs: Annotated[Path, Parameter(help="Folders, audio files, or manifests (.csv).")],
     output: Output,
     config: Annotated[
-        Path | None, Parameter(help="YAML of flam.library.gather.LibraryConfig; the options below come before it.")
+        Path | None, Parameter(help="YAML of flam.library.gather.LibraryConfig; the options below take precedence.")
     ] = None,
     label_from: Annotated[
         Literal["none", "folder", "name"] | None,
-        Parameter(help="What tells a clip's label: nothing, its folder, or its file name."),
+        Parameter(help="Source of a clip's label: nothing, its folder, or its file name."),
     ] = None,
     group_from: Annotated[
         Literal["folder", "name", "file"] | None,
-        Parameter(help="Clips that no split may part share a folder, a name but for its number, or nothing."),
+        Parameter(help="Clips that stay together in a split share a folder, a name apart from its number, or nothing."),
     ] = None,
-    source: Annotated[str | None, Parameter(help="Source of clips for which nothing says it.")] = None,
-    licence: Annotated[str | None, Parameter(help="Licence of clips for which nothing says it.")] = None,
+    source: Annotated[str | None, Parameter(help="Source of clips without one of their own.")] = None,
+    licence: Annotated[str | None, Parameter(help="Licence of clips without one of their own.")] = None,
     workers: Annotated[
-        int | None, Parameter(help="Processes; left out, one per processor; 0 works in this process.")
+        int | None, Parameter(help="Processes; default: one per processor; 0 works in this process.")
     ] = None,
     quiet: Quiet = False,
 ) -> int:
@@ -96,13 +96,13 @@ def caption(
     *,
     output: Output,
     endpoint: Annotated[
-        str | None, Parameter(help="OpenAI-compatible address, as http://localhost:11434/v1; left out, by rule alone.")
+        str | None, Parameter(help="OpenAI-compatible address, as http://localhost:11434/v1; default: by rule only.")
     ] = None,
     model: Annotated[str | None, Parameter(help="Name of the model at the endpoint.")] = None,
     config: Annotated[
         Path | None, Parameter(help="YAML of flam.scenes.captions.endpoint.EndpointConfig, in place of the two above.")
     ] = None,
-    memory: Annotated[Path | None, Parameter(help="File that keeps answers; left out, OUTPUT.answers.sqlite.")] = None,
+    memory: Annotated[Path | None, Parameter(help="File that keeps answers; default: OUTPUT.answers.sqlite.")] = None,
     replace_given: Annotated[
         bool, Parameter(negative="", help="Write captions also for clips that came with one.")
     ] = False,

@@ -74,7 +74,7 @@ def examples_of(*commands: str) -> str:
 
 # verbs are named as text, so that asking for help imports none of them
 _verb("flam.cli.detect:detect", "detect", "Find sounds in recordings.")
-app.command("flam.cli.index:app", name="index", help="Make an archive of recordings to search in.")
+app.command("flam.cli.index:app", name="index", help="Build an archive of recordings for searching.")
 _verb("flam.cli.search:search", "search", "Find sounds in archives by words and examples.")
 _verb("flam.cli.count:count", "count", "Count sounds by recording, hour, day and site.")
 app.command("flam.cli.bulk:app", name="bulk", help="Embed or analyse recordings in any store, or on a cluster.")
@@ -84,7 +84,7 @@ app.command("flam.cli.models:app", name="models", help="List, describe, convert,
 _verb("flam.cli.serve:serve", "serve", "Open a page and an HTTP API on this machine.")
 _verb("flam.cli.mcp:mcp", "mcp", "Offer detect, count and search to language models (MCP).")
 app.command("flam.cli.data:app", name="data", help="List, check and use public corpora.")
-app.command("flam.cli.library:app", name="library", help="Make a table of the clips that scenes are drawn from.")
+app.command("flam.cli.library:app", name="library", help="Build a table of the clips that scenes are drawn from.")
 app.command("flam.cli.synth:app", name="synth", help="Plan, render and inspect scenes with exact labels.")
 _verb("flam.cli.listen:listen", "listen", "Find sounds while they happen.")
 _verb("flam.cli.review:review", "review", "Answer a few questions for a threshold that fits a prompt.")

@@ -64,14 +64,14 @@ def convert(
     source: Annotated[
         Path, Parameter(help="OpenFLAM state dict (.pth, .safetensors), or folder of a CLAP or PE-A-Frame model.")
     ],
-    destination: Annotated[Path, Parameter(help="Folder to write; it replaces one that is there.")],
+    destination: Annotated[Path, Parameter(help="Folder to write; an existing one is replaced.")],
     /,
     *,
     kind: Annotated[
-        Literal["openflam", "clap", "pe-a-frame"] | None, Parameter(help="What the source is; left out, it is guessed.")
+        Literal["openflam", "clap", "pe-a-frame"] | None, Parameter(help="What the source is; default: guessed.")
     ] = None,
     tokenizer: Annotated[
-        Path | None, Parameter(help="RoBERTa's tokenizer.json; left out, the one beside the weights.")
+        Path | None, Parameter(help="RoBERTa's tokenizer.json; default: the one beside the weights.")
     ] = None,
 ) -> None:
     """Write a released model as a folder that --model takes.
@@ -96,7 +96,7 @@ def export(
     output: Annotated[
         Path | None,
         Parameter(
-            name=["--output", "-o"], help="Folder for a copy with the graphs; left out, they go beside the weights."
+            name=["--output", "-o"], help="Folder for a copy with the graphs; default: they go beside the weights."
         ),
     ] = None,
     int8: Annotated[

@@ -22,7 +22,7 @@ PADDING_S = 1.0
 def review(
     results: Annotated[str, Parameter(help="Recordings, an archive, or a file of events found with a low threshold.")],
     /,
-    *more: Annotated[str, Parameter(help="Further ones.")],
+    *more: Annotated[str, Parameter(help="Further recordings.")],
     prompt: Annotated[
         tuple[str, ...],
         Parameter(
@@ -32,17 +32,17 @@ def review(
             show_default=False,
         ),
     ] = (),
-    output: Annotated[Path, Parameter(name=["--output", "-o"], help="Prompts file to write, or to add to (YAML).")],
+    output: Annotated[Path, Parameter(name=["--output", "-o"], help="Prompts file to write or extend (YAML).")],
     labels: Annotated[Path | None, Parameter(help="CSV that keeps the answers; beside the prompts file.")] = None,
     clips: Annotated[
         Path | None, Parameter(help="Write clips and a CSV of questions here instead of asking; fill in 'verdict'.")
     ] = None,
     answers: Annotated[Path | None, Parameter(help="CSV of questions that was filled in.")] = None,
-    precision: Annotated[float, Parameter(help="Share of events that shall be right; 0.9.")] = 0.9,
+    precision: Annotated[float, Parameter(help="Share of events that should be right; 0.9.")] = 0.9,
     f1: Annotated[bool, Parameter(negative="", help="Balance precision and recall instead.")] = False,
     count: Annotated[int, Parameter(name="-n", help="Most answers of a prompt; 20.")] = 20,
-    floor: Annotated[float | None, Parameter(help="Score of candidates at least; the lowest of the curve.")] = None,
-    site: Annotated[str, Parameter(help="Keep to answers from this place, and mark new ones with it.")] = "",
+    floor: Annotated[float | None, Parameter(help="Lowest score of a candidate; default: that of the curve.")] = None,
+    site: Annotated[str, Parameter(help="Use only answers from this place, and mark new ones with it.")] = "",
     model: Annotated[str, Parameter(help="Model; flam-mini.")] = "flam-mini",
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="", help="No progress on stderr.")] = False,
 ) -> int:

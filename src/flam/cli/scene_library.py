@@ -33,7 +33,7 @@ class LibraryOptions:
     ] = None
     takes: Annotated[int, Parameter(help="Takes of each builtin sound.")] = 20
     part: Annotated[
-        Literal["all", "training", "held_out"], Parameter(help="Part of the library that scenes are made of.")
+        Literal["all", "training", "held_out"], Parameter(help="Part of the library to make scenes from.")
     ] = "all"
     held_out_share: Annotated[float, Parameter(help="Share of the groups that is held out, 0 to 1.")] = 0.0
     held_out_folds: Annotated[

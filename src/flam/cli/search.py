@@ -109,7 +109,7 @@ def find_spans(
         if filters.needs_clock:
             n_unknown = sum(recording.start_time is None for recording in archive.recordings)
             if n_unknown:
-                reporter.say(f"{archive.path}: {n_unknown} recordings left out, nothing says when they began")
+                reporter.say(f"{archive.path}: {n_unknown} recordings skipped, their start time is unknown")
         found += archive.spans(queries, silence_db, filters)
     if together.all_:
         first = all_of(found, labels, _seconds(together.within, 0.0))

@@ -65,14 +65,14 @@ class Answers:
         _option(
             RESULTS,
             "N",
-            "Only the best N; left out, files hold all, and the terminal shows the best 50.",
+            "Only the best N; default: files hold all, and the terminal shows the best 50.",
             "--top",
             "-n",
         ),
     ] = None
-    output: Annotated[str | None, _option(RESULTS, "FILE", "File; left out, stdout.", "--output", "-o")] = None
+    output: Annotated[str | None, _option(RESULTS, "FILE", "File; default: stdout.", "--output", "-o")] = None
     format: Annotated[
-        Format | None, _option(RESULTS, None, "Format; left out, the suffix of -o decides, else table.")
+        Format | None, _option(RESULTS, None, "Format; default: the suffix of -o decides, else table.")
     ] = None
     cut: Annotated[Path | None, _option(RESULTS, "DIR", "Cut each span out into a clip in this folder.")] = None
     padding: Annotated[float, _option(RESULTS, "SECONDS", "Before and after each clip; 0.5.")] = 0.5

@@ -32,7 +32,7 @@ app = App(
 Recipe = Annotated[
     Path | None,
     Parameter(
-        help="YAML of flam.scenes.scene_config.SceneConfig, or settings of an earlier run; left out, the paper's."
+        help="YAML of flam.scenes.scene_config.SceneConfig, or settings of an earlier run; default: the paper's."
     ),
 ]
 Library = Annotated[LibraryOptions, Parameter(name="*")]
@@ -66,7 +66,7 @@ def plan(
     number: Count = None,
     seed: Annotated[int, Parameter(help="Another seed draws other scenes.")] = 0,
     output: Annotated[
-        Path | None, Parameter(name=["--output", "-o"], help="File of JSON lines; left out, stdout.")
+        Path | None, Parameter(name=["--output", "-o"], help="File of JSON lines; default: stdout.")
     ] = None,
     quiet: Quiet = False,
 ) -> None:
@@ -109,7 +109,7 @@ def plan(
 @app.command
 def render(
     recipe: Annotated[
-        Path | None, Parameter(help="A plan file (.jsonl), or a recipe as for plan; left out, the paper's.")
+        Path | None, Parameter(help="A plan file (.jsonl), or a recipe as for plan; default: the paper's.")
     ] = None,
     /,
     *,
@@ -119,7 +119,7 @@ def render(
     seed: Annotated[int | None, Parameter(help="Another seed draws other scenes; 0.")] = None,
     stored: Annotated[Stored, Parameter(name="*")] = Stored(),
     workers: Annotated[
-        int | None, Parameter(help="Processes; left out, one per processor; 0 works in this process.")
+        int | None, Parameter(help="Processes; default: one per processor; 0 works in this process.")
     ] = None,
     ray: Annotated[
         str | None, Parameter(help="Address of a Ray cluster that shares the folders, or local, in place of --workers.")
@@ -169,7 +169,7 @@ def inspect(
     scenes: Annotated[Path, Parameter(help="Folder of shards, or a plan file.")],
     /,
     *,
-    scene: Annotated[int | None, Parameter(help="Number of a scene to draw; left out, statistics of all.")] = None,
+    scene: Annotated[int | None, Parameter(help="Number of a scene to draw; default: statistics of all.")] = None,
     output: Annotated[
         Path | None, Parameter(name=["--output", "-o"], help="Picture of the scene, .png, .svg or .pdf.")
     ] = None,

@@ -17,18 +17,18 @@ MOST_TAGS = 100
 
 
 def tag(
-    *recordings: Annotated[str, Parameter(help="Files and folders; a folder with everything below it.")],
+    *recordings: Annotated[str, Parameter(help="Files and folders, including subfolders.")],
     prompt: Annotated[
         tuple[str, ...], Parameter(name=["--prompt", "-p"], help="Word to choose from; once for each.", negative="")
     ] = (),
     prompts: Annotated[
         Path | None,
-        Parameter(help="File with a word to choose from on each line; left out with -p too, 300 everyday sounds."),
+        Parameter(help="File with a word to choose from on each line; default without -p: 300 everyday sounds."),
     ] = None,
-    top: Annotated[int, Parameter(name=["--top", "-n"], help="At most so many tags for each file.")] = 3,
-    threshold: Annotated[float, Parameter(help="What scores less is no tag, 0 to 1.")] = 0.0,
+    top: Annotated[int, Parameter(name=["--top", "-n"], help="At most this many tags per file.")] = 3,
+    threshold: Annotated[float, Parameter(help="Lowest score of a tag, 0 to 1.")] = 0.0,
     output: Annotated[
-        Path | None, Parameter(name=["--output", "-o"], help="Table to write, .csv; left out, stdout.")
+        Path | None, Parameter(name=["--output", "-o"], help="Table to write, .csv; default: stdout.")
     ] = None,
     beside: Annotated[
         bool, Parameter(help="Also write NAME.tags.csv beside each file.", negative="", show_default=False)
@@ -95,7 +95,7 @@ def _tag_all(
     reporter: Reporter,
     found: list[Tags],
 ) -> bool:
-    """Tag one recording after the other; a bad one is told and left out. Returns whether Ctrl-C ended it."""
+    """Tag one recording after the other; a bad one is reported and skipped. Returns whether Ctrl-C ended it."""
     from flam.core import FlamError, OutputError
     from flam.jobs.analysis import tag_recording, write_tags_beside
 

@@ -20,13 +20,11 @@ def train(
     *,
     output: Annotated[
         Path | None,
-        Parameter(name=["--output", "-o"], help="Folder of the run; left out, runs/ and the recipe's name."),
+        Parameter(name=["--output", "-o"], help="Folder of the run; default: runs/ and the recipe's name."),
     ] = None,
     set: Annotated[
         tuple[str, ...],
-        Parameter(
-            help="Another value for one setting, as in optim.lr=1e-4; once for each.", negative="", show_default=False
-        ),
+        Parameter(help="Override one setting, as in optim.lr=1e-4; once for each.", negative="", show_default=False),
     ] = (),
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="", help="No progress.")] = False,
 ) -> None:
