@@ -2,17 +2,19 @@
 
 import doctest
 import importlib
-import pkgutil
+from pathlib import Path
 
 import pytest
 
 import flam
 
 SLOW = ("flam.detection.backends.pe_audio", "flam.scenes.demo")  # transformers and a model; a scene of half a minute
+ROOT = Path(flam.__file__).parents[1]
 MODULES = [
-    pytest.param(module.name, marks=[pytest.mark.slow] if module.name in SLOW else [])
-    for module in pkgutil.walk_packages(flam.__path__, "flam.")
-    if not module.name.endswith("__main__")
+    pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else [])
+    for path in sorted((ROOT / "flam").rglob("*.py"))
+    if ">>> " in path.read_text(encoding="utf-8")
+    for name in [".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")]
 ]
 
 

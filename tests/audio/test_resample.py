@@ -124,6 +124,7 @@ def peak_bytes(stream) -> tuple[int, int]:
         tracemalloc.stop()
 
 
+@pytest.mark.slow
 def test_four_hours_take_no_more_memory_than_four_minutes(tmp_path):
     peaks = {}
     for minutes in (4, 240):

@@ -76,6 +76,7 @@ def test_killed_and_resumed_with_other_processes_the_shards_are_the_same(run, re
     assert (tmp_path / "cut" / "shards.json").read_bytes() == (tmp_path / "whole" / "shards.json").read_bytes()
 
 
+@pytest.mark.slow
 def test_inspect_tells_of_the_set_and_draws_a_scene(run, rendered, scene_table, tmp_path):
     rendered("set", "-n", 6)
     told = run("synth", "inspect", "set")
@@ -92,6 +93,7 @@ def test_inspect_tells_of_the_set_and_draws_a_scene(run, rendered, scene_table, 
     assert (missing.code, "holds no scene 99" in missing.err) == (2, True)
 
 
+@pytest.mark.slow
 def test_inspect_plans_before_they_are_rendered(run, recipe, scene_table, tmp_path):
     run("synth", "plan", recipe, "--library", scene_table, "-n", 3, "-o", "plans.jsonl")
     told = run("synth", "inspect", "plans.jsonl").out

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import scipy.signal
 import torch
 
 import flam as package
@@ -36,7 +35,10 @@ def test_a_script_that_compares_whole_clips_with_texts(flam, audio):
     assert int(similarities.argmax()) == 2
 
 
+@pytest.mark.slow
 def test_a_script_that_draws_when_each_text_is_heard(flam, audio, tmp_path):
+    import scipy.signal  # slow to import
+
     negative_class = ["rain"]
     text = ["car horn", "dog bark", *negative_class]
     with torch.no_grad():

@@ -126,6 +126,7 @@ def test_processes_share_the_batch_of_one(data, world_size):
         assert torch.equal(torch.cat([unsure for _, unsure in dense]), expected[1])
 
 
+@pytest.mark.slow
 def test_sources_are_mixed_in_their_shares_and_every_clip_comes(data):
     captions = [caption for step in range(125) for caption in data.captions(step).captions]
     from_shards = sum(caption.startswith("shard") for caption in captions)

@@ -39,6 +39,7 @@ def detector(level_model) -> Detector:
     return Detector(level_model, DetectionConfig(merge_gap_s=0.0, batch_windows=2))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_three_hours_leave_no_tensors_behind(detector):
     """tracemalloc does not see torch: 108,000 frames of 257 floats would be 111 MB.

@@ -12,7 +12,6 @@ from flam.core import ModelError
 from flam.hub.card import ModelCard
 
 torch = pytest.importorskip("torch")
-transformers = pytest.importorskip("transformers")
 
 WORDS = ["[PAD]", "[CLS]", "[SEP]", "[UNK]", "dog", "barking", "a", "siren", "rain"]
 
@@ -20,6 +19,7 @@ WORDS = ["[PAD]", "[CLS]", "[SEP]", "[UNK]", "dog", "barking", "a", "siren", "ra
 @pytest.fixture(scope="module")
 def published(tmp_path_factory):
     """A small random model in the layout of the published one, and the model itself."""
+    transformers = pytest.importorskip("transformers")
     folder = tmp_path_factory.mktemp("published")
     torch.manual_seed(0)
     text = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2}

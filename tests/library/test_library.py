@@ -134,6 +134,7 @@ def test_every_file_is_in_the_table_and_only_good_ones_are_drawn(folder, tmp_pat
     assert len({c.group for c in library.clips if "dog_bark" in c.clip_id or "woof" in c.clip_id}) == 1
 
 
+@pytest.mark.slow
 def test_the_table_does_not_depend_on_workers_or_form(folder, tmp_path):
     alone = scan_library([folder], tmp_path / "alone.csv")
     scan_library([folder], tmp_path / "three.csv", workers=3)

@@ -101,6 +101,7 @@ def test_equals_transformers_clap_on_equal_weights(size):
     torch.testing.assert_close(frames.mean(dim=1), expected.pooler_output, rtol=0, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "embed_dim", "hop_samples", "million_parameters"),
     [("tiny", 768, 15_000, 27.5), ("base", 1024, 15_000, 67.8), ("base-12hz", 768, 3_750, 37.9)],

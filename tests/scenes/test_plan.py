@@ -125,6 +125,7 @@ def test_pieces_of_one_event_never_overlap_and_polyphony_is_kept(paper_plans):
             assert event.offset_s <= plan.duration_s + 1e-9
 
 
+@pytest.mark.slow
 def test_onsets_are_anywhere_alike():
     config = SceneConfig(n_events=Constant(1), repeat=RepeatConfig(0.0), split=SplitConfig(0.0))
     onsets_s = [plan.events[0].onset_s for plan in drawn(config)]
@@ -212,6 +213,7 @@ def test_labels_are_balanced_as_asked(power, cap, dogs):
     assert found == pytest.approx(dogs, abs=0.02)
 
 
+@pytest.mark.slow
 def test_single_scenes_and_their_unlabelled_clips():
     clips, measures = made_library()
     clips, measures.lengths_s["x"] = [*clips, clip("x", "")], 1.0

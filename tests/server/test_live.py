@@ -54,6 +54,7 @@ def test_live_events_equal_those_of_the_session(client, detector, demo):
     assert scores == pytest.approx(whole, abs=2e-4)
 
 
+@pytest.mark.slow
 def test_alternatives_negatives_and_thresholds_count(client, detector, demo):
     audio = read_audio(demo, 48_000)
     entry = PromptEntry("alarm", alternatives=("siren",), negatives=("car horn",), threshold=0.9, min_duration_s=0.2)

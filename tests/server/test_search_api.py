@@ -36,6 +36,7 @@ def test_hits_are_those_of_the_archive(searching, archive, detector):
     assert listed["n_recordings"] == 3
 
 
+@pytest.mark.slow
 def test_then_and_an_example(searching):
     body = {"prompts": ["car horn"], "then": "speech", "within_s": 10}
     follows = searching.post("/v1/search", json=body).json()

@@ -32,6 +32,7 @@ def test_page_was_built_from_the_sources_beside_it():
     assert (STATIC / "sources.sha256").read_text() == f"{digest.hexdigest()}\n", "run make page"
 
 
+@pytest.mark.slow
 def test_a_wheel_holds_the_page(tmp_path):
     builders = pytest.importorskip("hatchling.builders.wheel", reason="hatchling is not installed")
     [wheel] = builders.WheelBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"])

@@ -66,7 +66,9 @@ def shore(tmp_path):
     return tmp_path / "shore.flac"
 
 
-@pytest.mark.parametrize("most_s", [1.0, 30.0, 1e9])
+@pytest.mark.parametrize(
+    "most_s", [1.0, pytest.param(30.0, marks=pytest.mark.slow), pytest.param(1e9, marks=pytest.mark.slow)]
+)
 def test_sounds_equal_those_of_the_whole(shore, most_s):
     rng = np.random.default_rng(1)
     for number in range(6):

@@ -54,6 +54,7 @@ def test_sounds_are_events_alone_and_gaps_are_backgrounds(timed):
     assert lengths_s == pytest.approx([0.64, 0.64, 3.52, 2.24])  # an owl overlaps the third call
 
 
+@pytest.mark.slow
 def test_scenes_are_labelled_where_the_sound_was_put(by_class, parent, tmp_path):
     model = load_checkpoint(parent).model
     source = scene_source(
