@@ -120,7 +120,7 @@ def test_search_ranks_and_writes(run, archive_paths, sounds, tmp_path):
         "search", archive, "-p", "tone 1000", "--threshold", 0.6, "--time-of-day", "04:00-06:00", "--format", "csv"
     )
     assert all("050000" in row["recording"] for row in table(late.out))
-    assert "3 recordings left out" in late.err
+    assert "3 recordings skipped" in late.err
 
 
 def test_search_cuts_clips_and_draws_a_sheet(run, archive_paths, tmp_path):
