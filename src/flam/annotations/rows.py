@@ -168,7 +168,7 @@ def event_rows(
     options: ReadOptions,
     complaint: Callable[[int], str | None] = lambda n_cells: None,
 ) -> Iterator[Row]:
-    """Yield the events of rows under a header; a bad row is told and left out.
+    """Yield the events of rows under a header; a bad row is reported and skipped.
 
     Parameters
     ----------

@@ -209,7 +209,7 @@ def _counted(frame: bytes, n_frames: int) -> bytes | None:
     if at is None or not frame[at + 7] & 1:
         return None
     if int.from_bytes(frame[at + 8 : at + 12], "big") >= n_frames:
-        return None  # a file that was cut off is told by what it promises
+        return None  # a truncated file is recognised by the length its header promises
     # without the flags of bytes and table, which no longer fit
     changed = bytearray(frame)
     changed[at + 8 : at + 12] = n_frames.to_bytes(4, "big")
@@ -240,7 +240,7 @@ class Layout(NamedTuple):
     """How to open a file for decoding.
 
     ``recordings`` holds the parts of each recording in it, for ``ByteSource.open``; None alone where the file is one
-    recording as it stands. ``notes`` and ``problems`` are what is to be told, without the file's name.
+    recording as it stands. ``notes`` and ``problems`` are what to report, without the file's name.
     """
 
     recordings: list[list[Part] | None]

@@ -81,7 +81,7 @@ def repair(file: BinaryIO) -> Repair | None:
     Returns
     -------
     Repair or None
-        None where the size is right or can't be told, and for any other format.
+        None where the size is right or unknown, and for any other format.
     """
     end = file.seek(0, 2)
     file.seek(0)

@@ -44,8 +44,8 @@ def reproduce(
 
     For example: flam benchmark reproduce -o runs/reproduction
 
-    It needs no audio: sounds are made, weights are random. The folder takes table.md, table.csv and table.png, written
-    anew after each run. The same command again goes on where it stopped.
+    It needs no audio: sounds are synthesised, weights are random. The folder gets table.md, table.csv and table.png,
+    rewritten after each run. Running the same command again resumes where it stopped.
     """
     from flam.core import output_lock
     from flam.core.errors import require_extra

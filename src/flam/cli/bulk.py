@@ -49,7 +49,7 @@ def embed(
     ),
     jobs: Annotated[int | None, Parameter(help="Processes or actors; default: one per processor or GPU.")] = None,
 ) -> int:
-    """Embed recordings into the segments of an archive; run again, it goes on.
+    """Embed recordings into the segments of an archive; running it again resumes.
 
     For example: flam bulk embed --input s3://bucket/recordings -o s3://bucket/archive --ray auto
     """
@@ -115,7 +115,7 @@ def detect(
     running: Annotated[RunningMany, FLAT] = RunningMany(),  # noqa: B008
     format: Annotated[Literal["csv", "json", "jsonl", "audacity", "raven"], Parameter(help="Of the results.")] = "csv",
 ) -> int:
-    """Find sounds in recordings, a file of events for each; run again, it goes on.
+    """Find sounds in recordings, one file of events for each; running it again resumes.
 
     For example: flam bulk detect --input s3://bucket/recordings -o s3://bucket/events -p siren
     """

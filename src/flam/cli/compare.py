@@ -48,7 +48,7 @@ def compare(
     For example: flam compare night.csv labels/ --min-overlap 0.5 -o comparison.csv
 
     Recordings are matched by name, prompts by their words. A reviewed recording that the results do not name counts
-    with no detections; a recording that nobody reviewed is left out.
+    as one without detections; a recording that nobody reviewed is skipped.
     """
     from flam.core import ConfigError, atomic_text
     from flam.core.progress import Reporter

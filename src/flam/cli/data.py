@@ -57,7 +57,7 @@ def check(
     ] = False,
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="", help="No progress on stderr.")] = False,
 ) -> int:
-    """Say what of a corpus is present, missing and damaged; the exit code is 1 where something is wrong.
+    """Report which files of a corpus are present, missing or damaged; the exit code is 1 where something is wrong.
 
     For example: flam data check esc50 --root corpora/
     """
@@ -86,7 +86,7 @@ def manifest(
     ] = None,
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="", help="No progress on stderr.")] = False,
 ) -> int:
-    """Write the recordings that are here as a source library to train and to mix scenes from.
+    """Write the recordings that are present as a source library, for training and for mixing scenes.
 
     For example: flam data manifest esc50 --root corpora/ -o esc50.csv
     """

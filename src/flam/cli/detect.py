@@ -32,7 +32,7 @@ def detect(
     events: Annotated[Events, FLAT] = Events(),  # noqa: B008
     running: Annotated[RunningMany, FLAT] = RunningMany(),  # noqa: B008
 ) -> int:
-    """Find sounds in recordings: which, from when to when.
+    """Find sounds in recordings: which ones, from when to when.
 
     For example: flam detect walk.wav -p "dog barking" -p siren
     """

@@ -63,10 +63,10 @@ def evaluate(
 
     For example: flam evaluate --model flam-mini --benchmark builtin -o report/
 
-    Two models under names of their own, beside the events that another program found:
+    Two models under chosen names, beside the events that another program found:
     flam evaluate --model mine=models/v2 --model old=models/v1 --results other=events.csv --benchmark desed -o report/
 
-    Scores are kept: the same command again goes on where it stopped, and computes nothing twice.
+    Scores are kept: running the same command again resumes where it stopped and computes nothing twice.
     """
     from flam.benchmark import evaluate as evaluate_systems
     from flam.benchmark.metrics import format_value, headline

@@ -48,10 +48,10 @@ def finetune(
 
     For example: flam finetune my_birds --from flam-mini -o my-birds
 
-    A part of the recordings is held out; a table tells how well the sounds are found in it before and after, and that
+    A part of the recordings is held out; a table shows how well the sounds are found in it before and after, and that
     others are still found. Then: flam detect dawn.wav -p "great tit" --model my-birds
 
-    Ctrl-C while learning keeps what is learnt so far; before that, the same command goes on where it stopped.
+    Ctrl-C during training keeps what was learnt so far; before that, the same command resumes where it stopped.
     """
     from dataclasses import replace
 

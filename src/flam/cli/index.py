@@ -54,9 +54,9 @@ def build(
     ] = False,
     quiet: Quiet = False,
 ) -> int:
-    """Add recordings to an archive; what is new or changed is encoded, what moved or went is noted.
+    """Add recordings to an archive; new and changed ones are encoded, moved and deleted ones are noted.
 
-    Run again after a stop, it goes on. For example: flam index build recordings/ -o archive/
+    Running it again after a stop resumes. For example: flam index build recordings/ -o archive/
     """
     from flam.cli.main import FINE, INTERRUPTED, SOME_FAILED
     from flam.core import ConfigError
@@ -96,7 +96,7 @@ def build(
 
 @app.command
 def info(archive: ArchivePath) -> None:
-    """Say what an archive holds.
+    """Describe an archive.
 
     For example: flam index info archive/
     """
@@ -164,7 +164,7 @@ def verify(
 
 @app.command
 def compact(archive: ArchivePath, *, quiet: Quiet = False) -> None:
-    """Join small segments, and drop the frames of recordings that changed or went.
+    """Join small segments, and drop the frames of changed and deleted recordings.
 
     For example: flam index compact archive/
     """
@@ -211,7 +211,7 @@ def import_(
     form: Annotated[FormName, Parameter(help="How frames are stored.")] = "exact",
     quiet: Quiet = False,
 ) -> None:
-    """Make an archive of Parquet tables.
+    """Build an archive from Parquet tables.
 
     For example: flam index import tables/ -o archive/
     """

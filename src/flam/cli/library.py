@@ -49,7 +49,7 @@ def scan(
     ] = None,
     quiet: Quiet = False,
 ) -> int:
-    """Measure clips into one table; run again after a stop, it goes on, and only new or changed files are measured.
+    """Measure clips into one table; running it again resumes, and measures only new or changed files.
 
     For example: flam library scan sounds/ --label-from folder -o library.csv
     """
@@ -108,7 +108,7 @@ def caption(
     ] = False,
     quiet: Quiet = False,
 ) -> int:
-    """Caption the clips of a table; answers are kept, so that a run after a stop asks only for what is missing.
+    """Caption the clips of a table; answers are kept, so that a resumed run asks only for what is missing.
 
     For example: flam library caption library.csv -o captioned.csv
     """
@@ -142,7 +142,7 @@ def caption(
 
 @app.command
 def show(table: Table, /) -> None:
-    """Say what a table holds: roles, hours, levels, bands, licences, and what can't be used.
+    """Describe a table: roles, hours, levels, bandwidths, licences, and unusable clips.
 
     For example: flam library show library.csv
     """

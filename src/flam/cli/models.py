@@ -39,7 +39,7 @@ def list_models() -> None:
 
 @app.command
 def info(name: Annotated[str, Parameter(help="Name of a model, or its folder.")], /) -> None:
-    """Say what is known of a model.
+    """Describe a model.
 
     For example: flam models info flam-mini
     """
@@ -135,7 +135,7 @@ def download(
     *,
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="", help="No messages on stderr.")] = False,
 ) -> None:
-    """Fetch a model once, and print its folder.
+    """Download a model once, and print its folder.
 
     For example: flam models download openflam
     """

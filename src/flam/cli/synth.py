@@ -126,7 +126,7 @@ def render(
     ] = None,
     quiet: Quiet = False,
 ) -> int:
-    """Render scenes into shards; run again after a stop, it goes on; the number of processes changes no byte.
+    """Render scenes into shards; running it again resumes, and the number of processes changes no byte.
 
     For example: flam synth render plans.jsonl --library library.csv -o scenes/
     """
@@ -142,7 +142,7 @@ def render(
         raise ConfigError(f"--workers {workers} must be 0 or more, and not beside --ray; leave one out")
     if ray is not None:
         require_ray()
-    # what is wrong with these is told before sounds are made
+    # errors in these are reported before sounds are made
     is_planned = recipe is not None and recipe.suffix.lower() == ".jsonl"
     if is_planned:
         PlanFile(recipe)  # type: ignore[arg-type]
@@ -176,7 +176,7 @@ def inspect(
     library: Library = LibraryOptions(),  # noqa: B008
     quiet: Quiet = False,
 ) -> None:
-    """Print what a set of scenes holds beside what its recipe asks for, or draw one; plans need --library for that.
+    """Compare a set of scenes with its recipe, or draw one scene; plans need --library for that.
 
     For example: flam synth inspect scenes/ --scene 3 -o scene.png
     """

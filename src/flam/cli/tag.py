@@ -37,7 +37,7 @@ def tag(
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], Parameter(help="Where to compute.")] = "auto",
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="", help="No progress on stderr.")] = False,
 ) -> int:
-    """Say what each recording holds: the words that score highest anywhere in it, one row for each file.
+    """Tag each recording with the words that score highest anywhere in it, one row per file.
 
     For example: flam tag library/ -o tags.csv
 

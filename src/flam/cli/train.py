@@ -1,4 +1,4 @@
-"""``flam train``: train a model as a recipe says, or go on where a run stopped."""
+"""``flam train``: train a model from a recipe, or resume a run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def train(
     ] = (),
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="", help="No progress.")] = False,
 ) -> None:
-    """Train a model as a recipe says, or go on where a run stopped.
+    """Train a model from a recipe, or resume a run.
 
     For example: flam train configs/smoke.yaml -o runs/smoke
 
@@ -45,7 +45,7 @@ def train(
     from flam.training.trainer import train as run_training
 
     folder = Path("runs") / recipe.stem if output is None else output
-    check(recipe, folder, set)  # what is wrong is told before a folder is made
+    check(recipe, folder, set)  # errors are reported before a folder is made
     make_folder(folder)
     is_first = os.environ.get("RANK", "0") == "0"  # as torchrun numbers processes; they share the folder
     with output_lock(folder) if is_first else nullcontext(), _ProgressLine(quiet) as line:

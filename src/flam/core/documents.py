@@ -131,7 +131,7 @@ class _PlainLoader(yaml.SafeLoader):
             if key_node.tag == "tag:yaml.org,2002:merge":
                 continue
             key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
-            if isinstance(key, Hashable):  # the others are told by PyYAML
+            if isinstance(key, Hashable):  # PyYAML reports the others
                 if key in seen:
                     raise yaml.YAMLError(f"key {key!r} appears twice{key_node.start_mark}; keep one of the two")
                 seen.add(key)

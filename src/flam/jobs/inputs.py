@@ -27,7 +27,7 @@ class Source:
 
 
 def find_sources(inputs: Iterable[str], on_problem: Callable[[str], None]) -> list[Source]:
-    """List the recordings among files and folders, each once; what can't be found is told and left out."""
+    """List the recordings among files and folders, each once; missing ones are reported and skipped."""
     sources: dict[str, Source] = {}
     for name in _expanded(inputs, on_problem):
         root = Path(name)

@@ -30,7 +30,7 @@ class Finished:
     duration_s : float, default 0.0
         length of the recording
     problems : tuple[str, ...], default ()
-        what was told of a recording that could be read only in part
+        what was reported about a recording that could be read only in part
     clips : str, optional
         ``ClipCutter.identity`` of the files that its events were cut into
     """

@@ -134,7 +134,7 @@ class LiveMonitor:
         self._ids: dict[tuple[str, float], str] = {}  # of events that have begun, by prompt and onset
         self._last_loud = self._last_signal = 0
         self._has_signal = self._is_on = True
-        self._full_day = ""  # the last day of which it was told that it has clips enough
+        self._full_day = ""  # the last day that was reported as full of clips
 
     def run(self) -> Iterator[LiveNotice]:
         """Listen, and tell what happens as it happens.

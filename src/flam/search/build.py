@@ -54,7 +54,7 @@ class BuildTotals:
 
 @dataclass(frozen=True)
 class BuildReport:
-    """Who is told of what happens during a build.
+    """Callbacks for what happens during a build.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def build_archive(
 ) -> BuildTotals:
     """Bring an archive up to date with folders of recordings.
 
-    Whatever stops it, also the loss of power, costs the segment that is being written; run again, it goes on.
+    Whatever stops it, also the loss of power, costs the segment that is being written; running it again resumes.
 
     Parameters
     ----------

@@ -125,7 +125,7 @@ class Catalogue:
             for statement in SCHEMA.split(";"):
                 cursor.execute(statement)
             cursor.execute("INSERT INTO settings VALUES (?)", (json.dumps(to_mapping(settings)),))
-        with _errors(path):  # the file is whole without its log, or a full disk is told now
+        with _errors(path):  # the file is whole without its log, or a full disk is reported now
             catalogue._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return catalogue
 

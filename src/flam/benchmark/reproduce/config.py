@@ -123,5 +123,5 @@ def load_comparison(path: Path = BUILT_IN, changes: Sequence[str] = ()) -> Compa
     if not isinstance(mapping, dict):
         raise ConfigError(f"{path}: is not a mapping of keys to values; see {BUILT_IN.name}")
     config = from_mapping(ComparisonConfig, with_changes(mapping, changes), str(path))
-    assert config.recipes  # what is wrong with one is told before the first is trained
+    assert config.recipes  # a wrong one is reported before the first is trained
     return config

@@ -228,7 +228,7 @@ def window_jobs(
         sounds = [Sound(label, (), spans_s) for label, spans_s in recording.events.items()]
         found = []
         try:
-            # what goes wrong in a recording was told when its sounds were cut
+            # problems of a recording were reported when its sounds were cut
             blocks = mono_blocks(recording.path, sample_rate, on_problem=lambda line: None)
             for place, window in enumerate(windows(blocks, n_samples, n_samples)):
                 if place in wanted:
