@@ -110,7 +110,7 @@ def listen(
 
 
 def stop_on_signals(stop: threading.Event) -> None:
-    """Let the first Ctrl-C or termination end the loop, so that events in progress are reported; the next one interrupts."""
+    """End the loop at the first Ctrl-C or termination, after reporting events in progress; the next one interrupts."""
 
     def handle(number: int, frame: Any) -> None:
         if stop.is_set():
