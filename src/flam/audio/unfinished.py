@@ -9,7 +9,6 @@ from typing import BinaryIO, NamedTuple
 
 from flam.audio.byte_source import Part
 
-UNKNOWN_SIZES = (0xFFFF_FFFF, 0x7FFF_FFFF)
 LARGEST_32_BIT = 0xFFFF_FFFF
 FROM_UNKNOWN_32_BIT, FROM_UNKNOWN_64_BIT = 0x7FFF_F000, 1 << 62
 SHORTEST_TAIL_BYTES = 4096

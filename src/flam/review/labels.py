@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -214,11 +214,6 @@ def match_labels(
             answered.pop(closest, None)
             answered[closest] = label
     return answered
-
-
-def with_scores_of(answered: dict[int, Label], candidates: Sequence[Candidate], model_id: str) -> list[Label]:
-    """Labels as another model sees them: the scores of its candidates, its id, the spans as they were judged."""
-    return [replace(label, score=candidates[place].score, model_id=model_id) for place, label in answered.items()]
 
 
 def _shared_s(label: Label, candidate: Candidate) -> float:

@@ -6,7 +6,7 @@ import fnmatch
 import math
 import re
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 
 from flam.core import ConfigError
 from flam.search.recordings import Recording
@@ -162,11 +162,6 @@ def parse_range(text: str, name: str) -> tuple[float, float]:
     except ValueError:
         pass
     raise ConfigError(f"{name} {text!r} can't be read; write the lowest and the highest, for example 0.5..5 or ..5")
-
-
-def day_of(moment: datetime) -> date:
-    """The day of a moment by its own clock."""
-    return moment.date()
 
 
 def _as_of(moment: datetime, other: datetime) -> datetime:
