@@ -75,6 +75,34 @@ def test_scan(run, tmp_path):
     assert run("library", "scan", "in", "-o", "library.csv", "--workers", 0, "-q").code == 0  # and it goes on
 
 
+def test_tags_beside(run, stub, recordings, tmp_path):
+    with files_no_larger_than(20):
+        done = run("tag", recordings, "-p", "loud", "--beside", "-q")
+    require_told_in_one_line(done)
+    assert not list(recordings.glob("*.tags.csv"))
+    assert run("tag", recordings, "-p", "loud", "--beside", "-q").code == 0
+
+
+@pytest.mark.parametrize("kind", ["shards", "files", "plans"])
+def test_scenes(run, tmp_path, monkeypatch, kind):
+    monkeypatch.setenv("FLAM_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "short.yaml").write_text("duration_s: 2.0\nbackground_share: 0.0\n")
+    render = ("synth", "render", "short.yaml", "-o", "out", "-n", 2, "--workers", 0, "--takes", 1)
+    command = {
+        "shards": render,
+        "files": (*render, "--files", "csv"),
+        "plans": ("synth", "plan", "short.yaml", "-o", "out.jsonl", "-n", 40, "--takes", 1),
+    }[kind]
+    with files_no_larger_than(4_000):
+        done = run(*command, "-q")
+    assert done.code == 1
+    assert done.err.count("\n") == 1, done.err
+    assert "can't be written" in done.err
+    assert not (tmp_path / "out.jsonl").exists()
+    again = run(*command, "-q")
+    assert again.code == 0, again.err
+
+
 def test_checkpoint_of_torch(tmp_path):
     torch = pytest.importorskip("torch")
     told = pytest.raises(OutputError, match=r"a\.pt: can't be written")
