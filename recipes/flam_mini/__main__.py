@@ -1,4 +1,4 @@
-"""The steps of flam-mini that are no training, from a library of clips to a packaged model with its figures.
+"""The steps of flam-mini that are no training, from a library of clips to a packaged model.
 
     python -m recipes.flam_mini made bank bandwidths windows pool --teacher TAGGER.tflite
     flam train recipes/flam_mini/text.yaml -o runs/flam-mini/text
