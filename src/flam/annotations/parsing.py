@@ -75,15 +75,18 @@ def is_missing(text: str) -> bool:
 
 
 def clean_label(text: str) -> str:
-    """A label as a word to learn: without control characters, spaces at its ends, and marks that nobody sees.
+    """A label as a word to learn: without control characters, marks that nobody sees, and spaces or quotes at its ends.
 
     Examples
     --------
     >>> clean_label(" tawny\\N{NO-BREAK SPACE}owl\\x00\\n")
     'tawny owl'
+    >>> clean_label("'owl'"), clean_label("the owls'")
+    ('owl', "the owls'")
     """
     visible = "".join(" " if unicodedata.category(sign) == "Cc" else sign for sign in text if sign not in _UNSEEN)
-    return " ".join(visible.split())
+    words = " ".join(visible.split())
+    return words[1:-1].strip() if len(words) > 2 and words[0] == words[-1] == "'" else words
 
 
 def is_number(text: str) -> bool:
