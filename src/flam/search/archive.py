@@ -188,12 +188,13 @@ class Archive:
             Asked now and then; True ends the search early.
         """
         filters = Filters() if filters is None else filters
+        keeps_all = filters == Filters()
         features = np.concatenate([query.texts.text_features for query in queries])
         owners = np.repeat(np.arange(len(queries)), [len(query.texts.logit_bias) for query in queries])
         scanner = Scanner(self._codec, features, np.concatenate([query.min_cosines for query in queries]))
         with ThreadPoolExecutor(available_cores()) as pool:
             for segment, recordings in self._segments:
-                counted = [recording for recording in recordings if filters.keep_recording(recording)]
+                counted = recordings if keeps_all else [row for row in recordings if filters.keep_recording(row)]
                 if not counted or cancelled():
                     continue
                 finder = SegmentSpans(segment, counted, silence_db, self.grid)
@@ -203,7 +204,7 @@ class Archive:
                     for number in range(len(queries))
                 )
                 for found in pool.map(finder.find, queries, frames):
-                    yield from (span for span in found if filters.keep_span(span))
+                    yield from found if keeps_all else filter(filters.keep_span, found)
 
     def frames(self, recording: Recording) -> np.ndarray:
         """(T, D) float32 features of a recording's frames, as far as the archive's form keeps them."""
