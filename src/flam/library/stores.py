@@ -82,15 +82,24 @@ class DiskStore(ClipStore):
     def __init__(self, table: SourceLibrary, cache_bytes: int = 512 * 2**20):
         self.table = table
         self.sample_rate = table.sample_rate
-        self.n_samples = table.n_samples
-        self.spans_s = table.spans_s
-        self.level_db = table.level_db
         self._cache_bytes = cache_bytes
         self._held: OrderedDict[str, np.ndarray] = OrderedDict()
         self._held_bytes = 0
 
     def __contains__(self, clip_id: str) -> bool:
         return clip_id in self.table
+
+    def n_samples(self, clip_id: str) -> int:
+        """Length of a clip in samples."""
+        return self.table.n_samples(clip_id)
+
+    def spans_s(self, clip_id: str) -> list[tuple[float, float]]:
+        """Where a clip is active, (onset_s, offset_s) in seconds."""
+        return self.table.spans_s(clip_id)
+
+    def level_db(self, clip_id: str) -> float:
+        """A-weighted level of the clip's active part, dB re full scale."""
+        return self.table.level_db(clip_id)
 
     def waveform(self, clip_id: str) -> np.ndarray:
         """(N,) float32 samples of a clip, read-only.
