@@ -31,6 +31,9 @@ def serve(
     max_minutes: Annotated[float, _help("Longest recording, minutes.")] = 240.0,
     workers: Annotated[int, _help("Recordings analysed at the same time.")] = 1,
     no_browser: Annotated[bool, _help("Don't open the page.")] = False,
+    quiet: Annotated[
+        bool, Parameter(name=["--quiet", "-q"], negative="", help="Print no address, unless it holds a made-up token.")
+    ] = False,
 ) -> int:
     """Open a page to look at, listen to, correct and export detections; programs use the same server's API.
 
@@ -45,7 +48,8 @@ def serve(
     for folder in root:
         if not folder.is_dir():
             raise ConfigError(f"--root {folder}: is no folder; name one with recordings")
-    if token is None and not ServerConfig(host, token="made up").is_loopback:
+    needs_token = token is None and not ServerConfig(host, token="made up").is_loopback
+    if needs_token:
         token = secrets.token_urlsafe(24)
     config = ServerConfig(
         host=host,
@@ -64,7 +68,8 @@ def serve(
     shelf = ArchiveShelf(archives, service.detector)
 
     def started(address: str) -> None:
-        print(f"flam serves at {address} (Ctrl-C stops it)", file=sys.stderr, flush=True)
+        if needs_token or not quiet:
+            print(f"flam serves at {address} (Ctrl-C stops it)", file=sys.stderr, flush=True)
         if not no_browser:
             import webbrowser
 
