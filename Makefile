@@ -41,8 +41,8 @@ docs: .venv/.installed
 	$(BIN)/python -m sphinx -q -W --keep-going docs docs/_build
 
 lint: .venv/.installed
-	$(BIN)/ruff check src tests benchmarks
-	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests recipes benchmarks examples docs
+	$(BIN)/ruff format --check src tests recipes benchmarks examples docs
 	$(BIN)/mypy
 
 clean:
