@@ -152,7 +152,7 @@ def test_a_graph_names_its_weights_and_a_cut_file_is_refused(exported_folder, tm
     with pytest.raises(ModelError, match=r"the graphs were made for another model\.safetensors"):
         OnnxBackend(tmp_path / "a")
     weights.write_bytes(weights.read_bytes()[:-1000])
-    with pytest.raises(ModelError, match=r"can't be loaded|made for another model\.safetensors"):
+    with pytest.raises(ModelError, match=r"holds \d+ of \d+ bytes of weights"):
         OnnxBackend(tmp_path / "a")
 
 
