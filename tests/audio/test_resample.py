@@ -135,6 +135,7 @@ def test_four_hours_take_no_more_memory_than_four_minutes(tmp_path):
     assert peaks[240] < 1.2 * peaks[4]
 
 
+@pytest.mark.slow
 def test_resampling_an_hour_takes_no_more_memory_than_a_minute():
     def stream(seconds):
         silence = np.zeros(11_025, np.float32)

@@ -133,6 +133,7 @@ def test_scores_that_are_not_finite_are_refused_and_not_kept(desed, evaluate, tm
     assert not list((tmp_path / "cache").rglob("*.npz"))
 
 
+@pytest.mark.slow
 def test_an_answer_that_was_damaged_is_asked_again(desed, evaluate, tmp_path):
     assert evaluate().code == 0
     first = json.loads((tmp_path / "report" / "report.json").read_text())

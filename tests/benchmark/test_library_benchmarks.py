@@ -160,6 +160,7 @@ def test_words_of_labels_that_are_asked_for(evaluations):
     assert near.notes == ("2 pairs of 2 labels; by number of training clips: 0, 2, 0, 0",)
 
 
+@pytest.mark.slow
 def test_the_report_holds_a_row_for_each_point_and_what_was_found_of_each_prompt(evaluations, folder):
     write_report(list(evaluations.values()), folder / "report")
     markdown = (folder / "report" / "table.md").read_text()

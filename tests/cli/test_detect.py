@@ -174,6 +174,7 @@ def test_saved_scores_are_those_of_the_recording(run, stub, make_recording, tmp_
     assert (scores.scores[:, 0] > 0.5).nonzero()[0].tolist() == list(range(10, 20))
 
 
+@pytest.mark.slow
 def test_pictures_of_many_go_to_a_folder(run, stub, make_recording, tmp_path):
     for name in ("in/a.wav", "in/b/a.wav"):
         make_recording(name)

@@ -148,6 +148,7 @@ def test_seed_decides_what_is_learnt(run, by_class, tiny_model, tmp_path):
     assert not are_equal(taught["one"], taught["other"])
 
 
+@pytest.mark.slow
 def test_device_that_is_not_there_is_told_before_the_work(run, by_class, tiny_model, tmp_path):
     import torch
 
@@ -190,6 +191,7 @@ def test_minutes_end_the_learning_at_once(run, by_class, tiny_model, tmp_path, m
     assert (tmp_path / "own" / "model.safetensors").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("phase", "n_done"), [("reading recordings", 1), ("hearing clips", 1)])
 def test_minutes_that_are_over_before_learning_are_told(run, by_class, tiny_model, tmp_path, over_at, phase, n_done):
     over_at(phase, n_done)

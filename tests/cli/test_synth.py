@@ -143,6 +143,7 @@ def test_a_damaged_clip_costs_its_scenes_and_no_more(run, rendered, scene_table)
     assert rendered("set", "-n", 8).code == 1
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_the_finished_shards(recipe, scene_table, tmp_path):
     command = [sys.executable, "-m", "flam", "synth", "render", recipe, "--library", scene_table, "-n", 4000]
     command += ["--shard-scenes", 2, "--workers", 0, "-q", "-o", tmp_path / "set"]

@@ -57,6 +57,7 @@ def test_unknown_models_and_operating_points_are_refused(folder, tmp_path):
         flam.load(broken, device="cpu")
 
 
+@pytest.mark.slow
 def test_onnx_runtime_keeps_no_identifier_and_reports_nothing(tmp_path):
     code = "import flam, numpy; flam.load('flam-mini').detect(numpy.zeros(48_000, numpy.float32), ['rain'])"
     home = {name: str(tmp_path) for name in ("HOME", "USERPROFILE", "LOCALAPPDATA", "XDG_CACHE_HOME", "XDG_DATA_HOME")}

@@ -187,6 +187,7 @@ def test_only_changed_files_are_measured_again(folder, tmp_path):
     assert told[0] == (0, 10)
 
 
+@pytest.mark.slow
 def test_a_file_that_kills_its_process_is_told_and_the_others_are_done(tmp_path, monkeypatch):
     (tmp_path / "fatal_work.py").write_text(
         "import os\n\ndef work(path):\n    return os._exit(3) if 'fatal' in path.name else path.name\n"

@@ -58,6 +58,7 @@ def test_shortest_recordings_are_drawn(n_samples, tmp_path):
     assert imread(tmp_path / "a.png").shape[0] > 100
 
 
+@pytest.mark.slow
 def test_long_recording_takes_bounded_memory(tmp_path):
     with soundfile.SoundFile(tmp_path / "long.wav", "w", 8_000, 1) as file:
         for _ in range(60):

@@ -37,6 +37,7 @@ def test_equal_libraries_make_equal_takes_in_any_order():
     assert not np.array_equal(forwards[ids[0]], forwards[ids[1]])
 
 
+@pytest.mark.slow
 def test_lengths_are_known_without_making_anything(monkeypatch):
     clips, source = built_in_library(2, labels=LABELS)
     made = {clip.clip_id: len(source.waveform(clip.clip_id)) for clip in clips}

@@ -73,6 +73,7 @@ def test_takes_of_two_seeds_are_two_sounds(label):
     assert np.corrcoef(log_bands(one[:n_both]).ravel(), log_bands(other[:n_both]).ravel())[0, 1] < 0.99
 
 
+@pytest.mark.slow
 def test_another_process_makes_the_same_bytes():
     code = "import sys; from flam.procedural import generate; sys.stdout.buffer.write(generate('crow', 5, 1.0))"
     environment = {**os.environ, "PYTHONHASHSEED": "1"}

@@ -224,6 +224,7 @@ def test_single_scenes_and_their_unlabelled_clips():
     assert share(plan.events[0].clip_id == "x" for plan in plans) == pytest.approx(0.4 * 0.25, abs=0.02)
 
 
+@pytest.mark.slow
 def test_plans_do_not_depend_on_order_workers_or_the_order_of_the_library():
     config = load_yaml(SceneConfig, RECIPES / "degraded.yaml")
     forwards = [plan_to_json(plan) for plan in drawn(config, 60, seed=7)]

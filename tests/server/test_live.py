@@ -35,6 +35,7 @@ def received(socket):
             return answers
 
 
+@pytest.mark.slow
 def test_live_events_equal_those_of_the_session(client, detector, demo):
     audio = read_audio(demo, 48_000)
     session = detector.session(PROMPTS, sample_rate=48_000, latency_s=2.0)
