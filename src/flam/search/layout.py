@@ -10,8 +10,8 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flam.core import ConfigError, FlamError, ModelError, OutputError, file_sha256
-from flam.hub.card import read_config
+from flam.core import ConfigError, FlamError, ModelError, OutputError
+from flam.hub.card import read_config, read_header, require_all_tensors
 from flam.hub.hub import resolve
 from flam.search.axes import FILE_NAME, SearchAxes
 from flam.search.axes import FILE_NAME as AXES_NAME
@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from flam.detection import Detector
 
 OPEN_PREFIX = ".open-"
-WEIGHTS, TOKENIZER = "model.safetensors", "tokenizer.json"
+WEIGHTS = "model.safetensors"
+# what describes texts and leaves the frames of a recording as they are
+TEXT_SETTINGS = ("text", "per_text_")
+TEXT_TENSORS = ("text_", "logit_", "log_temperature")
 
 
 class ArchiveFolder:
@@ -124,19 +127,30 @@ class ArchiveFolder:
 
 
 def model_id(folder: Path) -> str:
-    """Hash what decides a model's features: weights and sizes, not its thresholds, card or graphs.
+    """Hash what decides a model's frames: the sizes and weights of its audio side.
+
+    Texts are encoded anew by every search, so that a model whose text side alone has changed can search what it has
+    encoded before.
 
     Raises
     ------
     ModelError
         The folder holds no model.
     """
-    digest = hashlib.sha256(json.dumps(read_config(folder).get("model"), sort_keys=True).encode())
-    for name in (WEIGHTS, TOKENIZER):
-        try:
-            digest.update(bytes.fromhex(file_sha256(folder / name)))
-        except OSError as error:
-            raise ModelError(f"{folder / name}: can't be read ({error.strerror}); get the model again") from error
+    config, path = read_config(folder).get("model"), folder / WEIGHTS
+    if isinstance(config, dict):
+        config = {name: value for name, value in config.items() if not name.startswith(TEXT_SETTINGS)}
+    digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
+    require_all_tensors(path)
+    header = read_header(path)
+    with open(path, "rb") as file:
+        for name, tensor in sorted(json.loads(header).items()):
+            if name == "__metadata__" or name.startswith(TEXT_TENSORS):
+                continue
+            start, end = tensor["data_offsets"]
+            digest.update(json.dumps([name, tensor["dtype"], tensor["shape"]]).encode())
+            file.seek(8 + len(header) + start)
+            digest.update(file.read(end - start))
     return digest.hexdigest()[:16]
 
 
