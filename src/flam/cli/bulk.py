@@ -72,7 +72,7 @@ def embed(
     reporter = Reporter(store.quiet)
     urls = find_urls(store.input)
     folder = resolve(model, notify=reporter.say)
-    device, here = _devices(store, device)
+    device_of_each, here = _devices(store, device)
     detector = flam.load(folder, device=here)
     kept = str(folder.resolve()) if Path(model).is_dir() else model
     settings = ArchiveSettings(
@@ -89,7 +89,7 @@ def embed(
     encoder = Encoder(
         str(folder),
         settings.model_id,
-        device,
+        device_of_each,
         "auto",
         settings.overlap,
         Codec(axes, form),
@@ -98,7 +98,7 @@ def embed(
         n_threads=1,
     )
     with nullcontext() if archive is None else output_lock(archive.path):
-        code = _run(urls, EmbedWork(encoder, store.output, to_mapping(settings)), store, jobs, device, reporter)
+        code = _run(urls, EmbedWork(encoder, store.output, to_mapping(settings)), store, jobs, device_of_each, reporter)
     if archive is None:
         reporter.say("copy the folder to a disk and run flam index verify FOLDER --repair to make its catalogue")
     else:
