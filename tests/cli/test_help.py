@@ -17,7 +17,7 @@ def verbs():
 VERBS = list(verbs())
 # nothing but their result is ever written
 QUIET_ANYWAY = {
-    *("doctor", "serve", "mcp", "models list", "models info", "models convert", "data list", "library show"),
+    *("doctor", "mcp", "models list", "models info", "models convert", "data list", "library show"),
     "index info",
 }
 

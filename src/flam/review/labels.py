@@ -100,11 +100,14 @@ def read_labels(path: str | Path) -> list[Label]:
     ]
     if missing:
         raise AnnotationError(f"{path}: has no column {missing[0]!r}; it needs {', '.join(COLUMNS)}")
-    return [
-        _label({name: spreadsheet_plain(cell) for name, cell in row.items()}, f"{path}, line {rows.line_num}")
-        for row in rows
-        if row["verdict"].strip()
-    ]
+    labels = []
+    for row in rows:
+        where = f"{path}, line {rows.line_num}"
+        if any(cell.strip() for cell in row.pop(None, ())):  # type: ignore[call-overload]  # what csv calls the rest
+            raise AnnotationError(f"{where}: has more cells than the header has columns; quote cells that hold commas")
+        if row["verdict"].strip():
+            labels.append(_label({name: spreadsheet_plain(cell) for name, cell in row.items()}, where))
+    return labels
 
 
 def _safe(row: dict[str, Any]) -> dict[str, Any]:
