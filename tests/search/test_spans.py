@@ -66,3 +66,37 @@ def test_spans_equal_detection(segment, median_s, threshold, low, merge_gap_s):
             for e in sorted(binarize([piece], config))
         ]
         assert [span.event for span in found if span.recording == row] == expected
+
+
+def test_a_sound_that_two_texts_hear_in_turns_is_one_span(tmp_path):
+    codec = Codec(SearchAxes(np.eye(DIM, dtype=np.float32), np.full(DIM, 1 / 127, np.float32)), "compact")
+    writer = SegmentWriter(tmp_path / "segment", codec, "id")
+    places = np.ones(200, int)  # along an axis that neither text knows
+    places[[100, 102, 180, 190]], places[[20, 60, 101, 170]] = 0, 2
+    frames = np.eye(DIM, dtype=np.float32)[places]
+    writer.append(frames, np.full(200, 0.1))
+    writer.end_recording(Recording("/a.wav", 1, 1, "", None, 8_000, 200 * GRID.hop_samples), frames[0])
+    writer.finish(sync=False)
+    segment = Segment(tmp_path / "segment", codec)
+    both = TextFeatures(np.eye(DIM, dtype=np.float32)[[0, 2]], np.full(2, 12, np.float32), np.full(2, -3, np.float32))
+    config = DetectionConfig(score="approximate", threshold=0.9, low_threshold=0.9, median_s=0.5, merge_gap_s=0)
+    query = Query("x", both, NONE, "approximate", config.rule("x"))
+    hits = Scanner(codec, both.text_features, query.min_cosines, 1).scan(segment)
+    finder = SegmentSpans(segment, writer.recordings, -60.0, GRID)
+    [part] = finder.parts([each.frames for each in hits])
+    [span] = finder.find(query, part)
+    assert (span.event.onset_s, span.event.offset_s) == (10.0, 10.3)
+
+
+@pytest.mark.parametrize("frames_of_a_part", [1, 7, 100, 10_000])
+def test_parts_give_what_the_whole_gives(segment, frames_of_a_part, monkeypatch):
+    monkeypatch.setattr("flam.search.spans.FRAMES_OF_A_PART", frames_of_a_part)
+    segment, recordings = segment
+    config = DetectionConfig(score="approximate", threshold=0.6, median_s=0.3, merge_gap_s=0.4)
+    query = Query("x", TEXT, NONE, "approximate", config.rule("x"))
+    [hits] = Scanner(segment.codec, TEXT.text_features, query.min_cosines, 1).scan(segment)
+    finder = SegmentSpans(segment, recordings, -60.0, GRID)
+    parts = finder.parts([hits.frames])
+    assert np.concatenate(parts).tolist() == hits.frames.tolist()
+    assert len(parts) <= len(recordings)
+    assert [span for part in parts for span in finder.find(query, part)] == finder.find(query, hits.frames)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -199,11 +200,12 @@ class Archive:
                     continue
                 finder = SegmentSpans(segment, counted, silence_db, self.grid)
                 hits = scanner.scan(segment, cancelled)
-                frames = (
-                    np.concatenate([hits[column].frames for column in np.flatnonzero(owners == number)])
+                by_query = [
+                    finder.parts([hits[column].frames for column in np.flatnonzero(owners == number)])
                     for number in range(len(queries))
-                )
-                for found in pool.map(finder.find, queries, frames):
+                ]
+                asked = [query for query, parts in zip(queries, by_query, strict=True) for _ in parts]
+                for found in pool.map(finder.find, asked, itertools.chain.from_iterable(by_query)):
                     yield from found if keeps_all else filter(filters.keep_span, found)
 
     def frames(self, recording: Recording) -> np.ndarray:

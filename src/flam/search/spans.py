@@ -17,6 +17,7 @@ from flam.search.segment import Segment
 
 FEWEST_BLOCK_FRAMES = 16
 ROWS_AT_ONCE = 4_096  # their vectors stay in a core's cache
+FRAMES_OF_A_PART = 8_192
 BETWEEN = -1.0  # what separates stretches: below any threshold, even one of 0
 PER_DB = np.log(10) / 10
 
@@ -68,6 +69,22 @@ class SegmentSpans:
         self._n_frames = np.array([recording.n_frames for recording in recordings], np.int64)
         self._blocks = functools.cache(functools.partial(Blocks, self._first, self._n_frames))
 
+    def parts(self, frames_by_text: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Rows of all texts of a query, ascending, cut between recordings so that threads can share them.
+
+        Parameters
+        ----------
+        frames_by_text : sequence of numpy.ndarray
+            Ascending rows of each text.
+        """
+        frames = frames_by_text[0] if len(frames_by_text) == 1 else np.unique(np.concatenate(frames_by_text))
+        if not len(self._recordings):
+            return []
+        aims = frames[FRAMES_OF_A_PART::FRAMES_OF_A_PART]
+        recording = np.clip(np.searchsorted(self._first, aims, side="right") - 1, 0, None)
+        parts = np.split(frames, np.unique(np.searchsorted(frames, self._first[recording])))
+        return [part for part in parts if len(part)]
+
     def find(self, query: Query, frames: np.ndarray) -> list[Span]:
         """The spans of a query, in the order of time.
 
@@ -76,7 +93,7 @@ class SegmentSpans:
         query : Query
             Query
         frames : numpy.ndarray
-            (H,) rows, among them all that reach the query's threshold.
+            (H,) ascending rows, among them all of some recordings that reach the query's threshold.
         """
         if not len(frames) or not len(self._recordings):
             return []
